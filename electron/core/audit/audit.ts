@@ -1,0 +1,61 @@
+import type { AuditPhase, AuditRecordView, Effect, VerifyReport } from '../../../shared/model.ts';
+
+/**
+ * What the core hands over to be recorded. Arguments come in already redacted (`redact.ts`); nothing secret is ever in
+ * an entry. `detail` must be JSON.
+ */
+export interface AuditInput {
+  readonly phase: AuditPhase;
+  /** `tool_call`, or the event's name (`key_created`, `host_rejected`, `unauthorized`, `upstream_started` …). */
+  readonly kind: string;
+  readonly requestId?: string | null;
+  readonly workspace?: string | null;
+  readonly clientId?: string | null;
+  readonly client?: string | null;
+  readonly keyPrefix?: string | null;
+  readonly upstream?: string | null;
+  readonly tool?: string | null;
+  readonly effect?: Effect | null;
+  readonly rule?: string | null;
+  readonly outcome?: string | null;
+  readonly errorClass?: string | null;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+export interface AuditFilter {
+  readonly before?: number;
+  readonly limit: number;
+  readonly client?: string;
+  readonly upstream?: string;
+  readonly tool?: string;
+  readonly outcome?: string;
+  readonly errorClass?: string;
+  readonly text?: string;
+}
+
+/** `written` only after the entry is durable on disk (its WAL frame was synced). */
+export type AuditWritten =
+  | { readonly kind: 'written'; readonly seq: number }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+export interface Audit {
+  /** Resolves after the group commit that holds the entry is durable. Never rejects. */
+  write(entry: AuditInput): Promise<AuditWritten>;
+  /**
+   * Records without anybody waiting: kept in order, retried until it can be written. While entries wait to be retried
+   * `available()` is false.
+   */
+  writeSoon(entry: AuditInput): void;
+  /** False from the moment a write failed until a write succeeds again; probes by itself. */
+  available(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  /** Entries not yet durable: for /health. */
+  queued(): number;
+  list(
+    filter: AuditFilter,
+  ): Promise<{ readonly records: readonly AuditRecordView[]; readonly nextBefore: number | null }>;
+  verify(): Promise<VerifyReport>;
+  /** Writes a JSON-lines export into the data folder's `exports/` and says where. */
+  exportLines(): Promise<{ readonly path: string; readonly entries: number }>;
+  /** Flushes, anchors the head, ends the workers. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,247 @@
+import { z } from 'zod';
+import type {
+  ApprovalView,
+  AuditRecordView,
+  ClientView,
+  ConfirmationView,
+  Decision,
+  Key,
+  Policy,
+  StandingApprovalView,
+  StatusView,
+  ToolView,
+  Topic,
+  UpstreamView,
+  VerifyReport,
+  Workspace,
+} from './model.ts';
+
+/**
+ * The one typed contract between the core and everything a person sees: the window over Electron IPC, the dashboard over
+ * its own port, the command line over the control socket. Each request has the schema of its argument and the type of
+ * its result; `electron/core/api.ts` answers them all and `ORIGINS` says who may make which.
+ */
+
+const id = z.string().min(1).max(200);
+const name = z.string().trim().min(1).max(80);
+const upstreamName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'use a-z, 0-9 and -, at most 32, starting with a letter or digit');
+const risk = z.enum(['read', 'write', 'destructive']);
+
+const transport = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('stdio'),
+    command: z.string().min(1).max(4096),
+    args: z.array(z.string().max(32_768)).max(256).default([]),
+    secretEnv: z
+      .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
+      .max(64)
+      .default([]),
+    cwd: z.string().max(4096).nullable().default(null),
+  }),
+  z.object({
+    kind: z.literal('http'),
+    url: z.url({ protocol: /^https?$/ }),
+    secretHeaders: z
+      .array(z.string().regex(/^[A-Za-z0-9-]+$/))
+      .max(32)
+      .default([]),
+  }),
+]);
+
+/** `{NAME: value}`, for the vault only: never stored elsewhere, never shown again. */
+const secrets = z.record(z.string(), z.string().max(65_536)).default({});
+
+export const API = {
+  status: z.object({}),
+
+  workspacesList: z.object({}),
+  workspaceCreate: z.object({ name }),
+  workspaceRename: z.object({ workspace: id, name }),
+  workspaceRemove: z.object({ workspace: id }),
+
+  clientsList: z.object({ workspace: id.optional() }),
+  clientSet: z.object({
+    client: id,
+    name: name.optional(),
+    tags: z.array(name).max(32).optional(),
+    upstreams: z.array(upstreamName).max(256).nullable().optional(),
+    scopeTags: z.array(z.string().max(64)).max(64).optional(),
+    holdMs: z.number().int().min(0).max(600_000).optional(),
+  }),
+  keyCreate: z.object({
+    workspace: id.optional(),
+    role: z.enum(['executor', 'reader', 'admin']),
+    name,
+    /** Milliseconds from now; null never expires. */
+    expiresInMs: z.number().int().positive().nullable().default(null),
+    upstreams: z.array(upstreamName).max(256).nullable().default(null),
+    scopeTags: z.array(z.string().max(64)).max(64).default([]),
+  }),
+  /** `key` is an id or the prefix that `keys list` shows. */
+  keyRevoke: z.object({ key: id }),
+  keyRotate: z.object({ key: id }),
+
+  upstreamsList: z.object({ workspace: id.optional() }),
+  upstreamAdd: z.object({
+    workspace: id.optional(),
+    name: upstreamName,
+    transport,
+    tags: z.array(name).max(32).default([]),
+    secrets,
+  }),
+  upstreamChange: z.object({
+    upstream: id,
+    transport: transport.optional(),
+    tags: z.array(name).max(32).optional(),
+    secrets,
+  }),
+  upstreamRemove: z.object({ upstream: id }),
+  upstreamEnable: z.object({ upstream: id }),
+  upstreamDisable: z.object({ upstream: id }),
+  upstreamRefresh: z.object({ upstream: id }),
+  upstreamLogs: z.object({ upstream: id }),
+
+  toolsList: z.object({ workspace: id.optional(), upstream: id.optional() }),
+  /** Search exactly as the agent's find_tools would; `client` narrows to what that client may see. */
+  toolsFind: z.object({
+    query: z.string().max(1000),
+    limit: z.number().int().min(1).max(50).default(10),
+    client: id.optional(),
+  }),
+  /** Accepts the named tools as they are offered: each with the fingerprint that was shown and the risk the person confirmed. */
+  toolsReview: z.object({
+    upstream: id,
+    accept: z.array(z.object({ name: z.string(), fingerprint: z.string(), risk })).max(5000),
+  }),
+
+  policyGet: z.object({ workspace: id.optional() }),
+  policyExport: z.object({ workspace: id.optional() }),
+  /** Whole policy as YAML text; refused with line and column when it does not parse. */
+  policyImport: z.object({ workspace: id.optional(), yaml: z.string().max(1_000_000) }),
+  /** What the policy says of one call, for `policy test` and the tools screen. */
+  policyDecide: z.object({ client: id, upstream: id, tool: z.string(), argumentsText: z.string().default('{}') }),
+
+  approvalsList: z.object({ state: z.enum(['waiting', 'all']).default('waiting') }),
+  approvalApprove: z.object({
+    approval: id,
+    argumentsSha256: z.string(),
+    scope: z.enum(['once', 'session', 'minutes15', 'tool']).default('once'),
+  }),
+  approvalDeny: z.object({ approval: id, reason: z.string().max(2000).default('') }),
+  standingList: z.object({}),
+  standingRevoke: z.object({ standing: id }),
+
+  confirmationsList: z.object({}),
+  confirmationAnswer: z.object({ confirmation: id, answer: z.enum(['confirm', 'refuse']) }),
+
+  auditList: z.object({
+    before: z.number().int().optional(),
+    limit: z.number().int().min(1).max(500).default(100),
+    client: z.string().optional(),
+    upstream: z.string().optional(),
+    tool: z.string().optional(),
+    outcome: z.string().optional(),
+    errorClass: z.string().optional(),
+    text: z.string().max(200).optional(),
+  }),
+  auditVerify: z.object({}),
+  /** JSON lines with the public key in the first; see docs/audit-format.md. */
+  auditExport: z.object({}),
+
+  /** How to connect clients: endpoint and ready-to-paste lines. */
+  connectLines: z.object({}),
+  /** A one-time dashboard link; headless only. */
+  dashboardLink: z.object({}),
+} as const;
+
+export type RequestName = keyof typeof API;
+export type RequestInput<N extends RequestName> = z.input<(typeof API)[N]>;
+export type RequestArguments<N extends RequestName> = z.output<(typeof API)[N]>;
+
+/** `done`, or why not in one sentence a person can act on. */
+export type Done<T = object> = ({ readonly kind: 'done' } & T) | Refused;
+export interface Refused {
+  readonly kind: 'refused';
+  /** What happened and what to do, in one or two sentences. */
+  readonly message: string;
+  /** Where in the input, for text input such as YAML. */
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export interface Found {
+  readonly tool: ToolView;
+  readonly upstream: string;
+  readonly score: number;
+  readonly decision: Decision;
+}
+
+export interface RequestResults {
+  status: StatusView;
+  workspacesList: readonly Workspace[];
+  workspaceCreate: Done<{ workspace: Workspace }>;
+  workspaceRename: Done;
+  workspaceRemove: Done;
+  clientsList: readonly ClientView[];
+  clientSet: Done<{ client: ClientView }>;
+  keyCreate: Done<{ secret: string; key: Key; client: ClientView }>;
+  keyRevoke: Done;
+  keyRotate: Done<{ secret: string; key: Key }>;
+  upstreamsList: readonly UpstreamView[];
+  upstreamAdd: Done<{ upstream: UpstreamView }>;
+  upstreamChange: Done<{ upstream: UpstreamView }>;
+  upstreamRemove: Done;
+  upstreamEnable: Done;
+  upstreamDisable: Done;
+  upstreamRefresh: Done<{ upstream: UpstreamView }>;
+  upstreamLogs: { readonly lines: readonly string[] };
+  toolsList: readonly ToolView[];
+  toolsFind: { readonly found: readonly Found[]; readonly notes: readonly string[] };
+  toolsReview: Done<{ accepted: number }>;
+  policyGet: { readonly policy: Policy | null; readonly problem: string | null };
+  policyExport: { readonly yaml: string };
+  policyImport: Done<{ policy: Policy }>;
+  policyDecide: Done<{ decision: Decision }>;
+  approvalsList: readonly ApprovalView[];
+  approvalApprove: Done;
+  approvalDeny: Done;
+  standingList: readonly StandingApprovalView[];
+  standingRevoke: Done;
+  confirmationsList: readonly ConfirmationView[];
+  confirmationAnswer: Done;
+  auditList: { readonly records: readonly AuditRecordView[]; readonly nextBefore: number | null };
+  auditVerify: VerifyReport;
+  auditExport: { readonly path: string; readonly entries: number };
+  connectLines: {
+    readonly endpoint: string;
+    readonly lines: readonly { readonly client: string; readonly text: string }[];
+  };
+  dashboardLink: Done<{ link: string }>;
+}
+
+export type RequestResult<N extends RequestName> = RequestResults[N];
+
+/** What the renderer holds: `window.gatehouse` in Electron, `renderer/bridge.ts` over HTTP in the dashboard. */
+export interface Bridge {
+  /** `desktop`: approving happens in the approval window. `dashboard`: it happens here, and the screen says what that means. */
+  readonly surface: 'main-window' | 'approval-window' | 'dashboard';
+  request<N extends RequestName>(name: N, input: RequestInput<N>): Promise<RequestResult<N>>;
+  /** Calls `then` whenever the topic changed; returns the end of it. */
+  subscribe(then: (topic: Topic) => void): () => void;
+  /** Desktop main window only: opens the approval window on one card or confirmation. */
+  review?(what: { readonly approval?: string; readonly confirmation?: string }): void;
+}
+
+/** Who makes a request. Only `approval-window` and `dashboard` answer approvals and confirmations. */
+export type Origin = 'main-window' | 'approval-window' | 'notification' | 'dashboard' | 'cli';
+
+const PERSON: readonly Origin[] = ['approval-window', 'dashboard'];
+
+/** Requests that not every origin may make. Everything not named here is open to all four. */
+export const ONLY: Partial<Record<RequestName, readonly Origin[]>> = {
+  approvalApprove: [...PERSON, 'notification'],
+  approvalDeny: [...PERSON, 'notification'],
+  confirmationAnswer: PERSON,
+};

@@ -1,0 +1,327 @@
+/**
+ * The nouns of Gatehouse, as every process sees them. Types only: whoever creates one parses it first.
+ * All times are milliseconds since 1970 (`…At`), all spans milliseconds (`…Ms`), all ids opaque strings.
+ */
+
+/** `executor` lists and calls, `reader` only lists and finds, `admin` sees detailed health and nothing else. */
+export type Role = 'executor' | 'reader' | 'admin';
+
+/** What a call of a tool can do at worst. Confirmed by the person at review, proposed from annotations, never trusted from them. */
+export type Risk = 'read' | 'write' | 'destructive';
+
+/** What a rule does with the calls it matches. The most restrictive matching rule wins: deny, require_approval, allow. */
+export type Effect = 'allow' | 'deny' | 'require_approval';
+
+/** The protocol era of one request or one link: sessions with `initialize`, or stateless 2026-07-28. */
+export type Era = 'legacy' | 'modern';
+
+export interface Workspace {
+  readonly id: string;
+  /** As written in `/w/<slug>/mcp`: `[a-z0-9-]{1,32}`. */
+  readonly slug: string;
+  readonly name: string;
+  readonly createdAt: number;
+}
+
+/** A program that calls us. */
+export interface Client {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** The label the person gave. */
+  readonly name: string;
+  /** What the program says it is. Untrusted text. */
+  readonly callsItself: string | null;
+  readonly tags: readonly string[];
+  /** Names of the only upstreams it may see; null means every upstream of its workspace. */
+  readonly upstreams: readonly string[] | null;
+  /** Which upstream tools stand in `tools/list`: none, those of upstreams with one of the tags, or `['*']` all. */
+  readonly scopeTags: readonly string[];
+  /** How long a parked call keeps its HTTP response open before it answers `approval_pending`. */
+  readonly holdMs: number;
+  readonly createdAt: number;
+}
+
+/** What a client presents. Only its hash is stored. */
+export interface Key {
+  readonly id: string;
+  readonly clientId: string;
+  readonly role: Role;
+  /** The first characters of the key, enough to recognise it and useless to present. */
+  readonly prefix: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+  readonly lastUsedAt: number | null;
+}
+
+export interface ClientView extends Client {
+  readonly workspace: string;
+  readonly keys: readonly Key[];
+}
+
+export type UpstreamTransport =
+  | {
+      readonly kind: 'stdio';
+      readonly command: string;
+      readonly args: readonly string[];
+      /** Names of environment entries whose values are in the vault. */
+      readonly secretEnv: readonly string[];
+      readonly cwd: string | null;
+    }
+  | {
+      readonly kind: 'http';
+      readonly url: string /** Names of headers whose values are in the vault. */;
+      readonly secretHeaders: readonly string[];
+    }
+  | { readonly kind: 'demo' };
+
+export type UpstreamStatus = 'disabled' | 'stopped' | 'starting' | 'ready' | 'failed';
+
+/** An MCP server we forward to, with what is known of it now. */
+export interface UpstreamView {
+  readonly id: string;
+  readonly workspaceId: string;
+  /** The person's short name for it, `[a-z0-9][a-z0-9-]{0,31}`: the only name agents see before review. */
+  readonly name: string;
+  readonly transport: UpstreamTransport;
+  readonly tags: readonly string[];
+  readonly enabled: boolean;
+  readonly status: UpstreamStatus;
+  /** One sentence: why it is in this status. Our words; text of the server is quoted in `lastStderr` only. */
+  readonly reason: string | null;
+  readonly era: Era | null;
+  readonly pid: number | null;
+  /** The absolute path that the command was resolved to, where it has run. */
+  readonly resolvedCommand: string | null;
+  readonly callsItself: string | null;
+  readonly toolCount: number;
+  readonly awaitingReview: number;
+  readonly lastStderr: readonly string[];
+  readonly since: number;
+}
+
+/** A tool definition exactly as an upstream sent it. Members we do not know are kept. Untrusted text throughout. */
+export interface ToolDefinition {
+  readonly name: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly outputSchema?: Readonly<Record<string, unknown>>;
+  readonly annotations?: Readonly<Record<string, unknown>>;
+  readonly [member: string]: unknown;
+}
+
+/**
+ * `awaiting_review`: never accepted by the person, agents see nothing of it. `reviewed`: callable. `changed`: the upstream
+ * now says something else than what was reviewed; agents keep the old text and calls answer `tool_changed`. `gone`: the
+ * upstream no longer lists it.
+ */
+export type ToolState = 'awaiting_review' | 'reviewed' | 'changed' | 'gone';
+
+export interface ToolView {
+  readonly upstreamId: string;
+  readonly upstream: string;
+  readonly name: string;
+  readonly exposedName: string;
+  readonly state: ToolState;
+  /** Confirmed risk when reviewed, proposed risk before. */
+  readonly risk: Risk;
+  readonly proposedRisk: Risk;
+  readonly fingerprint: string;
+  /** What was reviewed; null when nothing was. */
+  readonly reviewed: ToolDefinition | null;
+  /** What waits for review; null when nothing does. */
+  readonly offered: ToolDefinition | null;
+  /** Precise warnings about the offered text (hidden characters, bidi controls …). */
+  readonly flags: readonly string[];
+}
+
+/** Every condition of one rule; a rule matches when all given members match. */
+export interface RuleMatch {
+  /** Names of upstreams, globs allowed. */
+  readonly upstream?: readonly string[];
+  /** Upstream tags; one must be on the upstream. */
+  readonly tag?: readonly string[];
+  /** Globs over the tool's own name. */
+  readonly tool?: readonly string[];
+  readonly risk?: readonly Risk[];
+  /** Labels of clients, globs allowed. */
+  readonly client?: readonly string[];
+  readonly arguments?: Condition;
+}
+
+export type Comparison =
+  | 'eq'
+  | 'neq'
+  | 'gt'
+  | 'gte'
+  | 'lt'
+  | 'lte'
+  | 'in'
+  | 'notIn'
+  | 'contains'
+  | 'startsWith'
+  | 'endsWith'
+  | 'matches'
+  | 'exists';
+
+export type Condition =
+  | { readonly all: readonly Condition[] }
+  | { readonly any: readonly Condition[] }
+  | { readonly not: Condition }
+  | {
+      /** JSON pointer into the arguments, `''` is the whole. */ readonly field: string;
+      readonly op: Comparison;
+      readonly value?: unknown;
+    };
+
+export interface Rule {
+  readonly name: string;
+  readonly effect: Effect;
+  readonly match: RuleMatch;
+  /** Goes to the agent with the rule's name. */
+  readonly reason?: string;
+}
+
+export interface Policy {
+  readonly defaultEffect: Effect;
+  readonly rules: readonly Rule[];
+}
+
+/** Effect, the rule that determined it (null: the default effect, or no policy) and the reason in a sentence. */
+export interface Decision {
+  readonly effect: Effect;
+  readonly rule: string | null;
+  readonly reason: string;
+  /** Id of the standing approval that satisfied `require_approval`, when one did. */
+  readonly standing: string | null;
+}
+
+export type ApprovalState = 'waiting' | 'approved' | 'redeemed' | 'denied' | 'expired' | 'cancelled';
+
+/** A call that waits for a person, as the card shows it. */
+export interface ApprovalView {
+  readonly id: string;
+  readonly requestId: string;
+  readonly workspace: string;
+  readonly clientId: string;
+  readonly client: string;
+  readonly callsItself: string | null;
+  readonly upstream: string;
+  readonly connection: string | null;
+  readonly tool: string;
+  readonly title: string | null;
+  readonly risk: Risk;
+  readonly fingerprint: string;
+  readonly rule: string | null;
+  readonly reason: string;
+  /** The exact text of the arguments, byte for byte what will be forwarded. */
+  readonly argumentsText: string;
+  readonly argumentsSha256: string;
+  readonly state: ApprovalState;
+  readonly callerLeft: boolean;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly decidedAt: number | null;
+  readonly decidedBy: string | null;
+  readonly denyReason: string | null;
+}
+
+/** How long a yes lasts beyond this one call. Always bound to client, upstream, connection, tool and fingerprint. */
+export type StandingScope = 'once' | 'session' | 'minutes15' | 'tool';
+
+export interface StandingApprovalView {
+  readonly id: string;
+  readonly client: string;
+  readonly upstream: string;
+  readonly tool: string;
+  readonly fingerprint: string;
+  readonly scope: Exclude<StandingScope, 'once'>;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly usedCount: number;
+}
+
+/**
+ * An administrative act that widens access and waits for the person (a key, an upstream's command, a review, a policy,
+ * a standing approval). `lines` are label and exact value; values may be untrusted text.
+ */
+export interface ConfirmationView {
+  readonly id: string;
+  readonly kind: 'upstream' | 'review' | 'policy' | 'key' | 'client' | 'standing_approval' | 'dashboard';
+  readonly title: string;
+  readonly lines: readonly { readonly label: string; readonly value: string }[];
+  readonly requestedBy: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+export type AuditPhase = 'asked' | 'forwarded' | 'ended' | 'event';
+
+/** One entry of the audit as the audit screen shows it. A call's record is its entries with one `requestId`. */
+export interface AuditEntryView {
+  readonly seq: number;
+  readonly at: number;
+  readonly phase: AuditPhase;
+  /** `tool_call`, or the event: `key_created`, `host_rejected`, `upstream_added`, `chain_started` … */
+  readonly kind: string;
+  readonly requestId: string | null;
+  readonly workspace: string | null;
+  readonly clientId: string | null;
+  readonly client: string | null;
+  readonly keyPrefix: string | null;
+  readonly upstream: string | null;
+  readonly tool: string | null;
+  readonly effect: Effect | null;
+  readonly rule: string | null;
+  /** `answered`, `refused`, `failed`, `interrupted` … */
+  readonly outcome: string | null;
+  readonly errorClass: string | null;
+  /** Everything else of the entry: arguments (redacted), digests, durations, approval. */
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly hash: string;
+}
+
+/** One call as the audit screen lists it: its entries joined. */
+export interface AuditRecordView {
+  readonly requestId: string;
+  readonly at: number;
+  readonly client: string | null;
+  readonly upstream: string | null;
+  readonly tool: string | null;
+  readonly kind: string;
+  readonly effect: Effect | null;
+  readonly rule: string | null;
+  readonly outcome: string | null;
+  readonly errorClass: string | null;
+  readonly entries: readonly AuditEntryView[];
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly entries: number;
+  readonly firstSeq: number | null;
+  readonly lastSeq: number | null;
+  readonly head: string | null;
+  /** The first sequence number at which something is wrong. */
+  readonly badSeq: number | null;
+  readonly problem: string | null;
+  /** What the signature rests on: `keychain`, or `file` (weaker, and said so). */
+  readonly signingKey: 'keychain' | 'file' | 'none';
+  readonly publicKey: string | null;
+  readonly notes: readonly string[];
+}
+
+export interface StatusView {
+  readonly version: string;
+  readonly mode: 'desktop' | 'headless';
+  readonly endpoint: string;
+  readonly healthy: boolean;
+  /** Sentences the person must read: unattended, audit not writable, keychain locked, log does not verify … */
+  readonly banners: readonly string[];
+  readonly waiting: number;
+  readonly dataFolder: string;
+}
+
+/** Topics of the live stream: what to ask for again. */
+export type Topic = 'status' | 'approvals' | 'confirmations' | 'tools' | 'upstreams' | 'audit' | 'clients' | 'policy';
