@@ -1,3 +1,8 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type BetterSqlite3 from 'better-sqlite3';
+import type { Clock, Keychain } from '../platform.ts';
+import { createMasterKeySource, type MasterKeySource } from './master-key.ts';
+
 export type SecretRead =
   | { readonly kind: 'found'; readonly value: string }
   | { readonly kind: 'missing' }
@@ -21,6 +26,174 @@ export interface Vault {
   put(place: string, value: string): Promise<SecretWrite>;
   get(place: string): Promise<SecretRead>;
   remove(place: string): void;
+  /** Whole path segments: `upstream/1` takes `upstream/1/env/A` along and leaves `upstream/10/env/A`. `''` takes all. */
   removeAll(prefix: string): void;
   has(place: string): boolean;
+}
+
+export interface VaultParts {
+  readonly db: BetterSqlite3.Database;
+  readonly keychain: Keychain;
+  readonly clock: Clock;
+  /** `GATEHOUSE_MASTER_KEY_FILE`; takes the place of the keychain. */
+  readonly masterKeyFile: string | null;
+}
+
+/**
+ * `secrets_check` holds one known value sealed under the master key, so that another key is noticed before anything is
+ * sealed under it. `sealed` is the ciphertext with its 16-byte tag behind it.
+ */
+export const secretsSchema = `
+  CREATE TABLE secrets (
+    place TEXT PRIMARY KEY,
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL CHECK (length(sealed) >= 16),
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE secrets_check (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    source TEXT NOT NULL CHECK (source IN ('keychain', 'file')),
+    nonce BLOB NOT NULL CHECK (length(nonce) = 12),
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+`;
+
+/** Locked, absent and lost are tried again when asked; a key that was once opened stays open until the process ends. */
+export function createVault(parts: VaultParts): Vault {
+  const { db, clock } = parts;
+  const source = createMasterKeySource(parts);
+  const sql = {
+    put: db.prepare(
+      `INSERT INTO secrets (place, nonce, sealed, created_at) VALUES (?, ?, ?, ?)
+       ON CONFLICT (place) DO UPDATE SET nonce = excluded.nonce, sealed = excluded.sealed, created_at = excluded.created_at`,
+    ),
+    get: db.prepare<[string], Sealed>('SELECT nonce, sealed FROM secrets WHERE place = ?'),
+    has: db.prepare<[string], number>('SELECT 1 FROM secrets WHERE place = ?').pluck(),
+    any: db.prepare<[], number>('SELECT EXISTS (SELECT 1 FROM secrets)').pluck(),
+    remove: db.prepare('DELETE FROM secrets WHERE place = ?'),
+    removeUnder: db.prepare('DELETE FROM secrets WHERE substr(place, 1, length(?1)) = ?1'),
+    check: db.prepare<[], Check>('SELECT source, nonce, sealed FROM secrets_check'),
+    setCheck: db.prepare(
+      'INSERT OR REPLACE INTO secrets_check (id, source, nonce, sealed, created_at) VALUES (1, ?, ?, ?, ?)',
+    ),
+  };
+
+  let opened: Opened | null = null;
+  let opening: Promise<Opened | Closed> | null = null;
+  let refused: { readonly closed: Closed; readonly at: number } | null = null;
+
+  /** One attempt at a time, whoever asks. */
+  async function open(): Promise<Opened | Closed> {
+    if (opened) return opened;
+    // Each question to a locked keychain can make the desktop ask for the password, and a failing upstream asks often.
+    if (refused?.closed.kind === 'locked' && clock.monotonic() - refused.at < PATIENCE_MS) return refused.closed;
+    opening ??= attempt().finally(() => {
+      opening = null;
+    });
+    return opening;
+  }
+
+  async function attempt(): Promise<Opened | Closed> {
+    const answer = await source.read();
+    const found = answer.kind === 'missing' && !isSealed() ? await source.create() : answer;
+    const result = found.kind === 'found' ? accept(found.key) : closedBecause(found);
+    opened = result.kind === 'ready' ? result : null;
+    refused = result.kind === 'ready' ? null : { closed: result, at: clock.monotonic() };
+    return result;
+  }
+
+  function accept(key: Buffer): Opened | Closed {
+    const check = sql.check.get();
+    if (check && unseal(key, CHECK_PLACE, check) === CHECK_VALUE) return { kind: 'ready', by: source.by, key };
+    if (isSealed()) return { kind: 'lost', reason: lostReason(source, check?.source ?? source.by) };
+    const { nonce, sealed } = seal(key, CHECK_PLACE, CHECK_VALUE);
+    sql.setCheck.run(source.by, nonce, sealed, clock.now());
+    return { kind: 'ready', by: source.by, key };
+  }
+
+  function closedBecause(answer: Exclude<Awaited<ReturnType<MasterKeySource['read']>>, { kind: 'found' }>): Closed {
+    if (answer.kind !== 'missing') return answer;
+    return { kind: 'lost', reason: lostReason(source, sql.check.get()?.source ?? source.by) };
+  }
+
+  const isSealed = () => sql.any.get() === 1;
+
+  return {
+    async state() {
+      const vault = await open();
+      return vault.kind === 'ready' ? { kind: 'ready', by: vault.by } : vault;
+    },
+    async put(place, value) {
+      const vault = await open();
+      if (vault.kind !== 'ready') return { kind: 'unavailable', reason: vault.reason };
+      const { nonce, sealed } = seal(vault.key, place, value);
+      sql.put.run(place, nonce, sealed, clock.now());
+      return { kind: 'written' };
+    },
+    async get(place) {
+      if (!sql.has.get(place)) return { kind: 'missing' };
+      const vault = await open();
+      if (vault.kind !== 'ready') return { kind: 'unavailable', reason: vault.reason };
+      const row = sql.get.get(place);
+      if (!row) return { kind: 'missing' };
+      const value = unseal(vault.key, place, row);
+      return value === null ? { kind: 'unavailable', reason: DAMAGED } : { kind: 'found', value };
+    },
+    remove: (place) => void sql.remove.run(place),
+    removeAll(prefix) {
+      const path = prefix.replace(/\/+$/, '');
+      if (path !== '') sql.remove.run(path);
+      sql.removeUnder.run(path === '' ? '' : `${path}/`);
+    },
+    has: (place) => sql.has.get(place) === 1,
+  };
+}
+
+interface Sealed {
+  readonly nonce: Buffer;
+  readonly sealed: Buffer;
+}
+type Check = Sealed & { readonly source: 'keychain' | 'file' };
+type Opened = { readonly kind: 'ready'; readonly by: 'keychain' | 'file'; readonly key: Buffer };
+type Closed = Exclude<VaultState, { kind: 'ready' }>;
+
+const PATIENCE_MS = 5_000;
+const CHECK_PLACE = 'gatehouse:master-key-check';
+const CHECK_VALUE = 'gatehouse';
+const TAG_BYTES = 16;
+const DAMAGED = 'The stored secret is damaged and cannot be read. Enter it again.';
+
+/** NIST SP 800-38D: a random 96-bit nonce for each sealing, far below 2^32 sealings for one key. */
+function seal(key: Buffer, place: string, value: string): Sealed {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(Buffer.from(place, 'utf8'));
+  const body = Buffer.concat([cipher.update(value, 'utf8'), cipher.final()]);
+  return { nonce, sealed: Buffer.concat([body, cipher.getAuthTag()]) };
+}
+
+/** Null when the key, the place or a byte is another one than at sealing. */
+function unseal(key: Buffer, place: string, { nonce, sealed }: Sealed): string | null {
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(place, 'utf8'));
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  const body = decipher.update(sealed.subarray(0, -TAG_BYTES));
+  try {
+    return Buffer.concat([body, decipher.final()]).toString('utf8');
+  } catch {
+    // The only thing final() throws for: the tag does not fit.
+    return null;
+  }
+}
+
+function lostReason(now: MasterKeySource, sealedBy: 'keychain' | 'file'): string {
+  const again = 'or remove the stored secrets and enter them again.';
+  if (sealedBy === 'keychain' && now.by === 'file') {
+    return `The stored secrets were sealed with the key in the keychain, not with the one in ${now.where}. Unset GATEHOUSE_MASTER_KEY_FILE, ${again}`;
+  }
+  if (sealedBy === 'file' && now.by === 'keychain') {
+    return `The stored secrets were sealed with a key file. Set GATEHOUSE_MASTER_KEY_FILE to it, ${again}`;
+  }
+  return `The key that opens the stored secrets is no longer in ${now.where}. Put it back from a backup, ${again}`;
 }
