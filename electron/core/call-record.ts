@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { ERRORS } from '../../shared/errors.ts';
+import type { ApprovalView, Decision } from '../../shared/model.ts';
+import type { ApprovalAnswer } from './approvals/approvals.ts';
+import type { Audit, AuditInput, AuditWritten } from './audit/audit.ts';
+import { redactArguments } from './audit/redact.ts';
+import type { CallEnding, Found, ToolCall } from './call-tool.ts';
+import type { Clock } from './platform.ts';
+
+/** The audit entries of one call: `asked` only if it parks, `forwarded` before the first byte upstream, `ended` always. */
+export interface CallRecord {
+  /** The call named a tool that exists for this client. */
+  aims(found: Found): void;
+  decided(decision: Decision): void;
+  /** Durable before the card shows. */
+  asked(approval: ApprovalView): Promise<AuditWritten>;
+  answered(answer: ApprovalAnswer): void;
+  /** Durable before the first byte goes upstream. */
+  forwarded(argumentsText: string): Promise<AuditWritten>;
+  /** The answer does not wait for it; it is retried until it is written. */
+  ended(ending: CallEnding): void;
+}
+
+export function createCallRecord(parts: { readonly audit: Audit; readonly clock: Clock }, call: ToolCall): CallRecord {
+  const { audit, clock } = parts;
+  const startedAt = clock.monotonic();
+  let forwardedAt: number | null = null;
+  let upstream: string | null = null;
+  let tool: string | null = null;
+  let fingerprint: string | null = null;
+  let risk: string | null = null;
+  let decision: Decision | null = null;
+  let approval: Record<string, unknown> | null = null;
+  let toldArguments = false;
+
+  const { target } = call;
+  const named = target.kind === 'exposed' ? { named: target.name } : { named: `${target.upstream} / ${target.name}` };
+
+  function entry(
+    phase: AuditInput['phase'],
+    detail: Record<string, unknown>,
+    rest: Partial<AuditInput> = {},
+  ): AuditInput {
+    return {
+      phase,
+      kind: 'tool_call',
+      requestId: call.requestId,
+      workspace: call.workspace.name,
+      clientId: call.client.id,
+      client: call.client.name,
+      keyPrefix: call.key.prefix,
+      upstream,
+      tool,
+      effect: decision?.effect ?? null,
+      rule: decision?.rule ?? null,
+      detail,
+      ...rest,
+    };
+  }
+
+  /** Who and what, once per record: in its first entry. */
+  function opening(argumentsText: string): Record<string, unknown> {
+    if (toldArguments) return {};
+    toldArguments = true;
+    const { redacted, sha256, bytes, truncated } = redactArguments(argumentsText);
+    return {
+      ...named,
+      era: call.era,
+      session: call.sessionId === null ? null : digest(call.sessionId).slice(0, 16),
+      fingerprint,
+      risk,
+      reason: decision?.reason ?? null,
+      standing: decision?.standing ?? null,
+      arguments: redacted,
+      argumentsSha256: sha256,
+      argumentsBytes: bytes,
+      ...(truncated ? { truncated } : {}),
+    };
+  }
+
+  return {
+    aims(found) {
+      upstream = found.upstream.name;
+      tool = found.tool.name;
+      fingerprint = found.tool.fingerprint;
+      risk = found.tool.risk;
+    },
+    decided(made) {
+      decision = made;
+    },
+    asked: (card) =>
+      audit.write(entry('asked', { ...opening(call.argumentsText), approval: card.id, expiresAt: card.expiresAt })),
+    answered(answer) {
+      approval = {
+        answer: answer.kind,
+        ...('approval' in answer ? { approval: answer.approval.id } : {}),
+        ...(answer.kind === 'approved' ? { by: answer.by, waitedMs: Math.round(answer.waitedMs) } : {}),
+        ...(answer.kind === 'denied' ? { by: answer.approval.decidedBy, denyReason: answer.reason } : {}),
+      };
+    },
+    forwarded(argumentsText) {
+      forwardedAt = clock.monotonic();
+      return audit.write(
+        entry('forwarded', {
+          ...opening(argumentsText),
+          forwardedSha256: digest(argumentsText),
+          ...(approval ? { approval } : {}),
+        }),
+      );
+    },
+    ended(ending) {
+      const now = clock.monotonic();
+      const { outcome, errorClass, detail } = endingDetail(ending);
+      audit.writeSoon(
+        entry(
+          'ended',
+          {
+            ...opening(call.argumentsText),
+            ...(approval && forwardedAt === null ? { approval } : {}),
+            ...detail,
+            totalMs: Math.round(now - startedAt),
+            ...(forwardedAt === null ? {} : { upstreamMs: Math.round(now - forwardedAt) }),
+          },
+          { outcome, errorClass },
+        ),
+      );
+    },
+  };
+}
+
+function endingDetail(ending: CallEnding): {
+  outcome: string;
+  errorClass: string | null;
+  detail: Record<string, unknown>;
+} {
+  switch (ending.kind) {
+    case 'answered':
+      return {
+        outcome: 'answered',
+        errorClass: null,
+        detail: { resultBytes: ending.bytes, isError: ending.result.isError === true },
+      };
+    case 'relayed':
+      return { outcome: 'failed', errorClass: 'upstream_error', detail: { code: ending.code } };
+    case 'refused':
+      return {
+        outcome: 'refused',
+        errorClass: ending.errorClass,
+        detail: { code: ERRORS[ending.errorClass].code, message: ending.message },
+      };
+    case 'failed':
+      return {
+        outcome: 'failed',
+        errorClass: ending.errorClass,
+        detail: { code: ERRORS[ending.errorClass].code, message: ending.message },
+      };
+    case 'pending':
+      return {
+        outcome: 'pending',
+        errorClass: 'approval_pending',
+        detail: { code: ERRORS.approval_pending.code, approvalId: ending.approvalId },
+      };
+    case 'unknown_tool':
+      return { outcome: 'refused', errorClass: 'unknown_tool', detail: { code: -32602 } };
+    case 'cancelled':
+      return { outcome: 'cancelled', errorClass: null, detail: {} };
+  }
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}

@@ -1,0 +1,200 @@
+import { randomBytes } from 'node:crypto';
+import { type JSONRPCRequest, ProtocolError, Server, type ServerContext } from '@modelcontextprotocol/server';
+import type { Client, Decision, Era, ToolDefinition } from '../../../shared/model.ts';
+import type { CallEnding, CallTarget, Found, ToolCall } from '../call-tool.ts';
+import type { Log } from '../diagnosis/log.ts';
+import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
+import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
+import { answerOf, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
+
+export interface McpServerParts extends MetaToolParts {
+  readonly version: string;
+  readonly catalog: MetaToolParts['catalog'] & {
+    listed(client: Client, pins: readonly string[], neverAllowed: (found: Found) => boolean): readonly ListedTool[];
+    ofUpstream(client: Client, upstream: string, neverAllowed: (found: Found) => boolean): readonly ListedTool[];
+  };
+  readonly neverAllowed: (client: Client, found: Found) => boolean;
+  readonly foresee: (client: Client, found: Found) => Decision;
+  readonly callTool: (call: ToolCall) => Promise<CallEnding>;
+  /** What a program says it is, for the card: "calls itself …". */
+  readonly callsItself: (client: Client, name: string) => void;
+  readonly log: Log;
+  /** `http://127.0.0.1:<port>`, for links in answers. */
+  readonly origin: () => string;
+}
+
+export interface ListedTool {
+  readonly exposedName: string;
+  readonly definition: ToolDefinition;
+}
+
+const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo';
+
+/**
+ * The MCP server one client talks to: for a session while it lasts, or for one stateless request. It translates only;
+ * what a call may do is decided in `core/call-tool.ts`. Results pass by the fallback handler, because the SDK's typed
+ * handlers refuse content types they do not know and an upstream's result is not ours to judge.
+ */
+export function createMcpServer(parts: McpServerParts, era: Era): Server {
+  const server = new Server(
+    { name: 'gatehouse', title: 'Gatehouse', version: parts.version },
+    {
+      capabilities: { tools: { listChanged: true } },
+      instructions:
+        'Gatehouse reaches every tool the person has connected. Search with find_tools, call with call_external_tool. A call may wait for the person: on approval_pending, call again with the same arguments.',
+    },
+  );
+  server.fallbackRequestHandler = async (request, context) => {
+    const arrival = arrivalOf(context.http?.authInfo);
+    introduce(parts, arrival, context);
+    switch (request.method) {
+      case 'tools/list':
+        return { tools: listTools(parts, arrival) };
+      case 'tools/call': {
+        const answer = await toolCall(parts, era, arrival, request, context);
+        if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
+        return { ...answer.result };
+      }
+      default:
+        throw new ProtocolError(-32601, 'Method not found');
+    }
+  };
+  return server;
+}
+
+function introduce(parts: McpServerParts, arrival: Arrival, context: ServerContext): void {
+  const envelope: Readonly<Record<string, unknown>> = context.mcpReq.envelope ?? {};
+  const info = envelope[CLIENT_INFO];
+  if (typeof info === 'object' && info !== null && 'name' in info && typeof info.name === 'string')
+    parts.callsItself(arrival.client, info.name);
+}
+
+function listTools(parts: McpServerParts, arrival: Arrival): readonly Record<string, unknown>[] {
+  const { client, onlyUpstream } = arrival;
+  const neverAllowed = (found: Found) => parts.neverAllowed(client, found);
+  if (onlyUpstream !== null)
+    return parts.catalog.ofUpstream(client, onlyUpstream, neverAllowed).map(({ definition }) => ({ ...definition }));
+  const listed = parts.catalog.listed(client, parts.pins.get(client.id), neverAllowed);
+  return [...META_TOOLS, ...listed.map(({ definition }) => definition)].map((definition) => ({ ...definition }));
+}
+
+async function toolCall(
+  parts: McpServerParts,
+  era: Era,
+  arrival: Arrival,
+  request: JSONRPCRequest,
+  context: ServerContext,
+): Promise<ToolAnswer> {
+  const params: Record<string, unknown> = request.params ?? {};
+  const { name } = params;
+  if (typeof name !== 'string') return { kind: 'error', code: -32602, message: 'params.name must be a string.' };
+  const named = targetOf(arrival, name, params.arguments);
+  if (named.kind === 'answer') return named.answer;
+  if (named.kind === 'meta') {
+    const answer = answerMetaTool(parts, arrival.client, name, params.arguments);
+    if (answer.kind === 'result') return answer;
+    return { kind: 'result', result: invalidArguments(parts, arrival, answer.message) };
+  }
+
+  const { target, argumentsText } = named;
+  const token = context.mcpReq._meta?.progressToken;
+  let progress = 0;
+  const notify = (params: Record<string, unknown>) => {
+    if (token === undefined) return;
+    context.mcpReq
+      .notify({ method: 'notifications/progress', params: { progressToken: token, ...params } })
+      .catch((error: unknown) => {
+        // The caller's stream has closed; the call itself goes on or is cancelled by its own signal.
+        parts.log.debug('progress_not_delivered', {
+          requestId: arrival.requestId,
+          reason: error instanceof Error ? error.name : 'unknown',
+        });
+      });
+  };
+  const ending = await parts.callTool({
+    requestId: arrival.requestId,
+    workspace: arrival.workspace,
+    client: arrival.client,
+    key: arrival.key,
+    sessionId: context.sessionId ?? null,
+    era,
+    target,
+    argumentsText,
+    meta: passedOn(context.mcpReq._meta),
+    cancelled: context.mcpReq.signal,
+    left: AbortSignal.any([context.mcpReq.signal, arrival.gone]),
+    onProgress: (told) => {
+      progress = Math.max(progress, told.progress);
+      notify({ ...told });
+    },
+    onWaiting: () => {
+      progress += 1;
+      notify({ progress, message: 'Waiting for the person to answer in Gatehouse.' });
+    },
+  });
+  return answerOf(ending, {
+    requestId: arrival.requestId,
+    named: name === 'call_external_tool' && target.kind === 'own' ? `${target.upstream} / ${target.name}` : name,
+    upstream: target.kind === 'own' ? target.upstream : name,
+    origin: parts.origin(),
+  });
+}
+
+type Named =
+  | { readonly kind: 'call'; readonly target: CallTarget; readonly argumentsText: string }
+  | { readonly kind: 'meta' }
+  | { readonly kind: 'answer'; readonly answer: ToolAnswer };
+
+/** Which tool is meant, and the exact text of its arguments: absent arguments are the empty object. */
+function targetOf(arrival: Arrival, name: string, input: unknown): Named {
+  const { onlyUpstream, slices } = arrival;
+  if (onlyUpstream !== null) {
+    return {
+      kind: 'call',
+      target: { kind: 'own', upstream: onlyUpstream, name },
+      argumentsText: slices.get(ARGUMENTS_PATH) ?? '{}',
+    };
+  }
+  if (name === 'call_external_tool') {
+    const parsed = callExternalInput.safeParse(input ?? {});
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      return {
+        kind: 'answer',
+        answer: {
+          kind: 'error',
+          code: -32602,
+          message: `call_external_tool: field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'does not fit'}.`,
+        },
+      };
+    }
+    const { upstream, tool } = parsed.data;
+    return {
+      kind: 'call',
+      target: { kind: 'own', upstream, name: tool },
+      argumentsText: slices.get(INNER_ARGUMENTS_PATH) ?? '{}',
+    };
+  }
+  if (META_TOOL_NAMES.has(name)) return { kind: 'meta' };
+  return { kind: 'call', target: { kind: 'exposed', name }, argumentsText: slices.get(ARGUMENTS_PATH) ?? '{}' };
+}
+
+function invalidArguments(parts: McpServerParts, arrival: Arrival, message: string): ToolResult {
+  return refusal('invalid_arguments', message, { requestId: arrival.requestId, origin: parts.origin(), rule: null });
+}
+
+/** The caller's `_meta` goes on without what belongs to this hop: its progress token and our own keys. */
+function passedOn(meta: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> {
+  if (meta === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(meta).filter(
+      ([key]) =>
+        key !== 'progressToken' && !key.startsWith('gatehouse/') && !key.startsWith('io.modelcontextprotocol/'),
+    ),
+  );
+}
+
+/** 128 random bits: ids are never guessed and carry no order. */
+export function newRequestId(): string {
+  return randomBytes(16).toString('base64url');
+}

@@ -1,0 +1,94 @@
+import type { Audit, AuditInput } from '../audit/audit.ts';
+import type { Clock } from '../platform.ts';
+
+/** Refusals before a call exists: a foreign host, a wrong key, a body that is no message. */
+export interface Rejection {
+  readonly kind:
+    | 'host_rejected'
+    | 'origin_rejected'
+    | 'malformed_http'
+    | 'unauthorized'
+    | 'forbidden'
+    | 'unsupported_media_type'
+    | 'body_too_large'
+    | 'message_rejected'
+    | 'route_absent'
+    | 'method_not_allowed'
+    | 'session_unknown'
+    | 'rate_limited'
+    | 'too_many_streams';
+  readonly reason: string;
+  readonly workspace?: string | null;
+  readonly clientId?: string | null;
+  readonly client?: string | null;
+  readonly keyPrefix?: string | null;
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+export interface Rejections {
+  record(rejection: Rejection): void;
+  close(): void;
+}
+
+/** This many refusals a minute get an entry each; a flood beyond that gets one entry per kind every ten seconds. */
+const SINGLE_PER_MINUTE = 120;
+const COUNT_EVERY_MS = 10_000;
+
+/** Every refusal is in the audit, and a web page that sends thousands cannot fill the disk with them (A10). */
+export function createRejections(parts: {
+  readonly audit: Pick<Audit, 'writeSoon'>;
+  readonly clock: Clock;
+}): Rejections {
+  const { audit, clock } = parts;
+  const counted = new Map<string, number>();
+  let windowStart = clock.monotonic();
+  let singles = 0;
+  let cancelTimer: (() => void) | null = null;
+
+  function writeCounts(): void {
+    cancelTimer = null;
+    for (const [kind, count] of counted) {
+      audit.writeSoon({
+        phase: 'event',
+        kind,
+        outcome: 'refused',
+        detail: { reason: 'more of the same, counted', count },
+      });
+    }
+    counted.clear();
+  }
+
+  return {
+    record(rejection) {
+      if (clock.monotonic() - windowStart > 60_000) {
+        windowStart = clock.monotonic();
+        singles = 0;
+      }
+      if (singles < SINGLE_PER_MINUTE) {
+        singles += 1;
+        audit.writeSoon(entryOf(rejection));
+        return;
+      }
+      counted.set(rejection.kind, (counted.get(rejection.kind) ?? 0) + 1);
+      cancelTimer ??= clock.after(COUNT_EVERY_MS, writeCounts);
+    },
+    close() {
+      cancelTimer?.();
+      writeCounts();
+    },
+  };
+}
+
+function entryOf(rejection: Rejection): AuditInput {
+  return {
+    phase: 'event',
+    kind: rejection.kind,
+    workspace: rejection.workspace ?? null,
+    clientId: rejection.clientId ?? null,
+    client: rejection.client ?? null,
+    keyPrefix: rejection.keyPrefix ?? null,
+    outcome: 'refused',
+    errorClass: rejection.kind,
+    detail: { reason: rejection.reason, ...rejection.detail },
+  };
+}

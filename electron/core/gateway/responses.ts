@@ -1,0 +1,72 @@
+import type { ServerResponse } from 'node:http';
+
+/** On every response of every listener, error pages included (security.md A21). Never any `Access-Control-*`. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** Beside the above on everything that is HTML. */
+export const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
+  'x-frame-options': 'DENY',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+export interface JsonRpcErrorBody {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** Answers with a JSON-RPC error. Without an `id` where the message was not (or must not be) read. */
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  error: JsonRpcErrorBody,
+  options: {
+    readonly id?: string | number | null;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly close?: boolean;
+  } = {},
+): void {
+  const body = JSON.stringify({ jsonrpc: '2.0', ...(options.id === undefined ? {} : { id: options.id }), error });
+  sendBytes(response, status, 'application/json', body, {
+    ...options.headers,
+    ...(options.close ? { connection: 'close' } : {}),
+  });
+}
+
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  sendBytes(response, status, 'application/json', JSON.stringify(value), {});
+}
+
+export function sendPage(response: ServerResponse, status: number, html: string): void {
+  sendBytes(response, status, 'text/html; charset=utf-8', html, PAGE_HEADERS);
+}
+
+function sendBytes(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, {
+    ...SECURITY_HEADERS,
+    ...headers,
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+/** For answers written to a bare socket, where there is no request to answer (malformed HTTP, header deadline). */
+export function rawResponse(status: string): string {
+  const headers = Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`);
+  return [`HTTP/1.1 ${status}`, ...headers, 'connection: close', 'content-length: 0', '', ''].join('\r\n');
+}

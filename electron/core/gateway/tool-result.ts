@@ -1,0 +1,103 @@
+import { ERRORS, type ErrorClass, PHRASES } from '../../../shared/errors.ts';
+import type { CallEnding } from '../call-tool.ts';
+
+/** A result in the form of MCP's CallToolResult; unknown members of an upstream's result are kept. */
+export type ToolResult = Readonly<Record<string, unknown>>;
+
+/** Either a result the model can read, or a JSON-RPC error. */
+export type ToolAnswer =
+  | { readonly kind: 'result'; readonly result: ToolResult }
+  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown };
+
+/** `origin` is ours, as the caller reached it: `http://127.0.0.1:3100`. */
+export function answerOf(
+  ending: CallEnding,
+  about: { readonly requestId: string; readonly named: string; readonly upstream: string; readonly origin: string },
+): ToolAnswer {
+  const { requestId, origin } = about;
+  switch (ending.kind) {
+    case 'answered':
+      return { kind: 'result', result: ending.result };
+    case 'relayed':
+      return {
+        kind: 'error',
+        code: ending.code,
+        message: ending.message,
+        ...(ending.data === undefined ? {} : { data: ending.data }),
+      };
+    case 'unknown_tool':
+      return unknownTool(about.named);
+    case 'cancelled':
+      return { kind: 'error', code: -32800, message: 'The call was cancelled.' };
+    case 'pending':
+      return {
+        kind: 'result',
+        result: refusal('approval_pending', pendingText(ending, origin), {
+          requestId,
+          origin,
+          rule: ending.rule,
+          more: {
+            'gatehouse/approvalId': ending.approvalId,
+            'gatehouse/expiresAt': new Date(ending.expiresAt).toISOString(),
+          },
+        }),
+      };
+    case 'refused':
+      return {
+        kind: 'result',
+        result: refusal(ending.errorClass, ending.message, { requestId, origin, rule: ending.rule }),
+      };
+    case 'failed': {
+      const message =
+        ending.errorClass === 'auth_required'
+          ? PHRASES.notConnected(about.upstream, linkTo(origin, 'connections'))
+          : ending.message;
+      return { kind: 'result', result: refusal(ending.errorClass, message, { requestId, origin, rule: null }) };
+    }
+  }
+}
+
+/** The same words for a tool that does not exist and one the client may not see (security.md B9). */
+export function unknownTool(name: string): ToolAnswer {
+  return { kind: 'error', code: -32602, message: `Unknown tool: ${name}. find_tools tells which tools there are.` };
+}
+
+/** A refusal a model can read and act on; code, class and link are in `_meta` for programs (design section 6). */
+export function refusal(
+  errorClass: ErrorClass,
+  message: string,
+  about: {
+    readonly requestId: string;
+    readonly origin: string;
+    readonly rule: string | null;
+    readonly more?: Readonly<Record<string, unknown>>;
+  },
+): ToolResult {
+  const entry = ERRORS[errorClass];
+  const text = message.startsWith(`${errorClass}:`) ? message : `${errorClass}: ${message}`;
+  const link = entry.page === null ? null : linkTo(about.origin, entry.page);
+  return {
+    isError: true,
+    content: [
+      { type: 'text', text: `${text}\n${entry.fix}${link === null ? '' : ` (${link})`}\nrequest ${about.requestId}` },
+    ],
+    _meta: {
+      'gatehouse/code': entry.code,
+      'gatehouse/class': errorClass,
+      'gatehouse/requestId': about.requestId,
+      'gatehouse/rule': about.rule,
+      'gatehouse/retryable': entry.retryable,
+      'gatehouse/link': link,
+      ...about.more,
+    },
+  };
+}
+
+function pendingText(ending: CallEnding & { kind: 'pending' }, origin: string): string {
+  const rule = ending.rule === null ? 'the default effect of the policy' : `rule "${ending.rule}"`;
+  return `approval_pending: a person has not answered yet (${rule} asks). Approval ${ending.approvalId}, open until ${new Date(ending.expiresAt).toISOString()}. Call again with the same arguments: it attaches to this request and runs at most once. ${linkTo(origin, 'approvals')}`;
+}
+
+function linkTo(origin: string, page: string): string {
+  return `${origin}/open/${page}`;
+}
