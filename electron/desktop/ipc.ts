@@ -1,0 +1,102 @@
+import type { IpcMainEvent, IpcMainInvokeEvent, WebContents } from 'electron';
+import { z } from 'zod';
+import type { Refused } from '../../shared/api.ts';
+import type { Api, ApiAnswer } from '../core/api.ts';
+import type { AnswerGate, GateVerdict } from './answer-gate.ts';
+import type { Waiting } from './approval-window.ts';
+import { type Card, cardKey } from './cards.ts';
+import { APPROVAL_CHANNELS, MAIN_CHANNELS } from './channels.ts';
+
+/** Answers the main window. Handlers hang on its own webContents, so no other window reaches them. */
+export function answerMainWindow(parts: {
+  readonly contents: WebContents;
+  readonly page: string;
+  readonly api: Api;
+  review(card: Card | null): void;
+}): void {
+  const { contents, page, api } = parts;
+  contents.ipc.handle(MAIN_CHANNELS.request, async (event, name: unknown, input: unknown): Promise<ApiAnswer> => {
+    demandSender(event, contents, page);
+    return api.request(String(name), input, { origin: 'main-window', label: 'main window' });
+  });
+  contents.ipc.on(MAIN_CHANNELS.review, (event, what: unknown) => {
+    demandSender(event, contents, page);
+    const asked = review.safeParse(what);
+    if (asked.success) parts.review(cardOf(asked.data));
+  });
+}
+
+/**
+ * Answers the approval window. It is told of one card only, so that what it shows and what the gate watches are the same
+ * thing, and its answers pass the gate.
+ */
+export function answerApprovalWindow(parts: {
+  readonly contents: WebContents;
+  readonly page: string;
+  readonly api: Api;
+  readonly gate: AnswerGate;
+  waiting(): Promise<Waiting>;
+}): void {
+  const { contents, page, api, gate } = parts;
+  const caller = { origin: 'approval-window', label: 'approval window' } as const;
+
+  contents.ipc.handle(APPROVAL_CHANNELS.request, async (event, name: unknown, input: unknown): Promise<ApiAnswer> => {
+    demandSender(event, contents, page);
+    switch (name) {
+      case 'status':
+      // The card shows the difference to the last call and what a standing approval would cover.
+      case 'auditList':
+      case 'standingList':
+        return api.request(name, input, caller);
+      case 'approvalsList': {
+        const { approvals, top } = await parts.waiting();
+        if (top === null || top.kind === 'approval') gate.shown(top && cardKey(top));
+        return answered(approvals.filter(({ id }) => top?.kind === 'approval' && id === top.id));
+      }
+      case 'confirmationsList': {
+        const { confirmations, top } = await parts.waiting();
+        if (top === null || top.kind === 'confirmation') gate.shown(top && cardKey(top));
+        return answered(confirmations.filter(({ id }) => top?.kind === 'confirmation' && id === top.id));
+      }
+      case 'approvalApprove':
+      case 'approvalDeny':
+      case 'confirmationAnswer': {
+        const named = answerOf.safeParse(input);
+        const card = named.success ? cardOf(named.data) : null;
+        if (card === null) return { kind: 'bad_request', message: 'The answer does not say what it answers.' };
+        // SECURITY: an answer counts only after a press that the main process saw, on the card shown there (F10, F17).
+        const verdict = gate.admit(cardKey(card));
+        if (verdict.kind === 'refused') return answered({ kind: 'refused', message: REFUSALS[verdict.reason] });
+        return api.request(name, input, caller);
+      }
+      default:
+        return { kind: 'forbidden', message: 'The approval window does not make this request.' };
+    }
+  });
+}
+
+/** Throws, so that the page's promise rejects: a message from anywhere else is an attack or a bug, never an ending. */
+function demandSender(event: IpcMainInvokeEvent | IpcMainEvent, contents: WebContents, page: string): void {
+  // SECURITY: the top frame of that very window, standing on that very page (security.md L4).
+  const frame = event.senderFrame;
+  const isWindow = event.sender === contents && frame !== null && frame.parent === null;
+  if (!isWindow || frame.url.split('#')[0] !== page) throw new Error('This page may not send messages to Gatehouse.');
+}
+
+const review = z.object({ approval: z.string().max(200).optional(), confirmation: z.string().max(200).optional() });
+const answerOf = review;
+
+function cardOf(named: z.output<typeof review>): Card | null {
+  if (named.approval !== undefined) return { kind: 'approval', id: named.approval };
+  if (named.confirmation !== undefined) return { kind: 'confirmation', id: named.confirmation };
+  return null;
+}
+
+const answered = (result: Extract<ApiAnswer, { kind: 'answered' }>['result'] | Refused): ApiAnswer =>
+  ({ kind: 'answered', result }) as ApiAnswer;
+
+const REFUSALS: Readonly<Record<Extract<GateVerdict, { kind: 'refused' }>['reason'], string>> = {
+  other_card: 'Not answered: this is not what the window shows now. Read the card again.',
+  no_input: 'Not answered: nobody pressed the button. Press it in this window.',
+  too_soon: 'Not answered: the card had just appeared. Read it, then press the button again.',
+};

@@ -1,0 +1,70 @@
+import { BrowserWindow, type Session } from 'electron';
+import type { Topic } from '../../shared/model.ts';
+import type { Api } from '../core/api.ts';
+import type { Card } from './cards.ts';
+import { MAIN_CHANNELS } from './channels.ts';
+import type { Page } from './deep-links.ts';
+import { answerMainWindow } from './ipc.ts';
+import { lockedPreferences } from './locks.ts';
+import { PAGE_ORIGIN } from './page-protocol.ts';
+import type { Preferences } from './preferences.ts';
+
+export interface MainWindow {
+  /** Opens the window or brings it to the front, on a page when one is named. */
+  open(page: Page | null): void;
+  tell(topic: Topic): void;
+}
+
+/** The one main window. It is closed, not hidden, when the person closes it: the tray lives on. */
+export function createMainWindow(parts: {
+  readonly api: Api;
+  readonly session: Session;
+  readonly preload: string;
+  readonly icon: string;
+  readonly packaged: boolean;
+  readonly preferences: Preferences;
+  review(card: Card | null): void;
+}): MainWindow {
+  let window: BrowserWindow | null = null;
+
+  const create = (page: Page | null): BrowserWindow => {
+    const made = new BrowserWindow({
+      ...parts.preferences.windowBounds(),
+      minWidth: 720,
+      minHeight: 480,
+      show: false,
+      title: 'Gatehouse',
+      icon: parts.icon,
+      autoHideMenuBar: true,
+      webPreferences: lockedPreferences(parts.preload, parts.packaged, parts.session),
+    });
+    answerMainWindow({ contents: made.webContents, page: MAIN_PAGE, api: parts.api, review: parts.review });
+    made.once('ready-to-show', () => made.show());
+    made.on('close', () => parts.preferences.keepWindowBounds(made.getNormalBounds()));
+    made.on('closed', () => {
+      window = null;
+    });
+    void made.loadURL(address(page));
+    return made;
+  };
+
+  return {
+    open(page) {
+      if (window === null) {
+        window = create(page);
+        return;
+      }
+      // Only the fragment changes, so the page stays loaded and its router follows.
+      if (page !== null) void window.loadURL(address(page));
+      if (window.isMinimized()) window.restore();
+      window.show();
+      window.focus();
+    },
+    tell(topic) {
+      if (window !== null && !window.isDestroyed()) window.webContents.send(MAIN_CHANNELS.topic, topic);
+    },
+  };
+}
+
+const MAIN_PAGE = `${PAGE_ORIGIN}/index.html`;
+const address = (page: Page | null): string => (page === null ? MAIN_PAGE : `${MAIN_PAGE}#/${page}`);
