@@ -1,0 +1,118 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import { findDataFolder, thisMachine } from '../core/control/data-folder.ts';
+import { approvalCommands } from './approvals.ts';
+import { auditCommands } from './audit.ts';
+import { clientCommands } from './clients.ts';
+import type { Call, Command } from './command.ts';
+import { type Door, openDoor } from './door.ts';
+import { helpOf, listOf } from './help.ts';
+import { keyCommands } from './keys.ts';
+import { findCommand, type Parsed, parseCommand } from './parse.ts';
+import { openCoreForCommand } from './plain-platform.ts';
+import { policyCommands } from './policy.ts';
+import { review } from './review.ts';
+import { start } from './start.ts';
+import { statusCommands } from './status.ts';
+import { createTerminal, type Streams, type Terminal } from './terminal.ts';
+import { toolCommands } from './tools.ts';
+import { visible } from './untrusted.ts';
+import { upstreamCommands } from './upstreams.ts';
+import { workspaceCommands } from './workspaces.ts';
+
+/** What a command line runs in: the process's own, or a test's. */
+export interface CliIo extends Streams {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+/** Everything `gatehouse` can do, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  start,
+  ...statusCommands,
+  ...keyCommands,
+  ...clientCommands,
+  ...workspaceCommands,
+  ...upstreamCommands,
+  review,
+  ...toolCommands,
+  ...policyCommands,
+  ...approvalCommands,
+  ...auditCommands,
+];
+
+/** True when an installed app was started as the command line: its first argument is a command or asks for help. */
+export function isCommandLine(argv: readonly string[]): boolean {
+  const [first] = argv;
+  return first === 'help' || first === '--help' || first === '-h' || COMMANDS.some(({ words }) => words[0] === first);
+}
+
+/** The streams, environment and folder of this process. */
+function processIo(): CliIo {
+  const { stdin, stdout, stderr, env } = process;
+  return { stdin, stdout, stderr, env, cwd: process.cwd() };
+}
+
+/** Runs one command line (without program and script) and returns its exit code. */
+export async function runCli(argv: readonly string[], io: CliIo = processIo()): Promise<number> {
+  const terminal = createTerminal(io);
+  const fail = (message: string) => {
+    terminal.say(`gatehouse: ${visible(message)}`);
+    return 1;
+  };
+  const found = findCommand(COMMANDS, argv);
+  if (found.kind === 'fault') return fail(found.message);
+  if (found.kind === 'group') {
+    const list = listOf(COMMANDS, found.group);
+    if (found.asked) terminal.print(list);
+    else terminal.say(list);
+    return found.asked ? 0 : 1;
+  }
+  const parsed = parseCommand(found.command, found.rest);
+  if (parsed.kind === 'fault') return fail(parsed.message);
+  if (parsed.values.has('help')) {
+    terminal.print(helpOf(found.command));
+    return 0;
+  }
+  const doors: Door[] = [];
+  try {
+    return await found.command.run(callOf(parsed, io, terminal, doors));
+  } finally {
+    for (const door of doors) await door.close();
+    terminal.close();
+  }
+}
+
+function callOf(parsed: Parsed, io: CliIo, terminal: Terminal, doors: Door[]): Call {
+  const given = (option: string) => parsed.values.get(option) ?? [];
+  const texts = (option: string) => given(option).filter((value) => typeof value === 'string');
+  return {
+    words: parsed.words,
+    rest: parsed.rest,
+    texts,
+    text: (option) => texts(option)[0] ?? null,
+    flag: (option) => given(option).length > 0,
+    terminal,
+    stdin: io.stdin,
+    env: io.env,
+    cwd: io.cwd,
+    async door() {
+      const data = findDataFolder(texts('data')[0] ?? null, { ...thisMachine(), env: io.env, cwd: io.cwd });
+      if (data.kind === 'fault') {
+        terminal.say(`gatehouse: ${data.message}`);
+        return null;
+      }
+      const door = await openDoor(data.folder, terminal, (folder) => openCoreForCommand(folder, packageJson.version));
+      if (door) doors.push(door);
+      return door;
+    },
+  };
+}
+
+if (import.meta.main) {
+  // `gatehouse audit tail | head` ends when head has enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  process.exitCode = await runCli(process.argv.slice(2));
+}

@@ -1,0 +1,137 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Rule } from '../../shared/model.ts';
+import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
+import { workspaceOption } from './names.ts';
+import { visible } from './untrusted.ts';
+
+const show: Command = {
+  words: ['policy', 'show'],
+  summary: 'show the rules and what happens to calls that no rule matches',
+  options: { ...WORKSPACE_OPTION, ...JSON_OPTION },
+  async run(call) {
+    const door = await call.door();
+    if (!door) return 1;
+    const workspace = await workspaceOption(call, door);
+    if (workspace === null) return 1;
+    const answer = await door.ask('policyGet', { workspace });
+    if (!answer) return 1;
+    const { terminal } = call;
+    if (call.flag('json')) {
+      terminal.print(JSON.stringify(answer));
+      return 0;
+    }
+    if (answer.problem !== null) terminal.print(`! ${visible(answer.problem)}`);
+    if (!answer.policy) {
+      terminal.print('There is no policy: every call is denied.');
+      return 0;
+    }
+    for (const rule of answer.policy.rules) terminal.print(ruleLine(rule));
+    terminal.print(`everything else: ${answer.policy.defaultEffect}`);
+    return 0;
+  },
+};
+
+function ruleLine(rule: Rule): string {
+  const match = Object.entries(rule.match).map(([member, value]) => `${member} ${JSON.stringify(value)}`);
+  const when = match.length === 0 ? 'every call' : match.join(', ');
+  const reason = rule.reason === undefined ? '' : `   "${rule.reason}"`;
+  return visible(`${rule.name}: ${rule.effect} ${when}${reason}`);
+}
+
+const exportPolicy: Command = {
+  words: ['policy', 'export'],
+  summary: 'print the policy as YAML',
+  options: { out: { type: 'string', value: 'FILE', help: 'write it to this file instead' }, ...WORKSPACE_OPTION },
+  async run(call) {
+    const door = await call.door();
+    if (!door) return 1;
+    const workspace = await workspaceOption(call, door);
+    if (workspace === null) return 1;
+    const answer = await door.ask('policyExport', { workspace });
+    if (!answer) return 1;
+    const out = call.text('out');
+    if (out === null) {
+      call.terminal.print(answer.yaml.trimEnd());
+      return 0;
+    }
+    const path = resolve(call.cwd, out);
+    try {
+      writeFileSync(path, answer.yaml);
+    } catch (error) {
+      call.terminal.say(`gatehouse: ${visible(path)} cannot be written: ${reasonOf(error)}.`);
+      return 1;
+    }
+    call.terminal.say(`The policy is in ${visible(path)}.`);
+    return 0;
+  },
+};
+
+const importPolicy: Command = {
+  words: ['policy', 'import'],
+  summary: 'put a YAML file in the place of the policy; you confirm it',
+  takes: ['file'],
+  options: WORKSPACE_OPTION,
+  async run(call) {
+    const yaml = await readYaml(call);
+    if (yaml === null) return 1;
+    const door = await call.door();
+    if (!door) return 1;
+    const workspace = await workspaceOption(call, door);
+    if (workspace === null) return 1;
+    const done = await door.ask('policyImport', { workspace, yaml });
+    if (!done) return 1;
+    const rules = done.policy.rules.length;
+    call.terminal.say(
+      `The policy is in force: ${rules} ${rules === 1 ? 'rule' : 'rules'}, everything else: ${done.policy.defaultEffect}.`,
+    );
+    return 0;
+  },
+};
+
+const lint: Command = {
+  words: ['policy', 'lint'],
+  summary: 'check a YAML policy without using it; exit code 1 when it is not good',
+  takes: ['file'],
+  async run(call) {
+    const yaml = await readYaml(call);
+    if (yaml === null) return 1;
+    const { parseYaml } = await import('../core/policy/yaml.ts');
+    const parsed = parseYaml(yaml);
+    const file = visible(call.words[0] ?? '');
+    if (parsed.kind === 'refused') {
+      const place = parsed.line === undefined ? '' : `:${parsed.line}:${parsed.column ?? 1}`;
+      call.terminal.say(`${file}${place}: ${visible(parsed.message)}`);
+      return 1;
+    }
+    const rules = parsed.policy.rules.length;
+    call.terminal.print(`${file} is good: ${rules} ${rules === 1 ? 'rule' : 'rules'}.`);
+    return 0;
+  },
+};
+
+/** The text of the named file, `-` for stdin; null when it cannot be read, and that was said. */
+async function readYaml(call: Call): Promise<string | null> {
+  const file = call.words[0] ?? '';
+  if (file === '-') return text(call.stdin);
+  try {
+    return readFileSync(resolve(call.cwd, file), 'utf8');
+  } catch (error) {
+    call.terminal.say(`gatehouse: ${visible(file)} cannot be read: ${reasonOf(error)}.`);
+    return null;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'it is not yours to read or write',
+  EISDIR: 'it is a folder',
+};
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return REASONS[code] ?? code;
+}
+
+export const policyCommands: readonly Command[] = [show, exportPolicy, importPolicy, lint];

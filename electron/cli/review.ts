@@ -1,0 +1,138 @@
+import type { Risk, ToolDefinition, ToolView } from '../../shared/model.ts';
+import { differenceOf } from '../core/catalog/difference.ts';
+import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
+import { findUpstream } from './names.ts';
+import { didYouMean } from './nearest.ts';
+import type { Terminal } from './terminal.ts';
+import { visible, visibleLines } from './untrusted.ts';
+
+const RISKS: readonly Risk[] = ['read', 'write', 'destructive'];
+
+export const review: Command = {
+  words: ['upstreams', 'review'],
+  summary: 'read everything a model would read of the tools that wait, and accept them',
+  takes: ['name'],
+  options: {
+    accept: { type: 'boolean', help: 'accept them after you have read them' },
+    yes: { type: 'boolean', help: 'with --accept: do not ask again here' },
+    tool: { type: 'string', value: 'TOOL', help: 'only this tool', multiple: true },
+    risk: {
+      type: 'string',
+      value: 'TOOL=RISK',
+      help: 'its risk, if not as proposed: read, write, destructive',
+      multiple: true,
+    },
+    ...WORKSPACE_OPTION,
+    ...JSON_OPTION,
+  },
+  async run(call) {
+    const { terminal } = call;
+    const door = await call.door();
+    const upstream = door && (await findUpstream(call, door, call.words[0] ?? ''));
+    if (!upstream) return 1;
+    const all = await door.ask('toolsList', { upstream: upstream.id });
+    if (!all) return 1;
+    const waiting = all.filter(
+      (tool) => tool.offered !== null && (tool.state === 'awaiting_review' || tool.state === 'changed'),
+    );
+    const chosen = choose(waiting, call);
+    const risks = typeof chosen === 'string' ? chosen : readRisks(chosen, call);
+    if (typeof chosen === 'string' || typeof risks === 'string') {
+      terminal.say(`gatehouse: ${typeof chosen === 'string' ? chosen : risks}`);
+      return 1;
+    }
+    if (call.flag('json')) terminal.print(JSON.stringify(chosen));
+    else for (const tool of chosen) printTool(tool, riskOf(tool, risks), terminal);
+    if (chosen.length === 0) {
+      const why =
+        upstream.status === 'ready'
+          ? ''
+          : ` It is ${upstream.status}${upstream.reason ? `: ${visible(upstream.reason)}` : ''}.`;
+      terminal.say(`No tool of ${upstream.name} waits for review.${why}`);
+      return 0;
+    }
+    if (!call.flag('accept')) {
+      terminal.say(
+        `${count(chosen.length)} of ${upstream.name} to review. To accept: gatehouse upstreams review ${upstream.name} --accept`,
+      );
+      return 0;
+    }
+    if (
+      !call.flag('yes') &&
+      !(await terminal.askYes(`Accept ${count(chosen.length)} of ${upstream.name} as shown? [y/N] `))
+    ) {
+      const how = terminal.interactive ? '' : ' Nobody can be asked here: give --yes as well.';
+      terminal.say(`Nothing was accepted.${how}`);
+      return 1;
+    }
+    const done = await door.ask('toolsReview', {
+      upstream: upstream.id,
+      accept: chosen.map((tool) => ({ name: tool.name, fingerprint: tool.fingerprint, risk: riskOf(tool, risks) })),
+    });
+    if (!done) return 1;
+    terminal.say(`${count(done.accepted)} of ${upstream.name} accepted.`);
+    return 0;
+  },
+};
+
+function choose(waiting: readonly ToolView[], call: Call): readonly ToolView[] | string {
+  const names = call.texts('tool');
+  if (names.length === 0) return waiting;
+  const known = waiting.map((tool) => tool.name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    return `No tool '${visible(unknown)}' waits for review.${didYouMean(unknown, known, visible)}`;
+  }
+  return waiting.filter((tool) => names.includes(tool.name));
+}
+
+function readRisks(tools: readonly ToolView[], call: Call): ReadonlyMap<string, Risk> | string {
+  const risks = new Map<string, Risk>();
+  const known = tools.map((tool) => tool.name);
+  for (const text of call.texts('risk')) {
+    const cut = text.lastIndexOf('=');
+    const name = text.slice(0, cut);
+    const wanted = text.slice(cut + 1);
+    const risk = RISKS.find((candidate) => candidate === wanted);
+    if (cut < 1 || !risk) return `'${visible(text)}' is not a risk; write --risk <tool>=read, write or destructive.`;
+    if (!known.includes(name)) return `No tool '${visible(name)}' waits for review.${didYouMean(name, known, visible)}`;
+    risks.set(name, risk);
+  }
+  return risks;
+}
+
+const riskOf = (tool: ToolView, risks: ReadonlyMap<string, Risk>): Risk => risks.get(tool.name) ?? tool.proposedRisk;
+
+const count = (tools: number): string => `${tools} ${tools === 1 ? 'tool' : 'tools'}`;
+
+/** Members of a definition that stand in our own lines; everything else is shown as JSON. */
+const SHOWN_APART = new Set(['name', 'title', 'description']);
+const MARGIN = '    | ';
+
+/** Everything of one definition, nothing cut short. Their text stands behind a margin, so that it cannot pose as ours. */
+function printTool(tool: ToolView, risk: Risk, terminal: Terminal): void {
+  if (!tool.offered) return;
+  terminal.print(`${visible(tool.name)}   risk: ${risk}   ${tool.state === 'changed' ? 'CHANGED' : 'new'}`);
+  for (const flag of tool.flags) terminal.print(`  ! ${visible(flag)}`);
+  if (tool.reviewed && tool.state === 'changed') printDifference(tool.reviewed, tool.offered, terminal);
+  const { title, description } = tool.offered;
+  if (title !== undefined) printText('title', title, terminal);
+  printText('description', description ?? '(none)', terminal);
+  for (const [member, value] of Object.entries(tool.offered)) {
+    if (!SHOWN_APART.has(member)) printText(visible(member), JSON.stringify(value, null, 2), terminal);
+  }
+  terminal.print('');
+}
+
+function printDifference(reviewed: ToolDefinition, offered: ToolDefinition, terminal: Terminal): void {
+  for (const { member, before, after } of differenceOf(reviewed, offered)) {
+    terminal.print(`  changed: ${visible(member)}`);
+    terminal.print(before === null ? '    - (was not there)' : visibleLines(before, '    - '));
+    terminal.print(after === null ? '    + (is gone)' : visibleLines(after, '    + '));
+  }
+}
+
+function printText(label: string, text: string, terminal: Terminal): void {
+  terminal.print(`  ${label}:`);
+  terminal.print(visibleLines(text, MARGIN));
+}

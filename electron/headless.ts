@@ -1,0 +1,106 @@
+import { fileURLToPath } from 'node:url';
+import packageJson from '../package.json' with { type: 'json' };
+import { plainPlatform } from './cli/plain-platform.ts';
+import type { StartSettings } from './cli/start.ts';
+import type { Terminal } from './cli/terminal.ts';
+import { visible } from './cli/untrusted.ts';
+import { serveControl } from './core/control/server.ts';
+import { type Core, startCore } from './core/core.ts';
+import { silentLog } from './core/diagnosis/log.ts';
+import { systemClock } from './core/platform.ts';
+import { startDashboard } from './dashboard/server.ts';
+
+export interface HeadlessParts {
+  readonly terminal: Terminal;
+  /** Why there is no window, as the rest of a sentence. */
+  readonly why: string;
+}
+
+/** Runs the core with the dashboard in the place of windows until Ctrl-C or SIGTERM; returns the exit code. */
+export async function runHeadless(settings: StartSettings, { terminal, why }: HeadlessParts): Promise<number> {
+  const { port, dataFolder, json, unattended } = settings;
+  const tell = json ? terminal.say : terminal.print;
+  const stop = stopRequested();
+  tell(`Gatehouse runs headless: ${visible(why)}.`);
+
+  const started = await startCore(plainPlatform(dataFolder), {
+    port,
+    version: packageJson.version,
+    unattended,
+    listen: true,
+  });
+  if (started.kind === 'fault') {
+    terminal.say(`gatehouse: ${visible(started.message)}`);
+    return 1;
+  }
+  const { core } = started;
+  const dashboard = await startDashboard({
+    core,
+    rendererFolder: rendererFolder(),
+    clock: systemClock,
+    log: silentLog,
+  });
+  core.setDashboard(dashboard);
+  const control = await serveControl({ folder: dataFolder, api: core.api, subscribe: core.subscribe });
+  // Agents and dashboard work without it, so it is said and the rest keeps running.
+  if (control.kind === 'fault') terminal.say(`gatehouse: ${visible(control.message)}`);
+
+  const link = dashboard.link();
+  await tellWhereItIs(core, link, tell);
+  if (json) {
+    const health = new URL('/health', core.endpoint).href;
+    terminal.print(JSON.stringify({ endpoint: core.endpoint, dashboard: link, health, pid: process.pid }));
+  }
+
+  await stop;
+  terminal.say('Closing Gatehouse.');
+  if (control.kind === 'serving') await control.server.close();
+  await dashboard.close();
+  await core.close();
+  return 0;
+}
+
+async function tellWhereItIs(core: Core, link: string, tell: (line: string) => void): Promise<void> {
+  tell('');
+  tell(`MCP endpoint   ${core.endpoint}`);
+  tell(`Dashboard      ${link}`);
+  tell('               (works once; gatehouse dashboard prints another)');
+  tell('Make a key     npm run -s gatehouse -- keys create --role executor --name my-agent');
+  const answer = await core.api.request('connectLines', {}, { origin: 'cli', label: 'start' });
+  if (answer.kind !== 'answered' || !('lines' in answer.result)) return;
+  for (const line of answer.result.lines) {
+    if (typeof line === 'string') continue;
+    tell('');
+    tell(`${line.client}:`);
+    for (const text of line.text.split('\n')) tell(`  ${text}`);
+  }
+  tell('');
+}
+
+/** Resolves at the first Ctrl-C, SIGTERM or SIGHUP, or when the process that started us is gone; a second Ctrl-C ends at once. */
+function stopRequested(): Promise<void> {
+  return new Promise((done) => {
+    let asked = false;
+    const ask = () => {
+      if (asked) process.exit(130);
+      asked = true;
+      done();
+    };
+    process.on('SIGINT', ask);
+    process.once('SIGTERM', () => done());
+    process.once('SIGHUP', () => done());
+    if (process.channel) process.once('disconnect', () => done());
+    process.channel?.unref();
+  });
+}
+
+/** Beside `out/main` in the build and in an installed app; in `out/` of the source tree when run unbundled. */
+function rendererFolder(): string {
+  const built = import.meta.url.includes('/out/main/');
+  return fileURLToPath(new URL(built ? '../renderer' : '../out/renderer', import.meta.url));
+}
+
+if (import.meta.main) {
+  const { runCli } = await import('./cli/main.ts');
+  process.exitCode = await runCli(['start', ...process.argv.slice(2)]);
+}
