@@ -72,7 +72,7 @@ export function createVault(parts: VaultParts): Vault {
     has: db.prepare<[string], number>('SELECT 1 FROM secrets WHERE place = ?').pluck(),
     any: db.prepare<[], number>('SELECT EXISTS (SELECT 1 FROM secrets)').pluck(),
     remove: db.prepare('DELETE FROM secrets WHERE place = ?'),
-    removeUnder: db.prepare('DELETE FROM secrets WHERE substr(place, 1, length(?1)) = ?1'),
+    removeUnder: db.prepare('DELETE FROM secrets WHERE substr(place, 1, length(@start)) = @start'),
     check: db.prepare<[], Check>('SELECT source, nonce, sealed FROM secrets_check'),
     setCheck: db.prepare(
       'INSERT OR REPLACE INTO secrets_check (id, source, nonce, sealed, created_at) VALUES (1, ?, ?, ?, ?)',
@@ -144,7 +144,7 @@ export function createVault(parts: VaultParts): Vault {
     removeAll(prefix) {
       const path = prefix.replace(/\/+$/, '');
       if (path !== '') sql.remove.run(path);
-      sql.removeUnder.run(path === '' ? '' : `${path}/`);
+      sql.removeUnder.run({ start: path === '' ? '' : `${path}/` });
     },
     has: (place) => sql.has.get(place) === 1,
   };

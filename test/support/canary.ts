@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A secret that stands nowhere else, with characters that every encoding treats differently. */
+export function newCanary(label: string): string {
+  return `canary-${label}-${randomBytes(12).toString('hex')}-"ä/+ ~`;
+}
+
+export interface CanaryHit {
+  readonly file: string;
+  /** `raw`, `base64`, `base64url`, `hex`, `url`, `json` or `utf16`. */
+  readonly form: string;
+}
+
+/** Searches every file under `folder` for every form of the canary (security rows A17 and N1). */
+export function sweep(folder: string, canary: string): readonly CanaryHit[] {
+  const forms = formsOf(canary);
+  return filesUnder(folder).flatMap((file) => {
+    const bytes = readFileSync(file);
+    const lower = Buffer.from(bytes.toString('latin1').toLowerCase(), 'latin1');
+    return forms
+      .filter(({ form, needle }) => (form === 'hex' ? lower : bytes).includes(needle))
+      .map(({ form }) => ({ file, form }));
+  });
+}
+
+/** How many files there were to search: a sweep of nothing proves nothing. */
+export function filesUnder(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+}
+
+function formsOf(canary: string): readonly { readonly form: string; readonly needle: Buffer }[] {
+  const raw = Buffer.from(canary, 'utf8');
+  return [
+    { form: 'raw', needle: raw },
+    { form: 'hex', needle: Buffer.from(raw.toString('hex')) },
+    { form: 'url', needle: Buffer.from(encodeURIComponent(canary)) },
+    { form: 'json', needle: Buffer.from(JSON.stringify(canary).slice(1, -1)) },
+    { form: 'utf16', needle: Buffer.from(canary, 'utf16le') },
+    { form: 'utf16', needle: Buffer.from(canary, 'utf16le').swap16() },
+    ...(['base64', 'base64url'] as const).flatMap((form) =>
+      // Inside a longer encoded text the canary may start at each of three places of a group; its edges then mix with
+      // its neighbours and are left off.
+      [0, 1, 2].map((shift) => {
+        const encoded = Buffer.concat([Buffer.alloc(shift), raw])
+          .toString(form)
+          .replace(/=+$/, '');
+        return { form, needle: Buffer.from(encoded.slice(shift === 0 ? 0 : 4, -2)) };
+      }),
+    ),
+  ];
+}
