@@ -1,4 +1,11 @@
-import type { Origin, RequestName, RequestResult } from '../../shared/api.ts';
+import {
+  API,
+  ONLY,
+  type Origin,
+  type RequestArguments,
+  type RequestName,
+  type RequestResult,
+} from '../../shared/api.ts';
 
 /** Who asks, and from where. `label` goes into the audit: `dashboard`, `cli`, `approval window` … */
 export interface Caller {
@@ -17,4 +24,49 @@ export type ApiAnswer<N extends RequestName = RequestName> =
 /** Answers every request of `shared/api.ts`. Input is untrusted and parsed here, by the schema of its request. */
 export interface Api {
   request(name: string, input: unknown, caller: Caller): Promise<ApiAnswer>;
+}
+
+/** One handler per request; adding a request without its handler does not compile. */
+export type Handlers = {
+  readonly [N in RequestName]: (
+    input: RequestArguments<N>,
+    caller: Caller,
+  ) => RequestResult<N> | Promise<RequestResult<N>>;
+};
+
+export function createApi(handlers: Handlers): Api {
+  return {
+    async request(name, input, caller) {
+      if (!isRequestName(name))
+        return { kind: 'unknown_request', message: `There is no request "${name.slice(0, 80)}".` };
+      const only = ONLY[name];
+      if (only !== undefined && !only.includes(caller.origin)) {
+        return {
+          kind: 'forbidden',
+          message: `${name} is answered by a person in the approval window or the dashboard, not from ${caller.label}.`,
+        };
+      }
+      const parsed = API[name].safeParse(input ?? {});
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0];
+        const field = issue === undefined || issue.path.length === 0 ? 'the input' : issue.path.join('.');
+        return { kind: 'bad_request', message: `${field}: ${issue?.message ?? 'does not fit'}.` };
+      }
+      return { kind: 'answered', result: await answer(handlers, name, parsed.data, caller) };
+    },
+  };
+}
+
+/** The schema of `name` has just produced `input`, which the compiler cannot follow through the table. */
+function answer<N extends RequestName>(
+  handlers: Handlers,
+  name: N,
+  input: unknown,
+  caller: Caller,
+): RequestResult<N> | Promise<RequestResult<N>> {
+  return handlers[name](input as RequestArguments<N>, caller);
+}
+
+function isRequestName(name: string): name is RequestName {
+  return Object.hasOwn(API, name);
 }

@@ -1,7 +1,41 @@
-import type { ApprovalView, Topic } from '../../shared/model.ts';
-import type { Api } from './api.ts';
-import type { Approvers } from './approvals/approvers.ts';
+import { join } from 'node:path';
+import type { ApprovalView, Client, Topic } from '../../shared/model.ts';
+import { type Api, createApi } from './api.ts';
+import { createApprovals } from './approvals/approvals.ts';
+import { type Approvers, createApprovers } from './approvals/approvers.ts';
+import { createConfirmations } from './approvals/confirmations.ts';
+import { openAudit } from './audit/audit.ts';
+import { type CallToolParts, callTool, type Found } from './call-tool.ts';
+import { createCatalog } from './catalog/catalog.ts';
+import { createInventory } from './catalog/inventory.ts';
+import { createArgumentCheck } from './catalog/validate-arguments.ts';
+import { createClients } from './clients/clients.ts';
+import { openLog } from './diagnosis/log.ts';
+import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
+import { type Gateway, listen } from './gateway/http.ts';
+import type { McpServerParts } from './gateway/mcp-server.ts';
+import { createRejections } from './gateway/rejections.ts';
+import { createSessions } from './gateway/sessions.ts';
+import { createStateless } from './gateway/stateless.ts';
+import { createHealth } from './health.ts';
 import type { Platform } from './platform.ts';
+import { alwaysDenied, decide } from './policy/decide.ts';
+import { createPolicies, starterPolicy } from './policy/policy.ts';
+import { appRequests } from './requests/app.ts';
+import { approvalRequests } from './requests/approvals.ts';
+import { auditRequests } from './requests/audit.ts';
+import { clientRequests } from './requests/clients.ts';
+import { factsOf, policyRequests } from './requests/policy.ts';
+import { toolRequests } from './requests/tools.ts';
+import { upstreamRequests } from './requests/upstreams.ts';
+import { createWidening } from './requests/widening.ts';
+import { MIGRATIONS } from './schema.ts';
+import { createVault } from './secrets/vault.ts';
+import { lockDataFolder } from './store/lock.ts';
+import { openStore } from './store/store.ts';
+import { createTopics } from './topics.ts';
+import { demoRisks } from './upstreams/demo.ts';
+import { createUpstreams } from './upstreams/upstreams.ts';
 
 export interface CoreOptions {
   /** 0 takes any free port. */
@@ -11,6 +45,8 @@ export interface CoreOptions {
   readonly unattended: boolean;
   /** False: open the data folder for one CLI command while no app runs: no listener, no upstream is started. */
   readonly listen: boolean;
+  /** A file only this user can read takes the keychain's place; left out: what GATEHOUSE_MASTER_KEY_FILE says. */
+  readonly masterKeyFile?: string | null;
 }
 
 export interface Core {
@@ -49,3 +85,309 @@ export type StartCore = (
   platform: Platform,
   options: CoreOptions,
 ) => Promise<{ readonly kind: 'started'; readonly core: Core } | StartFault>;
+
+/** Listen streams of one client (the HTTP layer bounds them per key as well). */
+const MAX_SUBSCRIPTIONS = 64;
+/** Clients are told of a changed list at most this often. */
+const LIST_CHANGED_MS = 150;
+
+/** Builds every part once, in order, and takes each down again in the opposite order. */
+export const startCore: StartCore = async (platform, options) => {
+  const { clock, dataFolder, keychain } = platform;
+
+  const lock = lockDataFolder(dataFolder);
+  if (lock.kind === 'not_writable') return { kind: 'fault', code: 'data_folder', message: lock.message };
+  if (lock.kind === 'taken') {
+    const who = lock.pid === null ? '' : ` (process ${lock.pid})`;
+    return {
+      kind: 'fault',
+      code: 'already_running',
+      message: `Gatehouse already runs with the data folder ${dataFolder}${who}. Use that one, or start with another --data folder.`,
+    };
+  }
+
+  const { release } = lock;
+
+  const opened = openStore({ path: join(dataFolder, 'state.db'), migrations: MIGRATIONS, clock });
+  if (opened.kind !== 'opened') {
+    release();
+    return {
+      kind: 'fault',
+      code: opened.kind === 'newer' ? 'database_newer' : 'database_broken',
+      message: opened.message,
+    };
+  }
+  const { store } = opened;
+  const { db } = store;
+  const log = openLog({ folder: dataFolder, clock });
+
+  const auditOpened = await openAudit({ folder: dataFolder, clock, keychain, version: options.version, log });
+  if (auditOpened.kind !== 'opened') {
+    log.close();
+    store.close();
+    release();
+    return {
+      kind: 'fault',
+      code: auditOpened.kind === 'newer' ? 'database_newer' : 'database_broken',
+      message: auditOpened.message,
+    };
+  }
+  const topics = createTopics(clock);
+  const audit = topics.watchAudit(auditOpened.audit);
+
+  const masterKeyFile = options.masterKeyFile ?? process.env.GATEHOUSE_MASTER_KEY_FILE ?? null;
+  const vault = createVault({ db, clock, keychain, masterKeyFile });
+  const clients = createClients({ db, clock });
+  const policies = createPolicies({ db, clock });
+  const approvers = createApprovers();
+  const approvals = createApprovals({ db, clock, approvers });
+  const confirmations = createConfirmations({ clock, approvers });
+  const inventory = createInventory({ db, clock, upstreamName: (id) => upstreams.get(id) });
+  const upstreams = createUpstreams({ db, clock, vault, inventory, log, audit });
+  const catalog = createCatalog({ inventory, upstreams });
+
+  let gateway: Gateway | null = null;
+  let dashboard: { readonly url: string; link(): string } | null = null;
+  const openPageListeners = new Set<(page: string) => void>();
+  const cardListeners = new Set<
+    (card: { readonly approval: ApprovalView } | { readonly confirmation: string }) => void
+  >();
+  const port = () => gateway?.port ?? 0;
+  const origin = () => `http://127.0.0.1:${port() === 0 ? options.port : port()}`;
+  const endpoint = () => `${origin()}/mcp`;
+
+  function foresee(client: Client, found: Found) {
+    return decide(policies.get(client.workspaceId).policy, factsOf(client, found, {}));
+  }
+
+  const callParts: CallToolParts = {
+    catalog,
+    inventory,
+    checkArguments: createArgumentCheck(),
+    policies,
+    decide,
+    approvals,
+    clients,
+    audit,
+    upstreams,
+    clock,
+  };
+  const serverParts: McpServerParts = {
+    version: options.version,
+    catalog,
+    foresee,
+    neverAllowed: (client, found) =>
+      alwaysDenied(policies.get(client.workspaceId).policy, factsOf(client, found, undefined)),
+    pins: { get: clients.pins, set: clients.setPins },
+    listChanged: (clientId) => tellListChanged(clientId),
+    callTool: (call) => callTool(callParts, call),
+    callsItself: (client, name) => {
+      const shown = name.slice(0, 200);
+      if (client.callsItself !== shown) clients.set(client.id, { callsItself: shown });
+    },
+    log,
+    origin,
+  };
+  const sessions = createSessions({ ...serverParts, clock });
+  const stateless = createStateless(serverParts, MAX_SUBSCRIPTIONS);
+  const rejections = createRejections({ audit, clock });
+
+  function tellListChanged(clientId: string | null): void {
+    sessions.listChanged(clientId);
+    stateless.listChanged(clientId);
+  }
+
+  const health = createHealth({
+    version: options.version,
+    platform,
+    unattended: options.unattended,
+    upstreams,
+    audit,
+    vault,
+    approvals,
+    endpoint,
+    admission: () => gateway?.admission ?? null,
+    notes: [
+      ...(opened.setAside === null
+        ? []
+        : [
+            `The settings database was broken and is kept as ${opened.setAside}. Gatehouse started with empty settings; restore your copy or set it up again.`,
+          ]),
+      ...(auditOpened.setAside === null
+        ? []
+        : [
+            `The audit log was broken and is kept as ${auditOpened.setAside}. A new log was started and names the old one.`,
+          ]),
+    ],
+  });
+
+  const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
+  const api = createApi({
+    ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
+    ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
+    ...upstreamRequests({ upstreams, clients, widening }),
+    ...toolRequests({ inventory, catalog, upstreams, clients, audit, foresee, widening }),
+    ...policyRequests({ policies, decide, clients, upstreams, catalog, audit, widening }),
+    ...approvalRequests({ approvals, confirmations, audit }),
+    ...auditRequests({ audit }),
+  });
+
+  // What one part must know of another's change.
+  const tellEveryListSoon = debounced(() => tellListChanged(null));
+  inventory.onChange((upstreamId) => {
+    topics.tell('tools');
+    for (const tool of inventory.tools(upstreamId))
+      if (tool.state !== 'reviewed') approvals.cancelForTool(upstreamId, tool.name);
+    tellEveryListSoon();
+  });
+  upstreams.onChange(() => {
+    topics.tell('upstreams');
+    tellEveryListSoon();
+  });
+  policies.onChange(() => {
+    topics.tell('policy');
+    tellEveryListSoon();
+  });
+  clients.onChange(() => topics.tell('clients'));
+  clients.onKeyEnded((keyId) => approvals.cancelForKey(keyId));
+  approvals.onChange(() => topics.tell('approvals'));
+  approvals.onCard((approval) => {
+    for (const listener of cardListeners) listener({ approval });
+    platform.notify({
+      title: `${approval.client} asks: ${approval.upstream} / ${approval.tool}`,
+      body: approval.reason,
+      approvalId: approval.id,
+    });
+  });
+  let knownConfirmations = new Set<string>();
+  confirmations.onChange(() => {
+    topics.tell('confirmations');
+    const now = new Set(confirmations.list().map((one) => one.id));
+    for (const id of now)
+      if (!knownConfirmations.has(id)) for (const listener of cardListeners) listener({ confirmation: id });
+    knownConfirmations = now;
+  });
+  approvers.onChange(() => topics.tell('status'));
+
+  function debounced(act: () => void): () => void {
+    let waiting = false;
+    return () => {
+      if (waiting) return;
+      waiting = true;
+      clock.after(LIST_CHANGED_MS, () => {
+        waiting = false;
+        act();
+      });
+    };
+  }
+
+  await firstStart();
+  if (options.listen) {
+    const listening = await listen(
+      {
+        clients,
+        sessions,
+        stateless,
+        rejections,
+        health: health.answer,
+        open: {
+          dashboardUrl: () => dashboard?.url ?? null,
+          focus: (page) => openPageListeners.forEach((listener) => void listener(page)),
+        },
+        clock,
+        log,
+      },
+      options.port,
+    );
+    if (listening.kind !== 'listening') {
+      await shutDown();
+      return {
+        kind: 'fault',
+        code: 'port_taken',
+        message: await portMessage(options.port, listening.kind === 'refused' ? listening.reason : null),
+      };
+    }
+    gateway = listening.gateway;
+    upstreams.startAll();
+    audit.writeSoon({
+      phase: 'event',
+      kind: 'app_started',
+      detail: { version: options.version, mode: platform.mode, port: gateway.port, unattended: options.unattended },
+    });
+    log.info('started', { port: gateway.port, mode: platform.mode, version: options.version });
+  }
+
+  /** The starter policy and the demo upstream: a new user sees every path in two minutes. */
+  async function firstStart(): Promise<void> {
+    const workspace = clients.defaultWorkspace();
+    const { policy, problem } = policies.get(workspace.id);
+    if (policy !== null || problem !== null || upstreams.list().length > 0) return;
+    policies.set(workspace.id, starterPolicy);
+    const added = await upstreams.add({
+      workspaceId: workspace.id,
+      name: 'demo',
+      transport: { kind: 'demo' },
+      tags: ['demo'],
+      secrets: {},
+    });
+    if (added.kind === 'refused') return log.warn('demo_not_added', { reason: added.message });
+    const { id } = added.upstream;
+    if (inventory.tools(id).length > 0) return inventory.acceptBuiltIn(id, demoRisks);
+    const stop = inventory.onChange((upstreamId) => {
+      if (upstreamId !== id) return;
+      stop();
+      inventory.acceptBuiltIn(id, demoRisks);
+    });
+  }
+
+  async function shutDown(): Promise<void> {
+    await gateway?.close();
+    await sessions.close();
+    await stateless.close();
+    rejections.close();
+    health.close();
+    await upstreams.stopAll();
+    if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });
+    await audit.close();
+    topics.close();
+    log.info('stopped');
+    log.close();
+    store.close();
+    release();
+  }
+
+  let closing: Promise<void> | null = null;
+  return {
+    kind: 'started',
+    core: {
+      mode: platform.mode,
+      port: port(),
+      endpoint: endpoint(),
+      api,
+      approvers,
+      subscribe: topics.subscribe,
+      onCard(listener) {
+        cardListeners.add(listener);
+        return () => cardListeners.delete(listener);
+      },
+      setDashboard(now) {
+        dashboard = now;
+      },
+      onOpenPage(listener) {
+        openPageListeners.add(listener);
+        return () => openPageListeners.delete(listener);
+      },
+      close() {
+        closing ??= shutDown();
+        return closing;
+      },
+    },
+  };
+};
+
+async function portMessage(port: number, reason: string | null): Promise<string> {
+  if (reason !== null) return `Port ${port} cannot be used: ${reason}. Start with --port and another number.`;
+  const owner = portOwner(port);
+  const by = owner === null ? 'another program' : `${owner.name} (process ${owner.pid})`;
+  return `Port ${port} is taken by ${by}. End it, or start with --port ${await nextFreePort(port)}.`;
+}

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type JSONRPCRequest, ProtocolError, Server, type ServerContext } from '@modelcontextprotocol/server';
-import type { Client, Decision, Era, ToolDefinition } from '../../../shared/model.ts';
+import type { Client, Decision, Era, UpstreamView } from '../../../shared/model.ts';
 import type { CallEnding, CallTarget, Found, ToolCall } from '../call-tool.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Tool } from '../catalog/inventory.ts';
 import type { Log } from '../diagnosis/log.ts';
 import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
@@ -9,10 +11,7 @@ import { answerOf, refusal, type ToolAnswer, type ToolResult } from './tool-resu
 
 export interface McpServerParts extends MetaToolParts {
   readonly version: string;
-  readonly catalog: MetaToolParts['catalog'] & {
-    listed(client: Client, pins: readonly string[], neverAllowed: (found: Found) => boolean): readonly ListedTool[];
-    ofUpstream(client: Client, upstream: string, neverAllowed: (found: Found) => boolean): readonly ListedTool[];
-  };
+  readonly catalog: MetaToolParts['catalog'] & Pick<Catalog, 'listed' | 'listedOf'>;
   readonly neverAllowed: (client: Client, found: Found) => boolean;
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
@@ -21,11 +20,6 @@ export interface McpServerParts extends MetaToolParts {
   readonly log: Log;
   /** `http://127.0.0.1:<port>`, for links in answers. */
   readonly origin: () => string;
-}
-
-export interface ListedTool {
-  readonly exposedName: string;
-  readonly definition: ToolDefinition;
 }
 
 const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo';
@@ -71,9 +65,9 @@ function introduce(parts: McpServerParts, arrival: Arrival, context: ServerConte
 
 function listTools(parts: McpServerParts, arrival: Arrival): readonly Record<string, unknown>[] {
   const { client, onlyUpstream } = arrival;
-  const neverAllowed = (found: Found) => parts.neverAllowed(client, found);
+  const neverAllowed = (tool: Tool, upstream: UpstreamView) => parts.neverAllowed(client, { tool, upstream });
   if (onlyUpstream !== null)
-    return parts.catalog.ofUpstream(client, onlyUpstream, neverAllowed).map(({ definition }) => ({ ...definition }));
+    return parts.catalog.listedOf(client, onlyUpstream, neverAllowed).map((definition) => ({ ...definition }));
   const listed = parts.catalog.listed(client, parts.pins.get(client.id), neverAllowed);
   return [...META_TOOLS, ...listed.map(({ definition }) => definition)].map((definition) => ({ ...definition }));
 }

@@ -1,0 +1,105 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { StatusView } from '../../shared/model.ts';
+import type { Approvals } from './approvals/approvals.ts';
+import type { Audit } from './audit/audit.ts';
+import type { Admission } from './gateway/admission.ts';
+import type { Platform } from './platform.ts';
+import type { Vault, VaultState } from './secrets/vault.ts';
+import type { Upstreams } from './upstreams/upstreams.ts';
+
+export interface Health {
+  /** For `/health`: without an admin key the status alone. */
+  answer(detailed: boolean): unknown;
+  /** For the screens. */
+  status(): StatusView;
+  close(): void;
+}
+
+/** What is well and what is not. Degraded: calls are refused (audit), or an enabled upstream has failed. */
+export function createHealth(parts: {
+  readonly version: string;
+  readonly platform: Platform;
+  readonly unattended: boolean;
+  readonly upstreams: Upstreams;
+  readonly audit: Audit;
+  readonly vault: Vault;
+  readonly approvals: Approvals;
+  readonly endpoint: () => string;
+  readonly admission: () => Admission | null;
+  /** Sentences about the start that the person must read. */
+  readonly notes: readonly string[];
+}): Health {
+  const { upstreams, audit, approvals, platform } = parts;
+  const startedAt = platform.clock.monotonic();
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  let vaultState: VaultState | null = null;
+  const readVault = () => {
+    void parts.vault.state().then((state) => {
+      vaultState = state;
+    });
+  };
+  readVault();
+
+  const failed = () => upstreams.list().filter((one) => one.enabled && one.status === 'failed');
+  const isWell = () => audit.available().ok && failed().length === 0;
+
+  return {
+    answer(detailed) {
+      const status = isWell() ? 'ok' : 'degraded';
+      if (!detailed) return { status };
+      const written = audit.available();
+      return {
+        status,
+        version: parts.version,
+        mode: platform.mode,
+        uptimeMs: Math.round(platform.clock.monotonic() - startedAt),
+        upstreams: upstreams.list().map(({ name, status: state, reason, era, toolCount, awaitingReview }) => ({
+          name,
+          status: state,
+          reason,
+          era,
+          tools: toolCount,
+          awaitingReview,
+        })),
+        database: { audit: written.ok ? 'writable' : written.reason, vault: vaultState?.kind ?? 'unknown' },
+        queues: {
+          audit: audit.queued(),
+          requestsInFlight: parts.admission()?.inFlight() ?? 0,
+          requestsQueued: parts.admission()?.queued() ?? 0,
+          calls: upstreams.load(),
+          approvalsWaiting: approvals.list('waiting').length,
+        },
+        eventLoopDelayMs: { mean: toMs(delay.mean), p99: toMs(delay.percentile(99)), max: toMs(delay.max) },
+        memory: { rssBytes: process.memoryUsage.rss(), heapUsedBytes: process.memoryUsage().heapUsed },
+      };
+    },
+
+    status() {
+      readVault();
+      const written = audit.available();
+      return {
+        version: parts.version,
+        mode: platform.mode,
+        endpoint: parts.endpoint(),
+        healthy: isWell(),
+        banners: [
+          ...parts.notes,
+          ...(parts.unattended
+            ? ['Started unattended: the command line adds keys, upstreams and policies without asking you.']
+            : []),
+          ...(written.ok ? [] : [`Calls are refused: the audit log cannot be written. ${written.reason}`]),
+          ...(vaultState === null || vaultState.kind === 'ready' ? [] : [vaultState.reason]),
+        ],
+        waiting: approvals.list('waiting').length,
+        dataFolder: platform.dataFolder,
+      };
+    },
+
+    close: () => delay.disable(),
+  };
+}
+
+function toMs(nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) ? Math.round(nanoseconds / 10_000) / 100 : 0;
+}

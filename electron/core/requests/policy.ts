@@ -1,0 +1,103 @@
+import type { Client, Decision } from '../../../shared/model.ts';
+import type { Handlers } from '../api.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Found } from '../call-tool.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Clients } from '../clients/clients.ts';
+import { readExactText } from '../exact-json.ts';
+import type { Decide } from '../policy/decide.ts';
+import type { Policies } from '../policy/policy.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
+import { upstreamOf } from './upstreams.ts';
+import type { Widening } from './widening.ts';
+import { workspaceOf } from './workspace-of.ts';
+
+type Names = 'policyGet' | 'policyExport' | 'policyImport' | 'policyDecide';
+
+/** What the policy says of a tool before its arguments are known. */
+export type Foresee = (client: Client, found: Found) => Decision;
+
+export function policyRequests(parts: {
+  readonly policies: Policies;
+  readonly decide: Decide;
+  readonly clients: Clients;
+  readonly upstreams: Upstreams;
+  readonly catalog: Pick<Catalog, 'findDirect'>;
+  readonly audit: Audit;
+  readonly widening: Widening;
+}): Pick<Handlers, Names> {
+  const { policies, decide, clients, upstreams, catalog, audit, widening } = parts;
+  return {
+    policyGet({ workspace }) {
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return { policy: null, problem: found.message };
+      const { policy, problem } = policies.get(found.workspace.id);
+      return { policy, problem };
+    },
+
+    policyExport({ workspace }) {
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return { yaml: `# ${found.message}\n` };
+      const { policy, problem } = policies.get(found.workspace.id);
+      if (policy === null) return { yaml: `# ${problem ?? 'There is no policy: every call is denied.'}\n` };
+      return { yaml: policies.toYaml(policy) };
+    },
+
+    async policyImport({ workspace, yaml }, caller) {
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return found;
+      const parsed = policies.parseYaml(yaml);
+      if (parsed.kind === 'refused') return parsed;
+      const before = policies.get(found.workspace.id).policy;
+      const beforeYaml = before === null ? '' : policies.toYaml(before);
+      const afterYaml = policies.toYaml(parsed.policy);
+      const refusal = await widening(
+        {
+          kind: 'policy',
+          title: `Replace the policy of ${found.workspace.name}`,
+          lines: [
+            { label: 'New policy', value: afterYaml },
+            { label: 'Policy now', value: beforeYaml === '' ? 'none' : beforeYaml },
+          ],
+        },
+        caller,
+      );
+      if (refusal !== null) return refusal;
+      policies.set(found.workspace.id, parsed.policy);
+      audit.writeSoon({
+        phase: 'event',
+        kind: 'policy_changed',
+        workspace: found.workspace.name,
+        detail: { before: beforeYaml, after: afterYaml, by: caller.label },
+      });
+      return { kind: 'done', policy: parsed.policy };
+    },
+
+    policyDecide({ client: wantedClient, upstream: wantedUpstream, tool, argumentsText }) {
+      const client = clients.list().find((one) => one.id === wantedClient || one.name === wantedClient);
+      if (client === undefined) return { kind: 'refused', message: `There is no client "${wantedClient}".` };
+      const found = upstreamOf(upstreams, wantedUpstream);
+      if (found.kind === 'refused') return found;
+      const hit = catalog.findDirect(client, found.upstream.name, tool);
+      if (hit === null)
+        return { kind: 'refused', message: `"${client.name}" sees no tool "${tool}" of "${found.upstream.name}".` };
+      const read = readExactText(argumentsText);
+      if (read.kind === 'refused') return { kind: 'refused', message: read.message };
+      const { policy } = policies.get(client.workspaceId);
+      return { kind: 'done', decision: decide(policy, factsOf(client, hit, read.value)) };
+    },
+  };
+}
+
+/** What a policy may know of a call. */
+export function factsOf(client: Client, { tool, upstream }: Found, value: unknown): Parameters<Decide>[1] {
+  return {
+    upstream: upstream.name,
+    upstreamTags: upstream.tags,
+    tool: tool.name,
+    risk: tool.risk,
+    client: client.name,
+    clientTags: client.tags,
+    arguments: value,
+  };
+}

@@ -1,0 +1,104 @@
+import type { Client, ToolView } from '../../../shared/model.ts';
+import type { Handlers } from '../api.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Inventory } from '../catalog/inventory.ts';
+import type { Clients } from '../clients/clients.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
+import type { Foresee } from './policy.ts';
+import { upstreamOf } from './upstreams.ts';
+import type { Widening } from './widening.ts';
+import { workspaceOf } from './workspace-of.ts';
+
+type Names = 'toolsList' | 'toolsFind' | 'toolsReview';
+
+export function toolRequests(parts: {
+  readonly inventory: Inventory;
+  readonly catalog: Pick<Catalog, 'search'>;
+  readonly upstreams: Upstreams;
+  readonly clients: Clients;
+  readonly audit: Audit;
+  readonly foresee: Foresee;
+  readonly widening: Widening;
+}): Pick<Handlers, Names> {
+  const { inventory, catalog, upstreams, clients, audit, foresee, widening } = parts;
+
+  const viewOf = (upstreamId: string, name: string): ToolView | undefined =>
+    inventory.view(upstreamId).find((tool) => tool.name === name);
+
+  return {
+    toolsList({ workspace, upstream }) {
+      if (upstream !== undefined) {
+        const found = upstreamOf(upstreams, upstream);
+        return found.kind === 'refused' ? [] : inventory.view(found.upstream.id);
+      }
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return [];
+      const own = new Set(
+        upstreams.list(workspace === undefined ? undefined : found.workspace.id).map((one) => one.id),
+      );
+      return inventory.view().filter((tool) => own.has(tool.upstreamId));
+    },
+
+    toolsFind({ query, limit, client: wanted }) {
+      const client =
+        wanted === undefined
+          ? anybody(clients)
+          : (clients.list().find((one) => one.id === wanted || one.name === wanted) ?? null);
+      if (client === null) return { found: [], notes: [`There is no client "${wanted}".`] };
+      const { found, notes } = catalog.search(client, query, limit);
+      return {
+        found: found.flatMap((hit) => {
+          const tool = viewOf(hit.upstream.id, hit.tool.name);
+          return tool === undefined
+            ? []
+            : [{ tool, upstream: hit.upstream.name, score: hit.score, decision: foresee(client, hit) }];
+        }),
+        notes,
+      };
+    },
+
+    async toolsReview({ upstream: wanted, accept }, caller) {
+      const found = upstreamOf(upstreams, wanted);
+      if (found.kind === 'refused') return found;
+      const offered = new Map(inventory.view(found.upstream.id).map((tool) => [tool.name, tool]));
+      const refusal = await widening(
+        {
+          kind: 'review',
+          title: `Accept ${accept.length} ${accept.length === 1 ? 'tool' : 'tools'} of "${found.upstream.name}"`,
+          lines: accept.flatMap(({ name, fingerprint, risk }) => [
+            { label: 'Tool', value: `${name} (${risk}, fingerprint ${fingerprint.slice(0, 16)})` },
+            { label: 'What a model would read', value: JSON.stringify(offered.get(name)?.offered ?? null, null, 1) },
+          ]),
+        },
+        caller,
+      );
+      if (refusal !== null) return refusal;
+      const reviewed = inventory.review(found.upstream.id, accept);
+      if (reviewed.kind === 'refused') return reviewed;
+      audit.writeSoon({
+        phase: 'event',
+        kind: 'tools_reviewed',
+        upstream: found.upstream.name,
+        detail: { tools: accept.map(({ name, fingerprint, risk }) => ({ name, fingerprint, risk })), by: caller.label },
+      });
+      return { kind: 'done', accepted: reviewed.accepted };
+    },
+  };
+}
+
+/** The search of a client that may see the whole default workspace. */
+function anybody(clients: Clients): Client {
+  const workspace = clients.defaultWorkspace();
+  return {
+    id: '',
+    workspaceId: workspace.id,
+    name: 'any client',
+    callsItself: null,
+    tags: [],
+    upstreams: null,
+    scopeTags: [],
+    holdMs: 0,
+    createdAt: 0,
+  };
+}

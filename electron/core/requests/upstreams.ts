@@ -1,0 +1,149 @@
+import type { Refused } from '../../../shared/api.ts';
+import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
+import type { Handlers } from '../api.ts';
+import type { Clients } from '../clients/clients.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
+import type { Widening } from './widening.ts';
+import { workspaceOf } from './workspace-of.ts';
+
+type Names =
+  | 'upstreamsList'
+  | 'upstreamAdd'
+  | 'upstreamChange'
+  | 'upstreamRemove'
+  | 'upstreamEnable'
+  | 'upstreamDisable'
+  | 'upstreamRefresh'
+  | 'upstreamLogs';
+
+export function upstreamRequests(parts: {
+  readonly upstreams: Upstreams;
+  readonly clients: Clients;
+  readonly widening: Widening;
+}): Pick<Handlers, Names> {
+  const { upstreams, clients, widening } = parts;
+  return {
+    upstreamsList({ workspace }) {
+      if (workspace === undefined) return upstreams.list();
+      const found = workspaceOf(clients, workspace);
+      return found.kind === 'refused' ? [] : upstreams.list(found.workspace.id);
+    },
+
+    async upstreamAdd({ workspace, name, transport, tags, secrets }, caller) {
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return found;
+      const taken = upstreams.byName(found.workspace.id, name);
+      if (taken !== null)
+        return {
+          kind: 'refused',
+          message: `There is already an upstream "${name}" in ${found.workspace.name}. Choose another name, or remove that one first.`,
+        };
+      const refusal = await widening(
+        {
+          kind: 'upstream',
+          title: `Add the upstream "${name}"`,
+          lines: [
+            { label: 'Name', value: name },
+            ...transportLines(transport),
+            { label: 'Workspace', value: found.workspace.name },
+          ],
+        },
+        caller,
+      );
+      if (refusal !== null) return refusal;
+      return upstreams.add({ workspaceId: found.workspace.id, name, transport, tags, secrets });
+    },
+
+    async upstreamChange({ upstream: wanted, transport, tags, secrets }, caller) {
+      const found = upstreamOf(upstreams, wanted);
+      if (found.kind === 'refused') return found;
+      const refusal = await widening(
+        {
+          kind: 'upstream',
+          title: `Change the upstream "${found.upstream.name}"`,
+          lines: [
+            ...(transport === undefined ? transportLines(found.upstream.transport) : transportLines(transport)),
+            ...(tags === undefined ? [] : [{ label: 'Tags', value: tags.join(', ') }]),
+            ...(Object.keys(secrets).length === 0
+              ? []
+              : [{ label: 'New secret values for', value: Object.keys(secrets).join(', ') }]),
+          ],
+        },
+        caller,
+      );
+      if (refusal !== null) return refusal;
+      return upstreams.change(found.upstream.id, {
+        ...(transport === undefined ? {} : { transport }),
+        ...(tags === undefined ? {} : { tags }),
+        secrets,
+      });
+    },
+
+    upstreamRemove: ({ upstream }) => withUpstream(upstreams, upstream, (one) => upstreams.remove(one.id)),
+    upstreamDisable: ({ upstream }) => withUpstream(upstreams, upstream, (one) => upstreams.setEnabled(one.id, false)),
+    upstreamEnable: ({ upstream }) => withUpstream(upstreams, upstream, (one) => upstreams.setEnabled(one.id, true)),
+
+    async upstreamRefresh({ upstream }) {
+      const found = upstreamOf(upstreams, upstream);
+      return found.kind === 'refused' ? found : upstreams.refresh(found.upstream.id);
+    },
+
+    upstreamLogs({ upstream }) {
+      const found = upstreamOf(upstreams, upstream);
+      return { lines: found.kind === 'refused' ? [] : upstreams.logs(found.upstream.id) };
+    },
+  };
+}
+
+/** By id or, where it is unique over all workspaces, by name. */
+export function upstreamOf(
+  upstreams: Pick<Upstreams, 'get' | 'list'>,
+  wanted: string,
+): { readonly kind: 'found'; readonly upstream: UpstreamView } | Refused {
+  const byId = upstreams.get(wanted);
+  if (byId !== null) return { kind: 'found', upstream: byId };
+  const named = upstreams.list().filter((one) => one.name === wanted);
+  if (named.length > 1)
+    return {
+      kind: 'refused',
+      message: `"${wanted}" exists in several workspaces. Use its id: ${named.map((one) => one.id).join(', ')}.`,
+    };
+  const only = named[0];
+  if (only !== undefined) return { kind: 'found', upstream: only };
+  return { kind: 'refused', message: `There is no upstream "${wanted}". "upstreams list" shows which there are.` };
+}
+
+async function withUpstream(
+  upstreams: Upstreams,
+  wanted: string,
+  act: (upstream: UpstreamView) => ReturnType<Upstreams['remove']>,
+): Promise<{ readonly kind: 'done' } | Refused> {
+  const found = upstreamOf(upstreams, wanted);
+  if (found.kind === 'refused') return found;
+  const result = await act(found.upstream);
+  return result.kind === 'refused' ? result : { kind: 'done' };
+}
+
+/** The exact command or address, whole: what is confirmed is what will run. */
+function transportLines(transport: UpstreamTransport): { readonly label: string; readonly value: string }[] {
+  switch (transport.kind) {
+    case 'stdio':
+      return [
+        { label: 'Command', value: transport.command },
+        ...transport.args.map((argument, index) => ({ label: `Argument ${index + 1}`, value: argument })),
+        ...(transport.secretEnv.length === 0
+          ? []
+          : [{ label: 'Environment from the vault', value: transport.secretEnv.join(', ') }]),
+        ...(transport.cwd === null ? [] : [{ label: 'Folder', value: transport.cwd }]),
+      ];
+    case 'http':
+      return [
+        { label: 'Address', value: transport.url },
+        ...(transport.secretHeaders.length === 0
+          ? []
+          : [{ label: 'Headers from the vault', value: transport.secretHeaders.join(', ') }]),
+      ];
+    case 'demo':
+      return [{ label: 'Built in', value: 'the demo upstream' }];
+  }
+}

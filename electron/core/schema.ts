@@ -1,0 +1,30 @@
+import { approvalsSchema } from './approvals/approvals.ts';
+import { inventorySchema } from './catalog/inventory.ts';
+import { clientsSchema } from './clients/clients.ts';
+import { keysSchema } from './clients/keys.ts';
+import { pinsSchema } from './clients/pins.ts';
+import { workspacesSchema } from './clients/workspaces.ts';
+import { policiesSchema } from './policy/policy.ts';
+import { secretsSchema } from './secrets/vault.ts';
+import type { Migration } from './store/store.ts';
+import { upstreamsSchema } from './upstreams/definitions.ts';
+import { processesSchema } from './upstreams/processes.ts';
+
+/** The schema of `state.db` in order; a step is never edited after release. Each noun keeps its own SQL. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    statements: [
+      workspacesSchema,
+      clientsSchema,
+      keysSchema,
+      pinsSchema,
+      secretsSchema,
+      upstreamsSchema,
+      processesSchema,
+      inventorySchema,
+      policiesSchema,
+      approvalsSchema,
+    ],
+  },
+];
