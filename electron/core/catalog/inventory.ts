@@ -56,6 +56,8 @@ export interface Inventory {
   onChange(listener: (upstreamId: string) => void): () => void;
 }
 
+export { inventorySchema } from './tool-table.ts';
+
 /** What the inventory must know of an upstream when it takes in its tools. */
 export interface UpstreamName {
   readonly name: string;
