@@ -8,8 +8,15 @@ import { expect, test } from 'vitest';
  * The order is the flow of a call: from the shell, through the gateway and `call-tool.ts`, down to the nouns.
  */
 const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
-  ['entries', 'electron/main.ts', 'electron/headless.ts'],
-  ['shells', 'electron/desktop/', 'electron/dashboard/', 'electron/cli/', 'electron/preload.ts'],
+  ['entry', 'electron/main.ts'],
+  [
+    'shells',
+    'electron/headless.ts',
+    'electron/desktop/',
+    'electron/dashboard/',
+    'electron/cli/',
+    'electron/preload.ts',
+  ],
   ['control', 'electron/core/control/'],
   ['core', 'electron/core/core.ts'],
   [
@@ -44,17 +51,17 @@ interface Ban {
   readonly why: string;
 }
 
-const NODE = new RegExp(`^(node:|(${builtinModules.filter((name) => !name.startsWith('_')).join('|')})$)`);
+const NODE = new RegExp(`^package:(node:|(${builtinModules.filter((name) => !name.startsWith('_')).join('|')})$)`);
 
 const NEVER: readonly Ban[] = [
   {
     in: /^electron\/core\//,
-    from: /^electron($|\/|-)/,
+    from: /^package:electron($|\/|-)/,
     why: 'the core must run in plain Node: headless, in tests and in CI',
   },
   {
     in: /^electron\/(dashboard|cli)\/|^electron\/headless/,
-    from: /^electron($|\/|-)/,
+    from: /^package:electron($|\/|-)/,
     why: 'headless must run where no Electron is',
   },
   {
@@ -63,11 +70,11 @@ const NEVER: readonly Ban[] = [
     why: 'the preload runs inside the window and must hold nothing of the core',
   },
   { in: /^shared\//, from: NODE, why: 'every process loads shared/, the sandboxed window too' },
-  { in: /^shared\//, from: /^(electron|react)/, why: 'every process loads shared/, the sandboxed window too' },
+  { in: /^shared\//, from: /^package:(electron|react)/, why: 'every process loads shared/, the sandboxed window too' },
   { in: /^renderer\//, from: NODE, why: 'the window is sandboxed and reaches the core only through shared/api.ts' },
   {
     in: /^renderer\//,
-    from: /^electron/,
+    from: /^(package:)?electron/,
     why: 'the window is sandboxed and reaches the core only through shared/api.ts',
   },
   { in: /^electron\//, from: /^renderer\//, why: 'the core and the shell do not know how they are shown' },
@@ -88,7 +95,9 @@ function violations(files: readonly SourceFile[]): string[] {
     const isRenderer = path.startsWith('renderer/');
     if (row < 0 && !isRenderer) found.push(`${path}: has no place; give it one in test/layers.test.ts`);
     for (const wanted of imports) {
-      const target = wanted.startsWith('.') ? posix.normalize(posix.join(posix.dirname(path), wanted)) : wanted;
+      const target = wanted.startsWith('.')
+        ? posix.normalize(posix.join(posix.dirname(path), wanted))
+        : `package:${wanted}`;
       const ban = NEVER.find((one) => one.in.test(path) && one.from.test(target));
       if (ban) found.push(`${path}: never imports ${target}: ${ban.why}`);
       else if (wanted.startsWith('.') && !isRenderer && row >= 0 && rowOf(target) >= 0 && rowOf(target) < row)
