@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app, clipboard, powerMonitor, protocol, session } from 'electron';
-import { findDataFolder } from './core/control/data-folder.ts';
+import { readStartSettings, type StartSettings } from './cli/start.ts';
 import { serveControl } from './core/control/server.ts';
 import { type Core, startCore } from './core/core.ts';
 import { systemClock } from './core/platform.ts';
@@ -12,7 +12,7 @@ import { createApprovalWindow } from './desktop/approval-window.ts';
 import type { Card } from './desktop/cards.ts';
 import { type Page, pageNamed, readDeepLink } from './desktop/deep-links.ts';
 import { closeBeforeQuit, crash, fail } from './desktop/ending.ts';
-import { type Launch, linkIn, readLaunch } from './desktop/launch.ts';
+import { type AppLaunch, linkIn, readLaunch } from './desktop/launch.ts';
 import { collectLinks, type Links } from './desktop/link-inbox.ts';
 import { lockContents, lockSession } from './desktop/locks.ts';
 import { createLoginItem } from './desktop/login-item.ts';
@@ -32,16 +32,14 @@ import { createTray, readForTray } from './desktop/tray.ts';
  */
 const launch = readLaunch(process.argv, app.isPackaged);
 if (launch.kind === 'cli') runCommand(launch.argv).catch(crash);
-else if (launch.kind === 'fault') fail(launch.message);
 else startApp(launch);
 
 async function runCommand(argv: readonly string[]): Promise<void> {
   app.dock?.hide();
   const { runCli } = await import('./cli/main.ts');
-  app.exit(await runCli(argv));
+  const { stdin, stdout, stderr, env } = process;
+  app.exit(await runCli(argv, { stdin, stdout, stderr, env, cwd: process.cwd() }));
 }
-
-type AppLaunch = Extract<Launch, { kind: 'app' }>;
 
 /** What must be settled before `ready`: the folder, the one instance, the pages' scheme, the locks. */
 function startApp(asked: AppLaunch): void {
@@ -55,14 +53,14 @@ function startApp(asked: AppLaunch): void {
     fail('Gatehouse does not run with a debugging port: it could be used to approve calls. Start it without one.');
     return;
   }
-  const data = findDataFolder(asked.data);
-  if (data.kind === 'fault') {
-    fail(data.message);
+  const settings = readStartSettings({ text: asked.text, flag: asked.flag, env: process.env, cwd: process.cwd() });
+  if (typeof settings === 'string') {
+    fail(settings);
     return;
   }
 
   // Electron's own files and its instance lock lie in the data folder, so that each data folder has one app of its own.
-  const desktopFolder = join(data.folder, 'desktop');
+  const desktopFolder = join(settings.dataFolder, 'desktop');
   const obstacle = makeFolder(desktopFolder);
   if (obstacle !== null) {
     fail(obstacle);
@@ -86,12 +84,13 @@ function startApp(asked: AppLaunch): void {
   const links = collectLinks(asked.link);
   app
     .whenReady()
-    .then(() => run(asked, data.folder, desktopFolder, links))
+    .then(() => run(settings, asked.hidden, desktopFolder, links))
     .catch(crash);
 }
 
 /** The app from `ready` to quit, in order. */
-async function run(asked: AppLaunch, dataFolder: string, desktopFolder: string, links: Links): Promise<void> {
+async function run(settings: StartSettings, hidden: boolean, desktopFolder: string, links: Links): Promise<void> {
+  const { dataFolder, port, unattended, json } = settings;
   let notifications: Notifications | null = null;
   const platform = createDesktopPlatform({
     dataFolder,
@@ -99,9 +98,9 @@ async function run(asked: AppLaunch, dataFolder: string, desktopFolder: string, 
     notify: (notice) => notifications?.notice(notice),
   });
   const started = await startCore(platform, {
-    port: asked.port,
+    port,
     version: app.getVersion(),
-    unattended: process.env.GATEHOUSE_UNATTENDED === '1',
+    unattended,
     listen: true,
   });
   if (started.kind === 'fault') {
@@ -217,8 +216,8 @@ async function run(asked: AppLaunch, dataFolder: string, desktopFolder: string, 
     await core.close();
   });
   refresh();
-  if (!asked.hidden) open(null);
-  sayReady(core, asked.json);
+  if (!hidden) open(null);
+  sayReady(core, json);
 }
 
 /** Why the folder cannot be had, in a sentence; null when it is there. */

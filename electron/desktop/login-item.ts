@@ -55,5 +55,5 @@ export function autostartEntry(command: readonly string[]): string {
 /** One argument of `Exec`: quoted, then escaped once more as every string value of a desktop entry is; `%` starts a field code. */
 function quoted(argument: string): string {
   const inQuotes = argument.replace(/["`$\\]/g, '\\$&').replaceAll('%', '%%');
-  return `"${inQuotes}"`.replaceAll('\\', '\\\\');
+  return `"${inQuotes}"`.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

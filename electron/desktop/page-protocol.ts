@@ -59,9 +59,9 @@ export function pageHeaders(nonce: string): Readonly<Record<string, string>> {
   };
 }
 
-/** Gives the page its nonce where React Aria looks for it. */
+/** Gives the page its nonce; the pages say where (renderer/*.html). */
 export function withNonce(html: string, nonce: string): string {
-  return html.replaceAll('__CSP_NONCE__', nonce);
+  return html.replaceAll('GATEHOUSE_CSP_NONCE', nonce);
 }
 
 interface PageFile {

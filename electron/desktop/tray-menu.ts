@@ -1,0 +1,112 @@
+import type { MenuItemConstructorOptions } from 'electron';
+import type { ApprovalView, ConfirmationView, StatusView } from '../../shared/model.ts';
+import type { Card } from './cards.ts';
+import type { Page } from './deep-links.ts';
+import type { NotificationChoice } from './notifications.ts';
+import { shortened, visible } from './plain-text.ts';
+
+/** Everything the tray shows, read anew for each change. */
+export interface TrayView {
+  readonly status: StatusView | null;
+  readonly approvals: readonly ApprovalView[];
+  readonly confirmations: readonly ConfirmationView[];
+  readonly notifications: NotificationChoice;
+  readonly startsAtLogin: boolean;
+}
+
+export interface TrayActions {
+  open(page: Page | null): void;
+  review(card: Card | null): void;
+  copyEndpoint(): void;
+  setNotifications(choice: NotificationChoice): void;
+  setStartsAtLogin(on: boolean): void;
+  quit(): void;
+}
+
+export type TrayState =
+  | { readonly kind: 'ok' }
+  | { readonly kind: 'needs_you'; readonly count: number }
+  | { readonly kind: 'error'; readonly sentence: string };
+
+/** What needs the person most: an answer, then a fault. */
+export function trayState({ status, approvals, confirmations }: TrayView): TrayState {
+  const count = approvals.length + confirmations.length;
+  if (count > 0) return { kind: 'needs_you', count };
+  if (status === null) return { kind: 'error', sentence: 'Gatehouse does not answer.' };
+  if (!status.healthy) return { kind: 'error', sentence: status.banners[0] ?? 'Something is wrong; open Gatehouse.' };
+  return { kind: 'ok' };
+}
+
+export function trayMenu(view: TrayView, actions: TrayActions): readonly MenuItemConstructorOptions[] {
+  const { status, approvals, confirmations, notifications } = view;
+  const state = trayState(view);
+  const cards = [
+    ...approvals.map((approval) => ({
+      label: `${approval.client}: ${approval.upstream} / ${approval.tool}`,
+      card: { kind: 'approval', id: approval.id } as const,
+    })),
+    ...confirmations.map(({ id, title }) => ({ label: title, card: { kind: 'confirmation', id } as const })),
+  ];
+  return [
+    { label: headline(state), enabled: false },
+    ...cards
+      .slice(0, LISTED_CARDS)
+      .map(({ label, card }) => ({ label: `Review ${menuText(label)}`, click: () => actions.review(card) })),
+    ...(cards.length > LISTED_CARDS
+      ? [{ label: `Review all ${cards.length}`, click: () => actions.review(null) }]
+      : []),
+    { type: 'separator' },
+    { label: 'Open Gatehouse', click: () => actions.open(null) },
+    { label: 'Approvals', click: () => actions.open('approvals') },
+    { label: 'Tools', click: () => actions.open('tools') },
+    { label: 'Upstreams', click: () => actions.open('upstreams') },
+    { label: 'Audit', click: () => actions.open('audit') },
+    { type: 'separator' },
+    {
+      label: status === null ? 'No endpoint' : `Copy ${menuText(status.endpoint)}`,
+      enabled: status !== null,
+      click: () => actions.copyEndpoint(),
+    },
+    { type: 'separator' },
+    {
+      label: 'Show notifications',
+      type: 'checkbox',
+      checked: notifications.show,
+      click: () => actions.setNotifications({ ...notifications, show: !notifications.show }),
+    },
+    {
+      label: 'Approve short calls in notifications',
+      type: 'checkbox',
+      checked: notifications.approve,
+      enabled: notifications.show,
+      click: () => actions.setNotifications({ ...notifications, approve: !notifications.approve }),
+    },
+    {
+      label: 'Start at login',
+      type: 'checkbox',
+      checked: view.startsAtLogin,
+      click: () => actions.setStartsAtLogin(!view.startsAtLogin),
+    },
+    { type: 'separator' },
+    { label: 'Quit Gatehouse', click: () => actions.quit() },
+  ];
+}
+
+const LISTED_CARDS = 5;
+
+function headline(state: TrayState): string {
+  switch (state.kind) {
+    case 'ok':
+      return 'Gatehouse is running';
+    case 'needs_you':
+      return state.count === 1 ? '1 request waits for you' : `${state.count} requests wait for you`;
+    case 'error':
+      return menuText(state.sentence);
+  }
+}
+
+export const tooltip = (state: TrayState): string =>
+  state.kind === 'ok' ? 'Gatehouse' : `Gatehouse: ${headline(state)}`;
+
+/** Names of agents and servers in a menu: `&` would underline a letter, hidden characters would reorder the line. */
+const menuText = (text: string): string => shortened(visible(text), 80).replaceAll('&', '&&');

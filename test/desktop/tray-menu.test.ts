@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { type TrayActions, type TrayView, trayMenu, trayState } from '../../electron/desktop/tray-menu.ts';
+import type { StatusView } from '../../shared/model.ts';
+import { approvalView, confirmationView } from '../support/views.ts';
+
+const status: StatusView = {
+  version: '0',
+  mode: 'desktop',
+  endpoint: 'http://127.0.0.1:3100/mcp',
+  healthy: true,
+  banners: [],
+  waiting: 0,
+  dataFolder: '/data',
+};
+const quiet: TrayView = {
+  status,
+  approvals: [],
+  confirmations: [],
+  notifications: { show: true, approve: true },
+  startsAtLogin: false,
+};
+
+function actions() {
+  const done: unknown[] = [];
+  const note =
+    (name: string) =>
+    (...args: unknown[]) =>
+      void done.push([name, ...args]);
+  const all: TrayActions = {
+    open: note('open'),
+    review: note('review'),
+    copyEndpoint: note('copyEndpoint'),
+    setNotifications: note('setNotifications'),
+    setStartsAtLogin: note('setStartsAtLogin'),
+    quit: note('quit'),
+  };
+  return { all, done };
+}
+
+const item = (view: TrayView, label: string, all: TrayActions) => {
+  const found = trayMenu(view, all).find((candidate) => candidate.label === label);
+  if (found === undefined) throw new Error(`no menu item "${label}"`);
+  return found as { click(): void };
+};
+
+test('the tray says how many wait before it says anything else', () => {
+  const broken = { ...status, healthy: false, banners: ['The audit cannot be written.'] };
+  expect(trayState(quiet)).toEqual({ kind: 'ok' });
+  expect(trayState({ ...quiet, status: broken })).toEqual({ kind: 'error', sentence: 'The audit cannot be written.' });
+  expect(
+    trayState({ ...quiet, status: broken, approvals: [approvalView()], confirmations: [confirmationView()] }),
+  ).toEqual({ kind: 'needs_you', count: 2 });
+});
+
+test('each waiting card is in the menu and leads to its review', () => {
+  const { all, done } = actions();
+  const view = { ...quiet, approvals: [approvalView()], confirmations: [confirmationView()] };
+  item(view, 'Review Claude Code: notes / append', all).click();
+  item(view, 'Review Create a key', all).click();
+  expect(done).toEqual([
+    ['review', { kind: 'approval', id: 'a1' }],
+    ['review', { kind: 'confirmation', id: 'k1' }],
+  ]);
+});
+
+test('no more than five cards are listed, and the rest is one click away', () => {
+  const { all, done } = actions();
+  const approvals = Array.from({ length: 9 }, (_, n) => approvalView({ id: `a${n}` }));
+  const labels = trayMenu({ ...quiet, approvals }, all).map(({ label }) => label);
+  expect(labels.filter((label) => label === 'Review Claude Code: notes / append')).toHaveLength(5);
+  item({ ...quiet, approvals }, 'Review all 9', all).click();
+  expect(done).toEqual([['review', null]]);
+});
+
+test('names of agents and servers stay text: no mnemonic, no hidden or reordering character, no endless line', () => {
+  const { all } = actions();
+  const approvals = [approvalView({ client: 'A&B\u202e', tool: `t\u001b[2J${'x'.repeat(500)}` })];
+  const label = trayMenu({ ...quiet, approvals }, all)[1]?.label ?? '';
+  expect(label.startsWith('Review A&&B\\u{202e}: notes / t\\u{1b}[2Jx')).toBe(true);
+  expect(label.length).toBeLessThan(100);
+});
+
+test('the switches change one thing each', () => {
+  const { all, done } = actions();
+  item(quiet, 'Approve short calls in notifications', all).click();
+  item(quiet, 'Show notifications', all).click();
+  item(quiet, 'Start at login', all).click();
+  expect(done).toEqual([
+    ['setNotifications', { show: true, approve: false }],
+    ['setNotifications', { show: false, approve: true }],
+    ['setStartsAtLogin', true],
+  ]);
+});
