@@ -1,0 +1,24 @@
+import { RE2JS } from 're2js';
+
+/** True when the whole of a name fits. Linear in the length of the name. */
+export type GlobTest = (name: string) => boolean;
+
+/** Longest glob a rule may hold, in characters. */
+export const MAX_GLOB = 200;
+
+/**
+ * `*` is any run of characters, `?` exactly one; everything else stands for itself, case included. Names of tools are
+ * compared as they are: no folding, no trimming, no Unicode normalisation, so that a look-alike is another name.
+ */
+export function compileGlob(glob: string): GlobTest {
+  if (!/[*?]/.test(glob)) return (name) => name === glob;
+  const pattern = Array.from(glob, (character) => wildcard(character) ?? RE2JS.quote(character)).join('');
+  const compiled = RE2JS.compile(pattern, RE2JS.DOTALL);
+  return (name) => compiled.testExact(name);
+}
+
+function wildcard(character: string): string | null {
+  if (character === '*') return '.*';
+  if (character === '?') return '.';
+  return null;
+}

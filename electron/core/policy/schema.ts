@@ -1,0 +1,181 @@
+import { z } from 'zod';
+import type { Condition, Effect, Policy, Rule } from '../../../shared/model.ts';
+import { parseCondition } from './condition-schema.ts';
+import { MAX_GLOB } from './glob.ts';
+import { nearest } from './nearest.ts';
+
+/** What is wrong with a policy, in one sentence, and where: the path from its root. */
+export interface PolicyFault {
+  readonly message: string;
+  readonly path: readonly (string | number)[];
+  /** Whether the sentence speaks of the member's name or of what it holds. */
+  readonly on: 'key' | 'value';
+}
+
+export type ParsedPolicy =
+  | { readonly kind: 'parsed'; readonly policy: Policy }
+  | { readonly kind: 'faulty'; readonly faults: readonly [PolicyFault, ...PolicyFault[]] };
+
+/** The one door for policies, from YAML and from the database. Words of other gateways are taken for ours here. */
+export function parsePolicy(value: unknown): ParsedPolicy {
+  const parsed = policySchema.safeParse(value, { reportInput: true });
+  if (parsed.success) return { kind: 'parsed', policy: parsed.data };
+  const [first, ...rest] = parsed.error.issues.flatMap(faultsOf);
+  return {
+    kind: 'faulty',
+    faults: first ? [first, ...rest] : [{ message: 'The policy cannot be read.', path: [], on: 'value' }],
+  };
+}
+
+const MAX_RULES = 500;
+
+const EFFECTS = ['allow', 'deny', 'require_approval'] as const satisfies readonly Effect[];
+const RISKS = ['read', 'write', 'destructive'] as const;
+
+/** How Waxell, Authensor and others call the same effects. */
+const EFFECT_ALIASES: Readonly<Record<string, Effect>> = {
+  review: 'require_approval',
+  escalate: 'require_approval',
+  ask: 'require_approval',
+  block: 'deny',
+};
+
+const MEMBERS = {
+  policy: ['defaultEffect', 'rules'],
+  rule: ['name', 'effect', 'match', 'reason'],
+  match: ['upstream', 'tag', 'tool', 'risk', 'client', 'arguments'],
+} as const;
+
+const effect = z.preprocess((word) => {
+  if (typeof word !== 'string') return word;
+  const plain = word.toLowerCase();
+  return EFFECT_ALIASES[plain] ?? plain;
+}, z.enum(EFFECTS));
+
+const glob = z.string().min(1).max(MAX_GLOB);
+
+/** One value may stand without its list. */
+function listOf<T extends z.ZodType>(item: T) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' ? [value] : value),
+    z.array(item).min(1).max(256).readonly(),
+  );
+}
+
+const condition = z.unknown().transform((value, context): Condition => {
+  const parsed = parseCondition(value);
+  if (parsed.kind === 'parsed') return parsed.condition;
+  for (const { message, path, on } of parsed.faults) {
+    context.addIssue({ code: 'custom', message, path: [...path], params: { on } });
+  }
+  return z.NEVER;
+});
+
+const match = z
+  .strictObject({
+    upstream: listOf(glob).optional(),
+    tag: listOf(z.string().min(1).max(80)).optional(),
+    tool: listOf(glob).optional(),
+    risk: listOf(z.enum(RISKS)).optional(),
+    client: listOf(glob).optional(),
+    arguments: condition.optional(),
+  })
+  .readonly();
+
+const rule = z
+  .strictObject({
+    name: z
+      .string()
+      .trim()
+      .min(1)
+      .max(80)
+      .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'a name is one line of visible characters'),
+    effect,
+    match,
+    reason: z.string().trim().max(500).optional(),
+  })
+  .readonly();
+
+const policySchema: z.ZodType<Policy> = z
+  .strictObject({
+    defaultEffect: effect,
+    rules: z.array(rule).max(MAX_RULES).superRefine(namesDiffer).readonly(),
+  })
+  .readonly();
+
+/** The audit and the agent know a rule by its name alone. */
+function namesDiffer(rules: readonly Rule[], context: z.RefinementCtx<readonly Rule[]>): void {
+  const seen = new Set<string>();
+  for (const [index, { name }] of rules.entries()) {
+    if (seen.has(name)) {
+      context.addIssue({
+        code: 'custom',
+        message: `Two rules are called "${name}"; give each its own name.`,
+        path: [index, 'name'],
+      });
+    }
+    seen.add(name);
+  }
+}
+
+function faultsOf(issue: z.core.$ZodIssue): readonly PolicyFault[] {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ message: unknownMember(key, path), path: [...path, key], on: 'key' }));
+  }
+  const on = issue.code === 'custom' && issue.params?.on === 'key' ? 'key' : 'value';
+  return [{ message: sentence(issue, path), path, on }];
+}
+
+function unknownMember(key: string, path: readonly (string | number)[]): string {
+  const [noun, members] = nounAt(path);
+  const meant = nearest(key, members);
+  const hint = meant === null ? `it has ${members.join(', ')}` : `did you mean "${meant}"?`;
+  return `"${key}" is not a member of a ${noun}; ${hint}${meant === null ? '.' : ''}`;
+}
+
+function nounAt(path: readonly (string | number)[]): readonly [string, readonly string[]] {
+  if (path.length === 0) return ['policy', MEMBERS.policy];
+  return path.at(-1) === 'match' ? ["rule's match", MEMBERS.match] : ['rule', MEMBERS.rule];
+}
+
+function sentence(issue: z.core.$ZodIssue, path: readonly (string | number)[]): string {
+  if (issue.code === 'custom') return issue.message;
+  const what = nameOf(path);
+  if (issue.input === undefined && issue.code !== 'unrecognized_keys') return missing(what, path);
+  if (issue.code === 'invalid_value') return notOneOf(what, issue.input, issue.values.map(String));
+  if (issue.code === 'invalid_type') return `${what} must be ${KINDS[issue.expected] ?? `of type ${issue.expected}`}.`;
+  if (issue.code === 'too_small') return `${what} must not be empty.`;
+  if (issue.code === 'too_big')
+    return `${what} is too long: at most ${issue.maximum} ${issue.origin === 'string' ? 'characters' : 'entries'}.`;
+  return `${what}: ${issue.message}.`;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  array: 'a list',
+  object: 'a set of members',
+};
+
+function missing(what: string, path: readonly (string | number)[]): string {
+  if (path.at(-1) === 'match') {
+    return 'match is missing; write "match: {}" when the rule is meant for every call.';
+  }
+  return `${what} is missing.`;
+}
+
+function notOneOf(what: string, input: unknown, known: readonly string[]): string {
+  const words = `${known.slice(0, -1).join(', ')} or ${known.at(-1)}`;
+  if (typeof input !== 'string') return `${what} must be ${words}.`;
+  const meant = nearest(input, known);
+  return `${what} must be ${words}, not "${input}"${meant === null ? '.' : `; did you mean "${meant}"?`}`;
+}
+
+/** `rules[2].match.risk[0]`, as people write it. */
+function nameOf(path: readonly (string | number)[]): string {
+  if (path.length === 0) return 'The policy';
+  return path.reduce<string>(
+    (name, step) => (typeof step === 'number' ? `${name}[${step}]` : name === '' ? step : `${name}.${step}`),
+    '',
+  );
+}
