@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import packageJson from '../package.json' with { type: 'json' };
 import { plainPlatform } from './cli/plain-platform.ts';
 import type { StartSettings } from './cli/start.ts';
-import type { Terminal } from './cli/terminal.ts';
 import { visible } from './cli/untrusted.ts';
 import { serveControl } from './core/control/server.ts';
 import { type Core, startCore } from './core/core.ts';
@@ -11,15 +10,18 @@ import { systemClock } from './core/platform.ts';
 import { startDashboard } from './dashboard/server.ts';
 
 export interface HeadlessParts {
-  readonly terminal: Terminal;
+  /** One line on stdout. */
+  print(line: string): void;
+  /** One line on stderr. */
+  say(line: string): void;
   /** Why there is no window, as the rest of a sentence. */
   readonly why: string;
 }
 
 /** Runs the core with the dashboard in the place of windows until Ctrl-C or SIGTERM; returns the exit code. */
-export async function runHeadless(settings: StartSettings, { terminal, why }: HeadlessParts): Promise<number> {
+export async function runHeadless(settings: StartSettings, { print, say, why }: HeadlessParts): Promise<number> {
   const { port, dataFolder, json, unattended } = settings;
-  const tell = json ? terminal.say : terminal.print;
+  const tell = json ? say : print;
   const stop = stopRequested();
   tell(`Gatehouse runs headless: ${visible(why)}.`);
 
@@ -30,7 +32,7 @@ export async function runHeadless(settings: StartSettings, { terminal, why }: He
     listen: true,
   });
   if (started.kind === 'fault') {
-    terminal.say(`gatehouse: ${visible(started.message)}`);
+    say(`gatehouse: ${visible(started.message)}`);
     return 1;
   }
   const { core } = started;
@@ -43,17 +45,17 @@ export async function runHeadless(settings: StartSettings, { terminal, why }: He
   core.setDashboard(dashboard);
   const control = await serveControl({ folder: dataFolder, api: core.api, subscribe: core.subscribe });
   // Agents and dashboard work without it, so it is said and the rest keeps running.
-  if (control.kind === 'fault') terminal.say(`gatehouse: ${visible(control.message)}`);
+  if (control.kind === 'fault') say(`gatehouse: ${visible(control.message)}`);
 
   const link = dashboard.link();
   await tellWhereItIs(core, link, tell);
   if (json) {
     const health = new URL('/health', core.endpoint).href;
-    terminal.print(JSON.stringify({ endpoint: core.endpoint, dashboard: link, health, pid: process.pid }));
+    print(JSON.stringify({ endpoint: core.endpoint, dashboard: link, health, pid: process.pid }));
   }
 
   await stop;
-  terminal.say('Closing Gatehouse.');
+  say('Closing Gatehouse.');
   if (control.kind === 'serving') await control.server.close();
   await dashboard.close();
   await core.close();
@@ -77,16 +79,18 @@ async function tellWhereItIs(core: Core, link: string, tell: (line: string) => v
   tell('');
 }
 
-/** Resolves at the first Ctrl-C, SIGTERM or SIGHUP, or when the process that started us is gone; a second Ctrl-C ends at once. */
+/**
+ * Resolves at the first Ctrl-C, SIGTERM or SIGHUP, or when the script that started us is gone. A second Ctrl-C ends at
+ * once; one within half a second is the same key press, passed on by the processes above.
+ */
 function stopRequested(): Promise<void> {
   return new Promise((done) => {
-    let asked = false;
-    const ask = () => {
-      if (asked) process.exit(130);
-      asked = true;
+    let askedAt: number | null = null;
+    process.on('SIGINT', () => {
+      if (askedAt !== null && systemClock.monotonic() - askedAt > 500) process.exit(130);
+      askedAt ??= systemClock.monotonic();
       done();
-    };
-    process.on('SIGINT', ask);
+    });
     process.once('SIGTERM', () => done());
     process.once('SIGHUP', () => done());
     if (process.channel) process.once('disconnect', () => done());

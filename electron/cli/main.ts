@@ -69,7 +69,7 @@ export async function runCli(argv: readonly string[], io: CliIo = processIo()): 
   }
   const parsed = parseCommand(found.command, found.rest);
   if (parsed.kind === 'fault') return fail(parsed.message);
-  if (parsed.values.has('help')) {
+  if (parsed.flag('help')) {
     terminal.print(helpOf(found.command));
     return 0;
   }
@@ -83,20 +83,14 @@ export async function runCli(argv: readonly string[], io: CliIo = processIo()): 
 }
 
 function callOf(parsed: Parsed, io: CliIo, terminal: Terminal, doors: Door[]): Call {
-  const given = (option: string) => parsed.values.get(option) ?? [];
-  const texts = (option: string) => given(option).filter((value) => typeof value === 'string');
   return {
-    words: parsed.words,
-    rest: parsed.rest,
-    texts,
-    text: (option) => texts(option)[0] ?? null,
-    flag: (option) => given(option).length > 0,
+    ...parsed,
     terminal,
     stdin: io.stdin,
     env: io.env,
     cwd: io.cwd,
     async door() {
-      const data = findDataFolder(texts('data')[0] ?? null, { ...thisMachine(), env: io.env, cwd: io.cwd });
+      const data = findDataFolder(parsed.text('data'), { ...thisMachine(), env: io.env, cwd: io.cwd });
       if (data.kind === 'fault') {
         terminal.say(`gatehouse: ${data.message}`);
         return null;

@@ -6,7 +6,9 @@ import { didYouMean } from './nearest.ts';
 export interface Parsed {
   readonly words: readonly string[];
   readonly rest: readonly string[] | null;
-  readonly values: ReadonlyMap<string, readonly (string | boolean)[]>;
+  text(option: string): string | null;
+  texts(option: string): readonly string[];
+  flag(option: string): boolean;
 }
 
 export type ParseResult = ({ readonly kind: 'parsed' } & Parsed) | { readonly kind: 'fault'; readonly message: string };
@@ -79,11 +81,17 @@ export function parseCommand(command: Command, args: readonly string[]): ParseRe
     if (problem !== null) return { kind: 'fault', message: problem };
     values.set(token.name, [...(values.get(token.name) ?? []), token.value ?? true]);
   }
-  if (values.has('help')) return { kind: 'parsed', words, rest: null, values };
+  const texts = (option: string) => (values.get(option) ?? []).filter((value) => typeof value === 'string');
+  const given = {
+    texts,
+    text: (option: string) => texts(option)[0] ?? null,
+    flag: (option: string) => values.has(option),
+  };
+  if (values.has('help')) return { kind: 'parsed', words, rest: null, ...given };
 
   const problem = wordsProblem(command, words, terminated && command.rest === undefined ? rest : []);
   if (problem !== null) return { kind: 'fault', message: problem };
-  return { kind: 'parsed', words, rest: terminated ? rest : null, values };
+  return { kind: 'parsed', words, rest: terminated ? rest : null, ...given };
 }
 
 function optionProblem(

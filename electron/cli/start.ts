@@ -53,6 +53,6 @@ export const start: Command = {
     }
     const { runHeadless } = await import('../headless.ts');
     const asked = settings.headless ? '--headless was given' : 'gatehouse start opens no window';
-    return runHeadless(settings, { terminal: call.terminal, why: asked });
+    return runHeadless(settings, { ...call.terminal, why: asked });
   },
 };
