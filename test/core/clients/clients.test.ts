@@ -155,7 +155,7 @@ describe('ending a key', () => {
     expect(clients.rotateKey(stranger)).toEqual({ kind: 'refused', message });
   });
 
-  test('rotated, the old key ends at once and the new one has its client, role and date', () => {
+  test('rotated, the old key ends at once and the new one has its client, role and date', async () => {
     const old = newKey('my-agent', { role: 'reader', expiresAt: clock.now() + DAY });
     clock.set(clock.now() + 1_000);
     const rotated = clients.rotateKey(old.key.prefix);
@@ -171,6 +171,8 @@ describe('ending a key', () => {
     expect([opens(old.secret), opens(secret)]).toEqual([false, true]);
     expect(ended).toEqual([old.key.id]);
     expect(clients.list()[0]?.keys.map((it) => it.revokedAt)).toEqual([clock.now(), null]);
+    await clock.advance(DAY);
+    expect(ended).toEqual([old.key.id, key.id]);
   });
 
   test('listeners hear of an expiry when it comes, also weeks ahead and after a restart', async () => {

@@ -227,19 +227,22 @@ describe('the master key', () => {
 describe('GATEHOUSE_MASTER_KEY_FILE', () => {
   const file = () => join(folder, 'master.key');
 
-  test('L17, L19: a file that does not exist is made for its owner alone, whatever the umask', async () => {
-    keychain.mood = 'absent';
-    const umask = process.umask(0);
-    try {
-      expect(await openVault(file()).put('a', 'one')).toEqual({ kind: 'written' });
-    } finally {
-      process.umask(umask);
-    }
-    expect(statSync(file()).mode & 0o777).toBe(0o600);
-    expect(Buffer.from(readFileSync(file(), 'utf8').trim(), 'base64')).toHaveLength(32);
-    expect(await openVault(file()).get('a')).toEqual({ kind: 'found', value: 'one' });
-    expect(keychain.asked).toEqual([]);
-  });
+  test.for(['000', '022', '277'])(
+    'L17, L19: a file that does not exist is made for its owner alone, under umask %s',
+    async (mask) => {
+      keychain.mood = 'absent';
+      const umask = process.umask(Number.parseInt(mask, 8));
+      try {
+        expect(await openVault(file()).put('a', 'one')).toEqual({ kind: 'written' });
+      } finally {
+        process.umask(umask);
+      }
+      expect(statSync(file()).mode & 0o777).toBe(0o600);
+      expect(Buffer.from(readFileSync(file(), 'utf8').trim(), 'base64')).toHaveLength(32);
+      expect(await openVault(file()).get('a')).toEqual({ kind: 'found', value: 'one' });
+      expect(keychain.asked).toEqual([]);
+    },
+  );
 
   test.for(['640', '604', '620', '660'])('a file with mode %s is refused, and its key is not used', async (mode) => {
     writeFileSync(file(), Buffer.alloc(32, 1).toString('hex'));
