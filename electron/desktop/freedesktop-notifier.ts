@@ -12,19 +12,9 @@ export type FreedesktopNotifier =
  * are unguessable besides.
  */
 export async function connectFreedesktopNotifier(appName: string, icon: string): Promise<FreedesktopNotifier> {
-  let bus: MessageBus;
-  let service: NotificationService;
-  let capabilities: readonly string[];
-  try {
-    bus = sessionBus();
-    // A lost bus costs notifications only: without a listener for it, which its types leave out, it would end the app.
-    (bus as EventEmitter).on('error', () => {});
-    const object = await bus.getProxyObject('org.freedesktop.Notifications', '/org/freedesktop/Notifications');
-    service = object.getInterface<NotificationService>('org.freedesktop.Notifications');
-    capabilities = await service.GetCapabilities();
-  } catch (error) {
-    return { kind: 'absent', reason: error instanceof Error ? error.message : String(error) };
-  }
+  const connected = await connect();
+  if (connected.kind === 'absent') return connected;
+  const { bus, service, capabilities } = connected;
 
   const live = new Map<number, { pressed(key: string): void; opened(): void; closed(): void }>();
   service.on('ActionInvoked', (id, key) => {
@@ -63,6 +53,46 @@ export async function connectFreedesktopNotifier(appName: string, icon: string):
     };
   };
   return { kind: 'connected', notifier: { show }, close: () => bus.disconnect() };
+}
+
+type Connected =
+  | {
+      readonly kind: 'connected';
+      readonly bus: MessageBus;
+      readonly service: NotificationService;
+      readonly capabilities: readonly string[];
+    }
+  | { readonly kind: 'absent'; readonly reason: string };
+
+/** How long a bus or a service may take before it counts as absent, in milliseconds. */
+const PATIENCE_MS = 3000;
+
+async function connect(): Promise<Connected> {
+  const lost = Promise.withResolvers<Connected>();
+  const absent = (error: unknown): Connected => ({
+    kind: 'absent',
+    reason: error instanceof Error ? error.message : String(error),
+  });
+  const timer = setTimeout(() => lost.resolve(absent('The session bus does not answer.')), PATIENCE_MS);
+  try {
+    const bus = sessionBus();
+    // The library reports a bus that cannot be reached here only, and its types leave it out. Later a lost bus costs
+    // notifications only: without a listener it would end the app.
+    (bus as EventEmitter).on('error', (error) => lost.resolve(absent(error)));
+    const found = await Promise.race([lost.promise, ask(bus)]);
+    if (found.kind === 'absent') bus.disconnect();
+    return found;
+  } catch (error) {
+    return absent(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function ask(bus: MessageBus): Promise<Connected> {
+  const object = await bus.getProxyObject('org.freedesktop.Notifications', '/org/freedesktop/Notifications');
+  const service = object.getInterface<NotificationService>('org.freedesktop.Notifications');
+  return { kind: 'connected', bus, service, capabilities: await service.GetCapabilities() };
 }
 
 /** Bodies are markup wherever the service offers it; text of agents must stay text. */
