@@ -1,5 +1,26 @@
+import type BetterSqlite3 from 'better-sqlite3';
 import type { ErrorClass } from '../../../shared/errors.ts';
 import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { Inventory } from '../catalog/inventory.ts';
+import type { Log } from '../diagnosis/log.ts';
+import type { Clock } from '../platform.ts';
+import type { Vault } from '../secrets/vault.ts';
+import {
+  createDefinitions,
+  endpointOf,
+  refuseDefinition,
+  secretPlaces,
+  type UpstreamDefinition,
+} from './definitions.ts';
+import type { Environment } from './environment.ts';
+import { createEras } from './eras.ts';
+import { defaultLimits, type UpstreamLimits } from './limits.ts';
+import { createArgumentMarkers } from './marker.ts';
+import { createMember, type Member } from './member.ts';
+import { createProcesses } from './processes.ts';
+
+export { upstreamsSchema } from './definitions.ts';
 
 export interface UpstreamChange {
   readonly transport?: UpstreamTransport;
@@ -72,4 +93,260 @@ export interface Upstreams {
   /** Whole process trees gone within 5 s. */
   stopAll(): Promise<void>;
   onChange(listener: (upstreamId: string) => void): () => void;
+}
+
+export interface UpstreamsParts {
+  readonly db: BetterSqlite3.Database;
+  readonly clock: Clock;
+  readonly vault: Vault;
+  readonly inventory: Inventory;
+  readonly log: Log;
+  readonly audit: Pick<Audit, 'writeSoon'>;
+  readonly limits?: Partial<UpstreamLimits>;
+  /** What children may inherit from, and where commands are looked for. Default: our own. */
+  readonly environment?: Environment;
+  /** Of Gatehouse, as told to upstreams. */
+  readonly version?: string;
+}
+
+/** Builds the upstreams of `state.db` and ends processes that an earlier run left behind. Starts nothing else. */
+export function createUpstreams(parts: UpstreamsParts): Upstreams {
+  const { clock, vault, inventory, log } = parts;
+  const limits: UpstreamLimits = { ...defaultLimits, ...parts.limits };
+  const definitions = createDefinitions(parts.db, clock);
+  const processes = createProcesses(parts);
+  const shared = {
+    clock,
+    limits,
+    vault,
+    log,
+    processes,
+    inventory,
+    eras: createEras(parts.db, clock),
+    markers: createArgumentMarkers(),
+    environment: parts.environment ?? process.env,
+    version: parts.version ?? '0.0.0',
+  };
+  const listeners = new Set<(upstreamId: string) => void>();
+  const members = new Map<string, Member>();
+  processes.cleanUp();
+  for (const definition of definitions.all()) take(definition);
+
+  function take(definition: UpstreamDefinition): Member {
+    const member = createMember(definition, {
+      ...shared,
+      changed: () => tell(definition.id),
+      noteCommand: (path) => definitions.update(definition.id, { resolvedCommand: path }),
+      record: (kind, detail) => record(definition, kind, detail),
+    });
+    members.set(definition.id, member);
+    return member;
+  }
+
+  function tell(id: string): void {
+    for (const listener of listeners) listener(id);
+  }
+
+  function record(
+    { name, workspaceId }: UpstreamDefinition,
+    kind: string,
+    detail: Readonly<Record<string, unknown>>,
+  ): void {
+    parts.audit.writeSoon({ phase: 'event', kind, workspace: workspaceId, upstream: name, detail });
+  }
+
+  async function putSecrets(
+    id: string,
+    transport: UpstreamTransport,
+    values: Readonly<Record<string, string>>,
+  ): Promise<string | null> {
+    for (const [name, place] of secretPlaces(id, transport)) {
+      const value = values[name];
+      if (value === undefined) continue;
+      const written = await vault.put(place, value);
+      if (written.kind === 'unavailable') return written.reason;
+    }
+    return null;
+  }
+
+  const done = (id: string): UpstreamsResult => {
+    const member = members.get(id);
+    return member ? { kind: 'done', upstream: member.view() } : refused('There is no such upstream.');
+  };
+
+  return {
+    list: (workspaceId) =>
+      [...members.values()]
+        .map((member) => member.view())
+        .filter((view) => workspaceId === undefined || view.workspaceId === workspaceId)
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    get: (id) => members.get(id)?.view() ?? null,
+    byName(workspaceId, name) {
+      for (const member of members.values()) {
+        const { definition } = member;
+        if (definition().workspaceId === workspaceId && definition().name === name) return member.view();
+      }
+      return null;
+    },
+
+    async add({ workspaceId, name, transport, tags, secrets }) {
+      const reason = refuseDefinition(name, transport, tags);
+      if (reason !== null) return refused(reason);
+      const isTaken = () =>
+        [...members.values()].some(
+          (each) => each.definition().workspaceId === workspaceId && each.definition().name === name,
+        );
+      if (isTaken()) return refused(`There is an upstream ${name} already.`);
+      const id = definitions.newId();
+      const needed = secretPlaces(id, transport);
+      const problem = refuseSecrets(transport, needed, secrets, () => false);
+      if (problem !== null) return refused(problem);
+      const unwritten = await putSecrets(id, transport, secrets);
+      // Another one of this name may have come while the keychain was asked.
+      if (unwritten !== null || isTaken()) {
+        vault.removeAll(`upstream/${id}/`);
+        return refused(unwritten ?? `There is an upstream ${name} already.`);
+      }
+      definitions.insert({ id, workspaceId, name, transport, tags });
+      const definition: UpstreamDefinition = {
+        id,
+        workspaceId,
+        name,
+        transport,
+        tags,
+        enabled: true,
+        resolvedCommand: null,
+      };
+      const member = take(definition);
+      record(definition, 'upstream_added', { endpoint: endpointOf(transport), secrets: [...needed.keys()] });
+      tell(id);
+      void member.start();
+      return done(id);
+    },
+
+    async change(id, { transport: wanted, tags: wantedTags, secrets = {} }) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      const old = member.definition();
+      const transport = wanted ?? old.transport;
+      const tags = wantedTags ?? old.tags;
+      const reason = refuseDefinition(old.name, transport, tags);
+      if (reason !== null) return refused(reason);
+      const places = secretPlaces(id, transport);
+      const problem = refuseSecrets(transport, places, secrets, (place) => vault.has(place));
+      if (problem !== null) return refused(problem);
+      const unwritten = await putSecrets(id, transport, secrets);
+      if (unwritten !== null) return refused(unwritten);
+      const kept = new Set(places.values());
+      for (const place of secretPlaces(id, old.transport).values()) if (!kept.has(place)) vault.remove(place);
+      const isNewCommand = endpointOf(transport) !== endpointOf(old.transport);
+      const change = { transport, tags, resolvedCommand: isNewCommand ? null : old.resolvedCommand };
+      definitions.update(id, change);
+      member.redefine({ ...old, ...change });
+      record(old, 'upstream_changed', {
+        ...(wanted === undefined ? {} : { endpoint: endpointOf(transport) }),
+        ...(wantedTags === undefined ? {} : { tags }),
+        secrets: Object.keys(secrets),
+      });
+      tell(id);
+      if (wanted !== undefined || Object.keys(secrets).length > 0) void member.restart();
+      return done(id);
+    },
+
+    async remove(id) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      const last = member.view();
+      members.delete(id);
+      definitions.remove(id);
+      await member.stop();
+      vault.removeAll(`upstream/${id}/`);
+      inventory.forget(id);
+      record(member.definition(), 'upstream_removed', {});
+      tell(id);
+      return { kind: 'done', upstream: { ...last, status: 'stopped', pid: null } };
+    },
+
+    async setEnabled(id, enabled) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      if (member.definition().enabled !== enabled) {
+        definitions.update(id, { enabled });
+        member.redefine({ ...member.definition(), enabled });
+        record(member.definition(), enabled ? 'upstream_enabled' : 'upstream_disabled', {});
+        tell(id);
+      }
+      if (enabled) void member.start();
+      else await member.stop();
+      return done(id);
+    },
+
+    async refresh(id) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      if (!member.definition().enabled) return refused(`${member.definition().name} is disabled. Enable it first.`);
+      await within(member.refresh(), clock, limits.startMs);
+      const view = member.view();
+      return view.reason === null ? done(id) : refused(view.reason);
+    },
+
+    logs: (id) => members.get(id)?.logs() ?? [],
+    async call(call) {
+      const member = members.get(call.upstreamId);
+      if (member) return member.call(call);
+      return { kind: 'failed', errorClass: 'upstream_unreachable', message: 'The upstream was removed.' };
+    },
+    load() {
+      const loads = [...members.values()].map((member) => member.load());
+      return {
+        inFlight: loads.reduce((sum, load) => sum + load.inFlight, 0),
+        queued: loads.reduce((sum, load) => sum + load.queued, 0),
+      };
+    },
+    startAll() {
+      for (const member of members.values()) if (member.definition().enabled) void member.start();
+    },
+    async stopAll() {
+      await Promise.all([...members.values()].map((member) => member.stop()));
+      processes.close();
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+/** Why these secrets do not fit the transport; null when they do. */
+function refuseSecrets(
+  transport: UpstreamTransport,
+  needed: ReadonlyMap<string, string>,
+  given: Readonly<Record<string, string>>,
+  isStored: (place: string) => boolean,
+): string | null {
+  for (const [name, value] of Object.entries(given)) {
+    if (!needed.has(name)) return `${name} is not among the secrets of this upstream.`;
+    if (value === '' || value.includes('\0')) return `The value of ${name} is empty or holds a NUL character.`;
+    if (transport.kind === 'http' && !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      return `The value of ${name} holds characters that no header can hold.`;
+    }
+  }
+  for (const [name, place] of needed) {
+    if (given[name] === undefined && !isStored(place)) return `${name} has no value.`;
+  }
+  return null;
+}
+
+function refused(message: string): UpstreamsResult {
+  return { kind: 'refused', message };
+}
+
+function within(promise: Promise<void>, clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void promise.then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }

@@ -1,0 +1,185 @@
+import { homedir } from 'node:os';
+import type { PriorDiscovery } from '@modelcontextprotocol/client';
+import type { Log } from '../diagnosis/log.ts';
+import type { Clock } from '../platform.ts';
+import type { Vault } from '../secrets/vault.ts';
+import type { Channel, Failure } from './channel.ts';
+import { endpointOf, secretPlaces, type UpstreamDefinition } from './definitions.ts';
+import { childEnvironment, type Environment, resolveCommand } from './environment.ts';
+import type { Eras } from './eras.ts';
+import type { Exchange } from './exchange.ts';
+import type { UpstreamLimits } from './limits.ts';
+import type { Link } from './link.ts';
+import { createLogLines, type LogLines } from './log-lines.ts';
+import type { ArgumentMarkers } from './marker.ts';
+import type { Processes } from './processes.ts';
+import type { LinkEvents } from './supervisor.ts';
+
+export interface ConnectingParts {
+  readonly clock: Clock;
+  readonly limits: UpstreamLimits;
+  readonly vault: Vault;
+  readonly eras: Eras;
+  readonly processes: Processes;
+  readonly markers: ArgumentMarkers;
+  readonly environment: Environment;
+  readonly version: string;
+  readonly log: Log;
+  definition(): UpstreamDefinition;
+  /** The lines of this start replace those of the last one. */
+  showLines(lines: LogLines): void;
+  noteCommand(path: string): void;
+  record(kind: string, detail: Readonly<Record<string, unknown>>): void;
+}
+
+/** Opens one upstream as its definition says: secrets from the vault, the command by its full path, the era as known. */
+export async function connectUpstream(
+  parts: ConnectingParts,
+  signal: AbortSignal,
+  events: LinkEvents,
+): Promise<Link | Failure> {
+  const definition = parts.definition();
+  const { name, transport } = definition;
+  const secrets = await readSecrets(parts.vault, definition);
+  if (secrets.kind === 'failure') return secrets;
+  const lines = createLogLines(Object.values(secrets.values));
+  parts.showLines(lines);
+
+  let command: string | null = null;
+  if (transport.kind === 'stdio') {
+    const resolved = resolveCommand(definition.resolvedCommand ?? transport.command, parts.environment);
+    // What it was resolved to is gone (a runtime was updated): looked up again, and written down anew.
+    const found = resolved.kind === 'found' ? resolved : resolveCommand(transport.command, parts.environment);
+    if (found.kind === 'missing') return missing(`${name} cannot be started. ${found.message}`);
+    command = found.path;
+    if (command !== definition.resolvedCommand) parts.noteCommand(command);
+  }
+
+  const open = await opener(parts, definition, secrets.values, command, lines);
+  // Not before something is started: reading the SDK takes longer than the rest of our start.
+  const { openLink } = await import('./link.ts');
+  const identity = JSON.stringify([command, endpointOf(transport), ...secretPlaces(definition.id, transport).keys()]);
+  const connect = (prior: PriorDiscovery | null) =>
+    openLink({
+      name,
+      url: transport.kind === 'http' ? transport.url : null,
+      version: parts.version,
+      clock: parts.clock,
+      limits: parts.limits,
+      markers: parts.markers,
+      open,
+      prior,
+      signal,
+      onListChanged: events.onListChanged,
+      onEnded: events.onEnded,
+      onRefusedRequest: refusals(parts),
+    });
+
+  const known: PriorDiscovery | null = transport.kind === 'demo' ? { kind: 'legacy' } : parts.eras.known(identity);
+  const first = await connect(known);
+  if (first.kind === 'failure' && known !== null && first.errorClass === 'upstream_unreachable' && !signal.aborted) {
+    // Perhaps it speaks another era since the verdict was noted: the next start asks again.
+    parts.eras.forget(identity);
+  }
+  if (first.kind === 'link' && transport.kind !== 'demo') parts.eras.note(identity, first.verdict);
+  return first;
+}
+
+type Secrets = { readonly kind: 'read'; readonly values: Readonly<Record<string, string>> } | Failure;
+
+async function readSecrets(vault: Vault, { id, name, transport }: UpstreamDefinition): Promise<Secrets> {
+  const values: Record<string, string> = {};
+  for (const [entry, place] of secretPlaces(id, transport)) {
+    const read = await vault.get(place);
+    if (read.kind === 'found') {
+      values[entry] = read.value;
+      continue;
+    }
+    const message =
+      read.kind === 'missing'
+        ? `${name} needs a value for ${entry}, and none is stored.`
+        : `${name} needs ${entry}. ${read.reason}`;
+    return {
+      kind: 'failure',
+      errorClass: 'secret_unavailable',
+      message,
+      retry: read.kind === 'missing' ? 'never' : 'patient',
+    };
+  }
+  return { kind: 'read', values };
+}
+
+type Open = (exchange: Exchange, style: 'usual' | 'sse') => Channel;
+
+async function opener(
+  parts: ConnectingParts,
+  { id, transport }: UpstreamDefinition,
+  secrets: Readonly<Record<string, string>>,
+  command: string | null,
+  lines: LogLines,
+): Promise<Open> {
+  const { clock, limits } = parts;
+  const fill = (serialized: string) => parts.markers.fill(serialized);
+  switch (transport.kind) {
+    case 'demo': {
+      const { openDemo } = await import('./demo-server.ts');
+      return () => openDemo({ clock, fill });
+    }
+    case 'http': {
+      const { openHttp } = await import('./http.ts');
+      return (exchange, style) =>
+        openHttp(
+          {
+            url: transport.url,
+            secretHeaders: secrets,
+            userAgent: `gatehouse/${parts.version}`,
+            clock,
+            limits,
+            fill,
+            onTooLarge: (request) => exchange.cut(request, 'too_large'),
+            onStreamEnded: (request) => exchange.cut(request, 'stream_ended'),
+            signalFor: exchange.signalFor,
+          },
+          style === 'sse' ? 'sse' : 'streamable',
+        );
+    }
+    case 'stdio': {
+      const { openStdio } = await import('./stdio.ts');
+      // Not our own folder: what lies there must not decide what runs.
+      const cwd = transport.cwd ?? homedir();
+      const env = childEnvironment(parts.environment, secrets);
+      return (exchange) =>
+        openStdio(
+          { upstreamId: id, command: command ?? transport.command, args: transport.args, cwd, env },
+          {
+            clock,
+            limits,
+            processes: parts.processes,
+            fill,
+            onTooLarge(request) {
+              const [only, ...others] = exchange.waiting();
+              exchange.cut(request ?? (others.length === 0 ? (only ?? null) : null), 'too_large');
+            },
+            onStderr: (chunk) => lines.write(chunk),
+            onGarbage: (line) => lines.line(`[standard output, no MCP message] ${line}`),
+          },
+        );
+    }
+  }
+}
+
+/** A server may ask without end; the first times say enough. */
+function refusals(parts: ConnectingParts): (method: string) => void {
+  let left = MOST_REFUSALS;
+  return (method) => {
+    left -= 1;
+    if (left >= 0) parts.record('upstream_request_refused', { method: method.slice(0, LONGEST_METHOD) });
+  };
+}
+
+function missing(message: string): Failure {
+  return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'never' };
+}
+
+const MOST_REFUSALS = 10;
+const LONGEST_METHOD = 64;

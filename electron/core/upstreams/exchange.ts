@@ -1,0 +1,116 @@
+import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/client';
+import type { Clock } from '../platform.ts';
+
+/** How one request of ours ended. The result is the upstream's own, before the SDK has looked at it. */
+export type Answer =
+  | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown }
+  | { readonly kind: 'cut'; readonly why: Cut }
+  | { readonly kind: 'threw'; readonly error: unknown };
+
+/** The answer was too large; its stream ended without it; the upstream ended. */
+export type Cut = 'too_large' | 'stream_ended' | 'ended';
+
+/**
+ * Sits between the SDK's client and a transport and keeps each answer as it came. (The SDK's typed parsing drops members
+ * it does not know, and on the modern era refuses content types it does not know.)
+ */
+export interface Exchange {
+  /** What the SDK's client is connected to. */
+  wrap(inner: Transport, processId: number | null): Transport;
+  /** `send` must call the client's `request` at once. */
+  ask(send: () => Promise<unknown>): Promise<Answer>;
+  /** Ends the wait for one answer, or for all of them. */
+  cut(id: RequestId | null, why: Cut): void;
+  /** Aborted a moment after nobody waits for the answer any more. */
+  signalFor(id: RequestId): AbortSignal | null;
+  waiting(): readonly RequestId[];
+}
+
+export function createExchange(clock: Clock): Exchange {
+  const open = new Map<RequestId, Slot>();
+  let next: Slot | null = null;
+
+  function receive(message: JSONRPCMessage): JSONRPCMessage {
+    if ('method' in message || message.id === undefined) return message;
+    const slot = open.get(message.id);
+    if (!slot) return message;
+    if ('error' in message) {
+      const { code, message: text, data } = message.error;
+      slot.settle({ kind: 'error', code, message: text, ...(data === undefined ? {} : { data }) });
+      return message;
+    }
+    slot.settle({ kind: 'result', result: message.result });
+    return { jsonrpc: '2.0', id: message.id, result: { resultType: 'complete', content: [], tools: [], ...CACHE } };
+  }
+
+  return {
+    wrap(inner, processId) {
+      const outer: Transport = {
+        ...(inner.hasPerRequestStream === undefined ? {} : { hasPerRequestStream: inner.hasPerRequestStream }),
+        async start() {
+          inner.onmessage = (message, extra) => outer.onmessage?.(receive(message), extra);
+          inner.onerror = (error) => outer.onerror?.(error);
+          inner.onclose = () => outer.onclose?.();
+          await inner.start();
+        },
+        async send(message, options) {
+          if (next !== null && 'method' in message && 'id' in message && message.id !== undefined) {
+            open.set(message.id, next);
+            next.id = message.id;
+            next = null;
+          }
+          await inner.send(message, options);
+        },
+        close: () => inner.close(),
+        setProtocolVersion: (version) => inner.setProtocolVersion?.(version),
+        setSupportedProtocolVersions: (versions) => inner.setSupportedProtocolVersions?.(versions),
+        get sessionId() {
+          return inner.sessionId;
+        },
+      };
+      // By these two members the SDK knows a process on a pipe: silence there means an older server, not an outage.
+      return processId === null ? outer : Object.assign(outer, { stderr: null, pid: processId });
+    },
+
+    ask(send) {
+      return new Promise((resolve) => {
+        const leave = new AbortController();
+        const slot: Slot = {
+          id: null,
+          leave,
+          settle(answer) {
+            if (slot.id !== null) open.delete(slot.id);
+            if (answer.kind === 'cut' || answer.kind === 'threw') clock.after(LINGER_MS, () => leave.abort());
+            resolve(answer);
+          },
+        };
+        next = slot;
+        send().then(
+          // Already settled by what came over the wire; the SDK saw a stand-in.
+          () => slot.settle({ kind: 'threw', error: new Error('the SDK answered a request that was not sent') }),
+          (error) => slot.settle({ kind: 'threw', error }),
+        );
+        next = null;
+      });
+    },
+
+    cut(id, why) {
+      const slots = id === null ? [...open.values()] : [open.get(id)];
+      for (const slot of slots) slot?.settle({ kind: 'cut', why });
+    },
+    signalFor: (id) => open.get(id)?.leave.signal ?? null,
+    waiting: () => [...open.keys()],
+  };
+}
+
+interface Slot {
+  id: RequestId | null;
+  readonly leave: AbortController;
+  settle(answer: Answer): void;
+}
+
+/** Long enough for a cancellation to be sent before the connection that it is about is given up. */
+const LINGER_MS = 1_000;
+/** Required of every list on the modern era; the SDK gets a stand-in for the answer and checks it. */
+const CACHE = { ttlMs: 0, cacheScope: 'private' } as const;

@@ -1,0 +1,212 @@
+import { type RequestId, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { type Dispatcher, Pool } from 'undici';
+import type { Clock } from '../platform.ts';
+import type { Channel } from './channel.ts';
+
+export interface HttpParts {
+  readonly url: string;
+  /** From the vault: they go to the upstream's own origin and nowhere else. */
+  readonly secretHeaders: Readonly<Record<string, string>>;
+  readonly userAgent: string;
+  readonly clock: Clock;
+  readonly limits: { readonly messageBytes: number; readonly ceilingMs: number };
+  /** Puts the exact arguments into a serialized message. */
+  fill(serialized: string): string;
+  onTooLarge(id: RequestId | null): void;
+  /** The response to this request ended; if its answer was not in it, none will come. */
+  onStreamEnded(id: RequestId): void;
+  /** Aborted when nobody waits for this answer any more. */
+  signalFor(id: RequestId): AbortSignal | null;
+}
+
+/**
+ * An upstream over HTTP: Streamable HTTP, or the two endpoints of 2024-11-05 with `style: 'sse'`. The SDK speaks the
+ * protocol; every byte goes through our own `fetch`, which knows one origin only.
+ */
+export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel {
+  const url = new URL(parts.url);
+  let ending: string | null = null;
+  let standing = 0;
+  const pool = new Pool(url.origin, {
+    connect: { timeout: CONNECT_MS },
+    // A server that answers with plain JSON sends no header before the call has ended.
+    headersTimeout: parts.limits.ceilingMs + SLACK_MS,
+    bodyTimeout: 0,
+    // Below the five seconds after which common servers close an idle connection.
+    keepAliveTimeout: 4_000,
+  });
+
+  const ownFetch = async (target: string | URL, init?: RequestInit): Promise<Response> => {
+    const to = new URL(target);
+    if (to.origin !== url.origin) throw new Error('a request to another origin was refused');
+    const method = (init?.method ?? 'GET') as Dispatcher.HttpMethod;
+    const body = typeof init?.body === 'string' ? init.body : null;
+    const id = body === null ? null : requestIn(body);
+    if (style === 'sse' && method === 'GET') standing += 1;
+    // The SDK's event source would connect again by itself, to a session that was never initialized.
+    if (standing > 1) throw new Error('the event stream ended');
+    const signals = [init?.signal, id === null ? null : parts.signalFor(id)].filter((signal) => signal != null);
+    const answer = await pool.request({
+      path: to.pathname + to.search,
+      method,
+      headers: headersOf(init?.headers, parts),
+      body: body === null ? null : parts.fill(body),
+      ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+    });
+    const isStream = mediaType(answer.headers['content-type']) === 'text/event-stream';
+    const onTooLarge = () => parts.onTooLarge(id);
+    const content = isStream
+      ? eventStream(answer.body, parts.limits.messageBytes, {
+          onTooLarge,
+          onEnd: (resumable) => streamEnded(id, resumable),
+        })
+      : await whole(answer.body, parts.limits.messageBytes, onTooLarge);
+    return response(answer, content);
+  };
+
+  function streamEnded(id: RequestId | null, resumable: boolean): void {
+    if (style === 'sse') {
+      ending ??= 'closed its event stream';
+      void transport.close();
+    }
+    // Events with ids: the SDK takes such a stream up again where it broke off.
+    if (id === null || resumable) return;
+    parts.clock.after(PARSE_MS, () => parts.onStreamEnded(id));
+  }
+
+  const options = { fetch: ownFetch, redirectPolicy: 'same-origin' } as const;
+  const transport =
+    style === 'sse'
+      ? new SSEClientTransport(url, options)
+      : new StreamableHTTPClientTransport(url, { ...options, onInsufficientScope: 'throw' });
+
+  let closing: Promise<void> | null = null;
+  async function close(): Promise<void> {
+    if (transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined && ending === null) {
+      await atMost(transport.terminateSession(), parts.clock, GOODBYE_MS);
+    }
+    ending ??= 'was disconnected';
+    await transport.close();
+    await pool.destroy();
+  }
+
+  return {
+    transport,
+    pid: null,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+    ending: () => ending,
+    garbage: () => 0,
+  };
+}
+
+/** The SDK's headers and ours. Nothing of a client can be among them: the SDK never sees one. */
+function headersOf(given: RequestInit['headers'], parts: HttpParts): Record<string, string> {
+  const headers = Object.fromEntries(new Headers(given ?? {}));
+  return { 'user-agent': parts.userAgent, ...headers, ...parts.secretHeaders };
+}
+
+/** The id of the request in a body that the SDK wrote; arguments are still a marker, so it is short. */
+function requestIn(body: string): RequestId | null {
+  const message: unknown = JSON.parse(body);
+  if (typeof message !== 'object' || message === null || !('method' in message) || !('id' in message)) return null;
+  return typeof message.id === 'number' || typeof message.id === 'string' ? message.id : null;
+}
+
+function mediaType(header: string | string[] | undefined): string {
+  return (String(header ?? '').split(';')[0] ?? '').trim().toLowerCase();
+}
+
+function response(
+  answer: Dispatcher.ResponseData,
+  content: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>,
+): Response {
+  const headers = new Headers();
+  for (const name of SHOWN_TO_THE_SDK) {
+    const value = answer.headers[name];
+    if (typeof value === 'string') headers.set(name, value);
+  }
+  const init = { status: answer.statusCode, headers };
+  // These carry no body by definition, and `Response` refuses one.
+  const isEmpty = [204, 205, 304].includes(answer.statusCode);
+  return new Response(isEmpty ? null : content, init);
+}
+
+async function whole(
+  body: Dispatcher.ResponseData['body'],
+  limit: number,
+  onTooLarge: () => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > limit) {
+      onTooLarge();
+      body.destroy();
+      throw new Error('the answer is larger than the limit');
+    }
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** The limit is for one event: a stream may live for days. */
+function eventStream(
+  body: Dispatcher.ResponseData['body'],
+  limit: number,
+  on: { onTooLarge(): void; onEnd(resumable: boolean): void },
+): ReadableStream<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
+  let size = 0;
+  let tail = '';
+  let resumable = false;
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await chunks.next();
+        if (done) {
+          controller.close();
+          return on.onEnd(resumable);
+        }
+        const text = tail + value.toString('latin1');
+        resumable ||= /(^|\n)id:/.test(text);
+        const boundary = Math.max(text.lastIndexOf('\n\n'), text.lastIndexOf('\n\r\n'));
+        size = boundary >= 0 ? text.length - boundary : size + value.length;
+        tail = text.slice(-4);
+        if (size > limit) {
+          on.onTooLarge();
+          body.destroy();
+          return controller.error(new Error('an event is larger than the limit'));
+        }
+        controller.enqueue(value);
+      } catch (error) {
+        controller.error(error);
+        on.onEnd(resumable);
+      }
+    },
+    cancel() {
+      body.destroy();
+    },
+  });
+}
+
+function atMost(promise: Promise<void>, clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    const finish = () => {
+      cancel();
+      resolve();
+    };
+    promise.then(finish, finish);
+  });
+}
+
+const CONNECT_MS = 10_000;
+const SLACK_MS = 30_000;
+/** The SDK reads the last event in a few turns of the event loop after the stream has ended. */
+const PARSE_MS = 50;
+const GOODBYE_MS = 500;
+const SHOWN_TO_THE_SDK = ['content-type', 'mcp-session-id', 'www-authenticate', 'location'];

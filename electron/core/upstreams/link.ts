@@ -1,0 +1,256 @@
+import {
+  Client,
+  type PriorDiscovery,
+  ProtocolError,
+  ProtocolErrorCode,
+  type RequestOptions,
+} from '@modelcontextprotocol/client';
+import { z } from 'zod';
+import type { Era } from '../../../shared/model.ts';
+import type { Clock } from '../platform.ts';
+import type { Channel, Failure } from './channel.ts';
+import { type Answer, createExchange, type Exchange } from './exchange.ts';
+import { type Fault, faultOf, mayBeSseOnly, neverAnswered } from './faults.ts';
+import { inWords, type UpstreamLimits } from './limits.ts';
+import { createLinkCall, type LinkCall, type LinkOutcome } from './link-call.ts';
+import { type Listing, listTools } from './listing.ts';
+import type { ArgumentMarkers } from './marker.ts';
+
+export interface LinkParts {
+  /** The upstream's name, for sentences. */
+  readonly name: string;
+  readonly url: string | null;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly limits: UpstreamLimits;
+  readonly markers: ArgumentMarkers;
+  /** Opens a channel; called again when the first one shows that another style is needed. */
+  open(exchange: Exchange, style: 'usual' | 'sse'): Channel;
+  /** The verdict of an earlier start. */
+  readonly prior: PriorDiscovery | null;
+  /** Ends an opening that is no longer wanted. */
+  readonly signal: AbortSignal;
+  onListChanged(): void;
+  /** The upstream asked for something that only a client could give. It was refused. */
+  onRefusedRequest(method: string): void;
+  /** After the link was open: the process ended, or the connection broke for good. */
+  onEnded(how: string): void;
+}
+
+/** One open connection to one upstream: one SDK client over one transport. */
+export interface Link {
+  readonly kind: 'link';
+  readonly era: Era;
+  /** For the next start. */
+  readonly verdict: PriorDiscovery;
+  readonly pid: number | null;
+  readonly callsItself: string | null;
+  list(signal: AbortSignal): Promise<Listing>;
+  call(call: LinkCall): Promise<LinkOutcome>;
+  close(): Promise<void>;
+}
+
+/** Starts the upstream, shakes hands within `limits.startMs`, or says in one sentence why not. */
+export async function openLink(parts: LinkParts): Promise<Link | Failure> {
+  const deadline = deadlineOf(parts);
+  try {
+    const first = await connect(parts, deadline, parts.prior, 'usual');
+    if (first.kind === 'link' || first.fault === null) return first.kind === 'link' ? first : first.failure;
+    if (mayBeSseOnly(first.fault) && parts.url !== null) {
+      const old = await connect(parts, deadline, LEGACY, 'sse');
+      return old.kind === 'link' ? old : first.failure;
+    }
+    // Servers on old SDKs end at any request before `initialize`, the question for their era included.
+    if (first.endedAtProbe) {
+      const again = await connect(parts, deadline, LEGACY, 'usual');
+      return again.kind === 'link' ? again : again.failure;
+    }
+    return first.failure;
+  } finally {
+    deadline.cancel();
+  }
+}
+
+interface NotConnected {
+  readonly kind: 'not';
+  readonly failure: Failure;
+  readonly fault: Fault | null;
+  readonly endedAtProbe: boolean;
+}
+
+async function connect(
+  parts: LinkParts,
+  deadline: Deadline,
+  prior: PriorDiscovery | null,
+  style: 'usual' | 'sse',
+): Promise<Link | NotConnected> {
+  const exchange = createExchange(parts.clock);
+  const channel = parts.open(exchange, style);
+  deadline.whenOver(() => void channel.close());
+  const client = new Client(
+    { name: 'gatehouse', version: parts.version },
+    {
+      // None: a link is shared, and nothing a server asks for can be shown to the right client here.
+      capabilities: {},
+      versionNegotiation: { mode: 'auto', probe: { timeoutMs: parts.limits.probeMs } },
+    },
+  );
+  let isOpen = false;
+  client.onclose = () => {
+    exchange.cut(null, 'ended');
+    if (!isOpen) return;
+    isOpen = false;
+    parts.onEnded(channel.ending() ?? 'broke the connection');
+  };
+  client.fallbackRequestHandler = async (request) => {
+    parts.onRefusedRequest(request.method);
+    throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
+  };
+  client.setNotificationHandler('notifications/tools/list_changed', () => parts.onListChanged());
+
+  const probing = prior === null;
+  try {
+    const options = { timeout: NO_TIMEOUT, ...(prior === null ? {} : { prior }) };
+    await deadline.before(client.connect(exchange.wrap(channel.transport, channel.pid), options));
+  } catch (error) {
+    const ending = channel.ending();
+    await channel.close();
+    if (deadline.isOver()) return notConnected(timedOut(parts, channel));
+    if (channel.pid !== null || parts.url === null) {
+      const failure = ending === null ? badHandshake(parts) : endedAtStart(parts, ending);
+      return { kind: 'not', failure, fault: faultOf(error, parts.url), endedAtProbe: probing && ending !== null };
+    }
+    const fault = faultOf(error, parts.url);
+    return { kind: 'not', failure: unreachable(parts, fault), fault, endedAtProbe: false };
+  }
+  isOpen = true;
+
+  const discover = client.getDiscoverResult();
+  const era = client.getProtocolEra() === 'modern' ? 'modern' : 'legacy';
+  if (era === 'modern' && client.getServerCapabilities()?.tools?.listChanged) void listen(client, parts, () => isOpen);
+  const ask = (method: string, params: Record<string, unknown>, options: RequestOptions): Promise<Answer> =>
+    exchange.ask(() => client.request({ method, params }, ANYTHING, { ...options, timeout: NO_TIMEOUT }));
+  const schemas = new Map<string, unknown>();
+  return {
+    kind: 'link',
+    era,
+    verdict: era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY,
+    pid: channel.pid,
+    callsItself: client.getServerVersion()?.name ?? null,
+    async list(signal) {
+      if (!client.getServerCapabilities()?.tools) return { kind: 'listed', tools: [] };
+      const listing = await listTools(ask, signal, parts);
+      if (listing.kind === 'listed') rememberSchemas(schemas, listing.tools);
+      return listing;
+    },
+    call: createLinkCall({
+      ...parts,
+      ask,
+      ending: () => channel.ending(),
+      // Headers that repeat arguments exist on Streamable HTTP of the modern era only.
+      inputSchema: (tool) => (era === 'modern' && parts.url !== null ? schemas.get(tool) : undefined),
+    }),
+    async close() {
+      isOpen = false;
+      exchange.cut(null, 'ended');
+      await channel.close();
+    },
+  };
+}
+
+/** The modern era sends changes only to those who listen; such a stream may end at any time and is opened again. */
+async function listen(client: Client, parts: LinkParts, isOpen: () => boolean): Promise<void> {
+  while (isOpen()) {
+    try {
+      const subscription = await client.listen({ toolsListChanged: true }, { timeout: parts.limits.startMs });
+      await subscription.closed;
+      // Whatever changed while nobody listened.
+      if (isOpen()) parts.onListChanged();
+    } catch {
+      // Without a stream the list is read again at every start and refresh.
+    }
+    await new Promise<void>((resolve) => parts.clock.after(LISTEN_AGAIN_MS, resolve));
+  }
+}
+
+interface Deadline {
+  isOver(): boolean;
+  whenOver(then: () => void): void;
+  /** Rejects when the time is over first. */
+  before<T>(promise: Promise<T>): Promise<T>;
+  cancel(): void;
+}
+
+function deadlineOf({ clock, limits, signal }: LinkParts): Deadline {
+  let over = false;
+  const listeners: (() => void)[] = [];
+  const end = () => {
+    over = true;
+    for (const listener of listeners) listener();
+  };
+  const cancelTimer = clock.after(limits.startMs, end);
+  signal.addEventListener('abort', end, { once: true });
+  return {
+    isOver: () => over,
+    whenOver: (then) => void (over ? then() : listeners.push(then)),
+    before: (promise) =>
+      new Promise((resolve, reject) => {
+        promise.then(resolve, reject);
+        const stop = () => reject(new Error('too late'));
+        if (over) stop();
+        else listeners.push(stop);
+      }),
+    cancel() {
+      cancelTimer();
+      signal.removeEventListener('abort', end);
+    },
+  };
+}
+
+function notConnected(failure: Failure): NotConnected {
+  return { kind: 'not', failure, fault: null, endedAtProbe: false };
+}
+
+function timedOut(parts: LinkParts, channel: Channel): Failure {
+  const message =
+    parts.url === null
+      ? neverAnswered(parts.name, parts.limits.startMs, channel.garbage())
+      : `${parts.name} did not answer within ${inWords(parts.limits.startMs)}.`;
+  return {
+    kind: 'failure',
+    errorClass: 'upstream_timeout',
+    message,
+    retry: parts.url === null ? 'bounded' : 'patient',
+  };
+}
+
+function endedAtStart({ name }: LinkParts, ending: string): Failure {
+  const message = `${name} ${ending} before it could be used. The last lines it wrote say more.`;
+  return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'bounded' };
+}
+
+function badHandshake({ name }: LinkParts): Failure {
+  const message = `${name} was started, but its answer to the handshake is not MCP as Gatehouse knows it.`;
+  return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'bounded' };
+}
+
+function unreachable({ name }: LinkParts, fault: Fault): Failure {
+  if (fault.errorClass === 'auth_required') {
+    return { kind: 'failure', errorClass: 'auth_required', message: `${name} ${fault.words}.`, retry: 'never' };
+  }
+  return { kind: 'failure', errorClass: 'upstream_unreachable', message: `${name} ${fault.words}.`, retry: 'patient' };
+}
+
+function rememberSchemas(schemas: Map<string, unknown>, tools: readonly unknown[]): void {
+  schemas.clear();
+  for (const tool of tools) {
+    const parsed = z.looseObject({ name: z.string(), inputSchema: z.unknown() }).safeParse(tool);
+    if (parsed.success) schemas.set(parsed.data.name, parsed.data.inputSchema);
+  }
+}
+
+const LEGACY: PriorDiscovery = { kind: 'legacy' };
+const ANYTHING = z.looseObject({});
+/** Our own timers decide; the SDK cannot be told to have none. */
+const NO_TIMEOUT = 2 ** 31 - 1;
+const LISTEN_AGAIN_MS = 2_000;

@@ -1,0 +1,134 @@
+import type { UpstreamView } from '../../../shared/model.ts';
+import type { Inventory, Tool } from '../catalog/inventory.ts';
+import { type ConnectingParts, connectUpstream } from './connecting.ts';
+import { endpointOf, type UpstreamDefinition } from './definitions.ts';
+import { demoRisks } from './demo.ts';
+import { createLogLines, type LogLines } from './log-lines.ts';
+import { createCallQueue } from './queue.ts';
+import { createSupervisor } from './supervisor.ts';
+import type { UpstreamCall, UpstreamOutcome } from './upstreams.ts';
+
+/** One upstream: its definition, its life, its queue and what is known of it. */
+export interface Member {
+  definition(): UpstreamDefinition;
+  redefine(definition: UpstreamDefinition): void;
+  view(): UpstreamView;
+  logs(): readonly string[];
+  load(): { readonly inFlight: number; readonly queued: number };
+  call(call: UpstreamCall): Promise<UpstreamOutcome>;
+  start(): Promise<void>;
+  restart(): Promise<void>;
+  refresh(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines'> {
+  readonly inventory: Inventory;
+  changed(): void;
+}
+
+export function createMember(initial: UpstreamDefinition, parts: MemberParts): Member {
+  const { inventory, limits } = parts;
+  const { id, name } = initial;
+  let definition = initial;
+  let lines: LogLines = createLogLines([]);
+  const queue = createCallQueue(limits);
+  const connecting: ConnectingParts = {
+    ...parts,
+    definition: () => definition,
+    showLines(next) {
+      lines = next;
+    },
+    noteCommand(path) {
+      definition = { ...definition, resolvedCommand: path };
+      parts.noteCommand(path);
+    },
+  };
+  const supervisor = createSupervisor({
+    ...parts,
+    name,
+    connect: (signal, events) => connectUpstream(connecting, signal, events),
+    takeIn,
+  });
+
+  function takeIn(tools: readonly unknown[], isFirst: boolean): void {
+    const before = inventory.tools(id);
+    const { problems } = inventory.takeIn(id, endpointOf(definition.transport), tools);
+    // What a fresh demo lists is this program's own code; what it changes later waits for review like any other.
+    if (isFirst && definition.transport.kind === 'demo') inventory.acceptBuiltIn(id, demoRisks);
+    const names = changedNames(before, inventory.tools(id));
+    if (before.length > 0 && names.length > 0)
+      parts.record('definition_changed', { tools: names.slice(0, MOST_NAMES) });
+    if (problems.length > 0) parts.log.warn('upstream_tools_left_out', { upstream: name, count: problems.length });
+    parts.changed();
+  }
+
+  return {
+    definition: () => definition,
+    redefine(next) {
+      definition = next;
+    },
+    view() {
+      const { status, reason, ...state } = supervisor.state();
+      const { workspaceId, transport, tags, enabled, resolvedCommand } = definition;
+      const tools = inventory.tools(id).filter((tool) => tool.state !== 'gone');
+      return {
+        id,
+        workspaceId,
+        name,
+        transport,
+        tags,
+        enabled,
+        resolvedCommand,
+        ...state,
+        status: enabled ? status : 'disabled',
+        reason: enabled ? reason : null,
+        toolCount: tools.length,
+        awaitingReview: tools.filter((tool) => tool.state !== 'reviewed').length,
+        lastStderr: lines.all().slice(-SHOWN_LINES),
+      };
+    },
+    logs: () => lines.all(),
+    load: queue.load,
+    async call(call) {
+      if (!definition.enabled) return unreachable(`${name} is disabled.`);
+      const entered = await queue.enter(call.signal);
+      if (entered.kind === 'left') return { kind: 'cancelled' };
+      if (entered.kind === 'full') {
+        const message = `${name} has ${limits.inFlight} calls in flight and ${limits.queued} waiting already.`;
+        return { kind: 'failed', errorClass: 'rate_limited', message };
+      }
+      try {
+        return await supervisor.call(call);
+      } finally {
+        entered.release();
+      }
+    },
+    start: () => supervisor.start(),
+    async restart() {
+      const isWanted = definition.enabled && supervisor.state().status !== 'stopped';
+      await supervisor.stop();
+      if (isWanted && definition.enabled) await supervisor.refresh();
+    },
+    async refresh() {
+      // A person asks: whatever the command resolves to now is what shall run.
+      definition = { ...definition, resolvedCommand: null };
+      await supervisor.refresh();
+    },
+    stop: () => supervisor.stop(),
+  };
+}
+
+function unreachable(message: string): UpstreamOutcome {
+  return { kind: 'failed', errorClass: 'upstream_unreachable', message };
+}
+
+function changedNames(before: readonly Tool[], after: readonly Tool[]): readonly string[] {
+  const known = new Map(before.map((tool) => [tool.name, JSON.stringify([tool.state, tool.offered])]));
+  return after.flatMap((tool) =>
+    known.get(tool.name) === JSON.stringify([tool.state, tool.offered]) ? [] : [tool.name],
+  );
+}
+
+const SHOWN_LINES = 5;
+const MOST_NAMES = 50;

@@ -1,0 +1,298 @@
+import type { Era, UpstreamStatus } from '../../../shared/model.ts';
+import type { Log } from '../diagnosis/log.ts';
+import type { Clock } from '../platform.ts';
+import type { Failure } from './channel.ts';
+import { inWords, type UpstreamLimits } from './limits.ts';
+import type { Link } from './link.ts';
+import type { LinkCall, LinkOutcome } from './link-call.ts';
+import type { Listing } from './listing.ts';
+import type { UpstreamOutcome } from './upstreams.ts';
+
+export interface SupervisorParts {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly limits: UpstreamLimits;
+  readonly log: Log;
+  record(kind: string, detail: Readonly<Record<string, unknown>>): void;
+  /** Opens the upstream anew; `events` are of this link alone. */
+  connect(signal: AbortSignal, events: LinkEvents): Promise<Link | Failure>;
+  /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
+  takeIn(tools: readonly unknown[], isFirst: boolean): void;
+  changed(): void;
+}
+
+export interface LinkEvents {
+  onListChanged(): void;
+  onEnded(how: string): void;
+}
+
+export interface SupervisorState {
+  readonly status: Exclude<UpstreamStatus, 'disabled'>;
+  readonly reason: string | null;
+  readonly era: Era | null;
+  readonly pid: number | null;
+  readonly callsItself: string | null;
+  readonly since: number;
+}
+
+/** The life of one upstream: start, listing, crash, back-off, failure. Nothing runs before `start`, `refresh` or `call`. */
+export interface Supervisor {
+  state(): SupervisorState;
+  /** Resolves when it is ready or has failed; never rejects. Does nothing while it runs or is starting. */
+  start(): Promise<void>;
+  /** Forgets earlier failures, starts or lists again. */
+  refresh(): Promise<void>;
+  call(call: LinkCall): Promise<UpstreamOutcome>;
+  /** Everything it started is gone when this resolves. */
+  stop(): Promise<void>;
+}
+
+export function createSupervisor(parts: SupervisorParts): Supervisor {
+  const { clock, limits, name } = parts;
+  let status: SupervisorState['status'] = 'stopped';
+  let reason: string | null = null;
+  let since = clock.now();
+  let link: Link | null = null;
+  let readyAt = 0;
+  let opening: Promise<void> | null = null;
+  let closing: Promise<void> = Promise.resolve();
+  let abort = new AbortController();
+  let failure: Failure | null = null;
+  let failures = 0;
+  let starts: readonly number[] = [];
+  let cancelRetry: () => void = () => {};
+  let relisting = createRelisting(parts, () => link, noteListing);
+
+  function set(next: typeof status, why: string | null): void {
+    if (status === next && reason === why) return;
+    if (status !== next) since = clock.now();
+    status = next;
+    reason = why;
+    parts.changed();
+  }
+
+  function start(): Promise<void> {
+    if (link !== null) return Promise.resolve();
+    opening ??= run().finally(() => {
+      opening = null;
+    });
+    return opening;
+  }
+
+  async function run(): Promise<void> {
+    cancelRetry();
+    failure = null;
+    abort = new AbortController();
+    const { signal } = abort;
+    set('starting', null);
+    await closing;
+    if (signal.aborted) return;
+    starts = [...starts.filter((at) => at > clock.monotonic() - MINUTE_MS), clock.monotonic()];
+    let isCurrent = true;
+    let endedEarly: string | null = null;
+    const opened = await parts.connect(signal, {
+      onListChanged: () => isCurrent && link !== null && relisting.soon(),
+      onEnded(how) {
+        if (!isCurrent) return;
+        isCurrent = false;
+        if (link === null) endedEarly = how;
+        else crashed(how);
+      },
+    });
+    if (opened.kind === 'failure') return signal.aborted ? undefined : failed(opened);
+    const listing = await listWithin(opened, signal, parts);
+    if (signal.aborted || listing.kind === 'failure' || endedEarly !== null) {
+      isCurrent = false;
+      closing = opened.close();
+      await closing;
+      if (signal.aborted) return;
+      return failed(listing.kind === 'failure' ? listing : ended(name, endedEarly ?? 'ended'));
+    }
+    link = opened;
+    readyAt = clock.monotonic();
+    parts.takeIn(listing.tools, true);
+    parts.record('upstream_started', { pid: opened.pid, era: opened.era });
+    set('ready', null);
+  }
+
+  function crashed(how: string): void {
+    if (clock.monotonic() - readyAt > MINUTE_MS) failures = 0;
+    letGo();
+    failed(ended(name, how));
+  }
+
+  function failed(found: Failure): void {
+    failures += 1;
+    failure = found;
+    const isWorn = found.retry === 'bounded' && (failures >= limits.startsPerMinute || tooManyStarts());
+    if (reason !== found.message || isWorn) {
+      parts.record('upstream_failed', {
+        errorClass: found.errorClass,
+        failures,
+        final: isWorn || found.retry === 'never',
+      });
+    }
+    parts.log.warn('upstream_failed', { upstream: name, errorClass: found.errorClass, failures });
+    if (isWorn) {
+      set('failed', `${found.message} It is not started again by itself; refresh it to try once more.`);
+      return;
+    }
+    set('failed', found.message);
+    if (found.retry === 'never') return;
+    const pause = Math.min(limits.maxBackoffMs, limits.backoffMs * 2 ** (failures - 1));
+    cancelRetry = clock.after(pause * (0.75 + Math.random() / 2), () => void start());
+  }
+
+  function tooManyStarts(): boolean {
+    return starts.filter((at) => at > clock.monotonic() - MINUTE_MS).length >= limits.startsPerMinute;
+  }
+
+  function letGo(): void {
+    relisting.cancel();
+    relisting = createRelisting(parts, () => link, noteListing);
+    const old = link;
+    link = null;
+    if (old !== null) closing = old.close();
+  }
+
+  function noteListing(listing: Listing): void {
+    if (link === null) return;
+    // Calls still work and what is known stays known: a listing that failed is only said.
+    if (listing.kind === 'listed') parts.takeIn(listing.tools, false);
+    set('ready', listing.kind === 'listed' ? null : listing.message);
+  }
+
+  async function call(wanted: LinkCall): Promise<UpstreamOutcome> {
+    if (status === 'failed') return unavailable();
+    if (link === null) await untilAborted(start(), wanted.signal);
+    if (wanted.signal.aborted) return { kind: 'cancelled' };
+    if (link === null) return unavailable();
+    const used: Link = link;
+    const outcome = await used.call(wanted);
+    return outcome.kind === 'stale' ? again(wanted, used, outcome) : outcome;
+  }
+
+  /** The session is gone or the address does not answer: nothing of the call was run, so it may be made once more. */
+  async function again(
+    wanted: LinkCall,
+    used: Link,
+    stale: Extract<LinkOutcome, { kind: 'stale' }>,
+  ): Promise<UpstreamOutcome> {
+    if (link === used) {
+      letGo();
+      void start();
+    }
+    if (stale.status !== 404) return stale.outcome;
+    await untilAborted(start(), wanted.signal);
+    if (wanted.signal.aborted) return { kind: 'cancelled' };
+    if (link === null) return unavailable();
+    const second = await (link as Link).call(wanted);
+    return second.kind === 'stale' ? second.outcome : second;
+  }
+
+  function unavailable(): UpstreamOutcome {
+    const errorClass = failure?.errorClass === 'upstream_crashed' ? 'upstream_unreachable' : failure?.errorClass;
+    const message = reason ?? `${name} is not running.`;
+    return { kind: 'failed', errorClass: errorClass ?? 'upstream_unreachable', message };
+  }
+
+  return {
+    state: () => ({
+      status,
+      reason,
+      since,
+      era: link?.era ?? null,
+      pid: link?.pid ?? null,
+      callsItself: link?.callsItself ?? null,
+    }),
+    start,
+    call,
+    async refresh() {
+      failures = 0;
+      starts = [];
+      if (link === null) return start();
+      noteListing(await listWithin(link, abort.signal, parts));
+    },
+    async stop() {
+      const wasRunning = link !== null;
+      cancelRetry();
+      abort.abort();
+      failure = null;
+      letGo();
+      await opening;
+      await closing;
+      if (wasRunning) parts.record('upstream_stopped', {});
+      set('stopped', null);
+    },
+  };
+}
+
+interface Relisting {
+  soon(): void;
+  cancel(): void;
+}
+
+/** One listing for a burst of changes, and never two at a time. */
+function createRelisting(
+  parts: SupervisorParts,
+  current: () => Link | null,
+  done: (listing: Listing) => void,
+): Relisting {
+  let cancelTimer: (() => void) | null = null;
+  let isListing = false;
+  let isDirty = false;
+  let isOver = false;
+
+  async function list(): Promise<void> {
+    cancelTimer = null;
+    const link = current();
+    if (link === null || isOver) return;
+    isListing = true;
+    isDirty = false;
+    const listing = await listWithin(link, new AbortController().signal, parts);
+    isListing = false;
+    if (isOver) return;
+    done(listing);
+    if (isDirty) soon();
+  }
+
+  function soon(): void {
+    if (isListing) isDirty = true;
+    else cancelTimer ??= parts.clock.after(parts.limits.relistMs, () => void list());
+  }
+
+  return {
+    soon,
+    cancel() {
+      isOver = true;
+      cancelTimer?.();
+    },
+  };
+}
+
+async function listWithin(link: Link, outer: AbortSignal, { clock, limits, name }: SupervisorParts): Promise<Listing> {
+  const limit = new AbortController();
+  const cancel = clock.after(limits.startMs, () => limit.abort('timeout'));
+  try {
+    const listing = await link.list(AbortSignal.any([outer, limit.signal]));
+    if (listing.kind === 'listed' || !limit.signal.aborted) return listing;
+    const message = `${name} was started, but it did not list its tools within ${inWords(limits.startMs)}.`;
+    return { ...listing, errorClass: 'upstream_timeout', message };
+  } finally {
+    cancel();
+  }
+}
+
+function ended(name: string, how: string): Failure {
+  return { kind: 'failure', errorClass: 'upstream_crashed', message: `${name} ${how}.`, retry: 'bounded' };
+}
+
+function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    return void promise.then(resolve);
+  });
+}
+
+const MINUTE_MS = 60_000;

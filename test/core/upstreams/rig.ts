@@ -1,0 +1,263 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { onTestFinished } from 'vitest';
+import type { AuditInput } from '../../../electron/core/audit/audit.ts';
+import type { Inventory, Tool } from '../../../electron/core/catalog/inventory.ts';
+import { type Log, silentLog } from '../../../electron/core/diagnosis/log.ts';
+import { type Clock, systemClock } from '../../../electron/core/platform.ts';
+import type { Vault } from '../../../electron/core/secrets/vault.ts';
+import type { Environment } from '../../../electron/core/upstreams/environment.ts';
+import type { UpstreamLimits } from '../../../electron/core/upstreams/limits.ts';
+import {
+  createUpstreams,
+  type UpstreamCall,
+  type UpstreamOutcome,
+  type Upstreams,
+  upstreamsSchema,
+} from '../../../electron/core/upstreams/upstreams.ts';
+import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
+
+const SUPPORT = new URL('../../support/', import.meta.url).pathname;
+export const NODE = process.execPath;
+export const PACKAGES = new URL('../../../node_modules/', import.meta.url).pathname;
+
+export interface Recorded {
+  readonly at: number;
+  readonly pid: number;
+  readonly kind: string;
+  readonly raw?: string;
+  readonly child?: number;
+  readonly argv?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly method?: string;
+  readonly url?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface Rig {
+  readonly upstreams: Upstreams;
+  readonly db: Database.Database;
+  readonly inventory: StandInInventory;
+  readonly vault: Vault & { readonly values: Map<string, string> };
+  readonly events: readonly AuditInput[];
+  readonly folder: string;
+  add(name: string, transport: UpstreamTransport, secrets?: Readonly<Record<string, string>>): Promise<UpstreamView>;
+  addReady(
+    name: string,
+    transport: UpstreamTransport,
+    secrets?: Readonly<Record<string, string>>,
+  ): Promise<UpstreamView>;
+  call(id: string, tool: string, argumentsText?: string, more?: Partial<UpstreamCall>): Promise<UpstreamOutcome>;
+  until(id: string, status: UpstreamView['status'], ms?: number): Promise<UpstreamView>;
+}
+
+/** Real upstreams over a real database; vault, inventory and audit are small stand-ins behind their interfaces. */
+export function rig(
+  options: {
+    readonly limits?: Partial<UpstreamLimits>;
+    readonly clock?: Clock;
+    readonly environment?: Environment;
+    readonly db?: Database.Database;
+    readonly vaultReason?: string;
+    readonly log?: Log;
+  } = {},
+): Rig {
+  const db = options.db ?? new Database(':memory:');
+  if (!options.db) db.exec(upstreamsSchema);
+  const events: AuditInput[] = [];
+  const inventory = standInInventory();
+  const vault = standInVault(options.vaultReason ?? null);
+  const upstreams = createUpstreams({
+    db,
+    clock: options.clock ?? systemClock,
+    vault,
+    inventory,
+    log: options.log ?? silentLog,
+    audit: { writeSoon: (entry) => void events.push(entry) },
+    limits: { backoffMs: 20, graceMs: 300, ...options.limits },
+    ...(options.environment ? { environment: options.environment } : {}),
+  });
+  onTestFinished(() => upstreams.stopAll());
+  const until = (id: string, status: UpstreamView['status'], ms = 20_000) =>
+    waitFor(
+      () => (upstreams.get(id)?.status === status ? upstreams.get(id) : null),
+      `${status}`,
+      ms,
+      () => upstreams.get(id),
+    );
+  const add: Rig['add'] = async (name, transport, secrets = {}) => {
+    const added = await upstreams.add({ workspaceId: 'w', name, transport, tags: [], secrets });
+    if (added.kind === 'refused') throw new Error(added.message);
+    return added.upstream;
+  };
+  return {
+    upstreams,
+    db,
+    inventory,
+    vault,
+    events,
+    folder: newFolder(),
+    add,
+    until,
+    async addReady(name, transport, secrets) {
+      const { id } = await add(name, transport, secrets);
+      return until(id, 'ready');
+    },
+    call: (id, tool, argumentsText = '{}', more = {}) =>
+      upstreams.call({
+        requestId: 'r',
+        upstreamId: id,
+        tool,
+        argumentsText,
+        meta: {},
+        clientId: 'c',
+        signal: new AbortController().signal,
+        onProgress() {},
+        ...more,
+      }),
+  };
+}
+
+export function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'upstreams-'));
+}
+
+/** The recorder as a stdio upstream; words go to its command line. */
+export function stdioRecorder(file: string, ...words: readonly string[]): UpstreamTransport {
+  return {
+    kind: 'stdio',
+    command: NODE,
+    args: [`${SUPPORT}recorder-stdio.mjs`, file, ...words],
+    secretEnv: [],
+    cwd: null,
+  };
+}
+
+export interface HttpRecorder {
+  readonly url: string;
+  readonly transport: UpstreamTransport;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+export async function httpRecorder(file: string, ...words: readonly string[]): Promise<HttpRecorder> {
+  const child = spawn(NODE, [`${SUPPORT}recorder-http.mjs`, file, ...words], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  onTestFinished(() => void child.stdin.end());
+  const line = await new Promise<string>((resolve) => child.stdout.once('data', (chunk) => resolve(String(chunk))));
+  const { url, port } = JSON.parse(line) as { url: string; port: number };
+  return {
+    url,
+    port,
+    transport: { kind: 'http', url, secretHeaders: [] },
+    async stop() {
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+}
+
+export function recorded(file: string): readonly Recorded[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Recorded);
+}
+
+/** The raw lines or bodies of one method, as the recorder got them. */
+export function received(file: string, method: string): readonly string[] {
+  return recorded(file)
+    .map((entry) => entry.raw ?? entry.body ?? '')
+    .filter((text) => text.includes(`"method":"${method}"`));
+}
+
+export async function waitFor<T>(
+  probe: () => T | null | undefined | false,
+  what: string,
+  ms = 10_000,
+  seen: () => unknown = () => '',
+): Promise<T> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const found = probe();
+    if (found) return found;
+    if (performance.now() > end) throw new Error(`never came: ${what}; last seen ${JSON.stringify(seen())}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+export interface StandInInventory extends Inventory {
+  readonly taken: { readonly upstreamId: string; readonly endpoint: string; readonly tools: readonly unknown[] }[];
+  readonly accepted: string[];
+}
+
+function standInInventory(): StandInInventory {
+  const known = new Map<string, readonly Tool[]>();
+  const taken: StandInInventory['taken'] = [];
+  const accepted: string[] = [];
+  return {
+    taken,
+    accepted,
+    takeIn(upstreamId, endpoint, tools) {
+      taken.push({ upstreamId, endpoint, tools });
+      known.set(
+        upstreamId,
+        (tools as { name: string }[]).map((tool) => ({
+          upstreamId,
+          name: tool.name,
+          exposedName: tool.name,
+          state: 'awaiting_review',
+          risk: 'write',
+          fingerprint: JSON.stringify(tool),
+          reviewed: null,
+          offered: tool as unknown as Tool['offered'],
+        })),
+      );
+      return { changed: true, problems: [] };
+    },
+    tools: (id) => known.get(id) ?? [],
+    find: (id, name) => known.get(id)?.find((tool) => tool.name === name) ?? null,
+    byExposedName: () => null,
+    view: () => [],
+    review: () => ({ kind: 'refused', message: '' }),
+    acceptBuiltIn: (id) => void accepted.push(id),
+    forget: (id) => void known.delete(id),
+    onChange: () => () => {},
+  };
+}
+
+function standInVault(reason: string | null): Rig['vault'] {
+  const values = new Map<string, string>();
+  return {
+    values,
+    state: async () => (reason === null ? { kind: 'ready', by: 'file' } : { kind: 'locked', reason }),
+    async put(place, value) {
+      if (reason !== null) return { kind: 'unavailable', reason };
+      values.set(place, value);
+      return { kind: 'written' };
+    },
+    async get(place) {
+      const value = values.get(place);
+      return value === undefined ? { kind: 'missing' } : { kind: 'found', value };
+    },
+    remove: (place) => void values.delete(place),
+    removeAll(prefix) {
+      for (const place of [...values.keys()]) if (place.startsWith(prefix)) values.delete(place);
+    },
+    has: (place) => values.has(place),
+  } as Rig['vault'];
+}
