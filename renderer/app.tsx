@@ -1,0 +1,144 @@
+import { useEffect, useState } from 'react';
+import { Button } from 'react-aria-components';
+import type { StatusView } from '../shared/model.ts';
+import type { Connection } from './bridge.ts';
+import { visibleString } from './card/escapes.ts';
+import { Visible } from './card/visible.tsx';
+import { BridgeContext, useLive } from './live.ts';
+import { Copy } from './parts/copy.tsx';
+import { ApprovalsScreen } from './screens/approvals.tsx';
+import { AuditScreen } from './screens/audit.tsx';
+import { ClientsScreen } from './screens/clients.tsx';
+import { PolicyScreen } from './screens/policy.tsx';
+import { SignedOut } from './screens/signed-out.tsx';
+import { ToolsScreen } from './screens/tools.tsx';
+import { UpstreamsScreen } from './screens/upstreams.tsx';
+
+const SCREENS = [
+  ['approvals', 'Approvals'],
+  ['tools', 'Tools'],
+  ['upstreams', 'Upstreams'],
+  ['audit', 'Audit'],
+  ['clients', 'Clients'],
+  ['policy', 'Policy'],
+] as const;
+type Screen = (typeof SCREENS)[number][0];
+
+/** The main window and the dashboard: navigation, status, and one screen. */
+export function App({ connection }: { readonly connection: Connection }) {
+  const [signedOut, setSignedOut] = useState(false);
+  useEffect(() => connection.onSignedOut(() => setSignedOut(true)), [connection]);
+  if (signedOut) return <SignedOut message="This tab was signed out." />;
+  return (
+    <BridgeContext value={connection.bridge}>
+      <Frame connection={connection} />
+    </BridgeContext>
+  );
+}
+
+function Frame({ connection }: { readonly connection: Connection }) {
+  const [screen, go] = useScreen();
+  const [connected, setConnected] = useState(true);
+  useEffect(() => connection.onConnected(setConnected), [connection]);
+  const status = useLive('status', {}, ['status', 'approvals', 'confirmations']).data;
+  const waiting = status?.waiting ?? 0;
+  useEffect(() => {
+    document.title = waiting > 0 ? `(${waiting}) Gatehouse` : 'Gatehouse';
+  }, [waiting]);
+  return (
+    <div className="frame">
+      <nav className="nav" aria-label="Screens">
+        <div className="brand">
+          <span className="brand-mark" aria-hidden="true" />
+          Gatehouse
+        </div>
+        {SCREENS.map(([name, label]) => (
+          <Button
+            key={name}
+            className={`nav-item ${name === screen ? 'current' : ''}`}
+            aria-current={name === screen ? 'page' : undefined}
+            onPress={() => go(name)}
+          >
+            <span className={`nav-icon icon-${name}`} aria-hidden="true" />
+            {label}
+            {name === 'approvals' && waiting > 0 && (
+              <span className="count">
+                {waiting}
+                <span className="unseen"> waiting</span>
+              </span>
+            )}
+          </Button>
+        ))}
+        <span className="grow" />
+        {connection.signOut && (
+          <Button className="nav-item small" onPress={() => void connection.signOut?.()}>
+            Sign out this tab
+          </Button>
+        )}
+        {status && <p className="version">Gatehouse {visibleString(status.version)}</p>}
+      </nav>
+      <div className="content">
+        <Header status={status} connected={connected} />
+        <main className="main" tabIndex={-1}>
+          {screen === 'approvals' && <ApprovalsScreen />}
+          {screen === 'tools' && <ToolsScreen />}
+          {screen === 'upstreams' && <UpstreamsScreen onReview={() => go('tools')} />}
+          {screen === 'audit' && <AuditScreen />}
+          {screen === 'clients' && <ClientsScreen />}
+          {screen === 'policy' && <PolicyScreen />}
+        </main>
+      </div>
+    </div>
+  );
+}
+
+function Header({ status, connected }: { readonly status: StatusView | undefined; readonly connected: boolean }) {
+  return (
+    <header className="header">
+      {!connected && (
+        <p className="banner banner-bad" role="alert">
+          Not connected to Gatehouse; trying again. What you see may be old, and calls that need you are refused.
+        </p>
+      )}
+      {status?.banners.map((banner) => (
+        <p key={banner} className="banner" role="status">
+          <Visible text={banner} />
+        </p>
+      ))}
+      {status && (
+        <div className="endpoint">
+          <span className={`status ${status.healthy && connected ? 'status-ready' : 'status-failed'}`}>
+            <span className="dot" aria-hidden="true" />
+            {!connected ? 'not connected' : status.healthy ? 'running' : 'degraded'}
+          </span>
+          <code>{status.endpoint}</code>
+          <Copy text={status.endpoint} label="Copy endpoint" />
+        </div>
+      )}
+    </header>
+  );
+}
+
+/** The screen in the address, so that reload, back and links from error messages work. */
+function useScreen(): readonly [Screen, (screen: Screen) => void] {
+  const [screen, setScreen] = useState<Screen>(screenInAddress);
+  useEffect(() => {
+    const onMove = () => setScreen(screenInAddress());
+    window.addEventListener('hashchange', onMove);
+    return () => window.removeEventListener('hashchange', onMove);
+  }, []);
+  return [
+    screen,
+    (wanted) => {
+      window.location.hash = `/${wanted}`;
+      setScreen(wanted);
+    },
+  ];
+}
+
+function screenInAddress(): Screen {
+  const named = (window.location.hash.match(/^#\/?([a-z]+)$/) ?? window.location.pathname.match(/^\/([a-z]+)$/))?.[1];
+  // Accounts are connected where their upstream is.
+  const wanted = named === 'connections' ? 'upstreams' : named;
+  return SCREENS.find(([name]) => name === wanted)?.[0] ?? 'approvals';
+}

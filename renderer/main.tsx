@@ -1,0 +1,14 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import { openBridge } from './bridge.ts';
+import { SignedOut } from './screens/signed-out.tsx';
+import './styles.css';
+
+const root = createRoot(document.getElementById('root')!);
+const opened = await openBridge();
+root.render(
+  <StrictMode>
+    {opened.kind === 'open' ? <App connection={opened.connection} /> : <SignedOut message={opened.message} />}
+  </StrictMode>,
+);

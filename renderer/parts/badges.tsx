@@ -1,0 +1,41 @@
+import type { Effect, Risk, ToolState, UpstreamStatus } from '../../shared/model.ts';
+
+const RISKS: Readonly<Record<Risk, string>> = { read: 'reads', write: 'writes', destructive: 'destructive' };
+
+/** The risk in colour and in words: colour alone tells nothing to many people. */
+export function RiskBadge({ risk }: { readonly risk: Risk }) {
+  return <span className={`badge risk-${risk}`}>{RISKS[risk]}</span>;
+}
+
+const EFFECTS: Readonly<Record<Effect, string>> = { allow: 'allow', require_approval: 'ask', deny: 'deny' };
+
+export function EffectBadge({ effect }: { readonly effect: Effect }) {
+  return <span className={`badge effect-${effect}`}>{EFFECTS[effect]}</span>;
+}
+
+const TOOL_STATES: Readonly<Record<ToolState, string>> = {
+  awaiting_review: 'awaiting review',
+  reviewed: 'reviewed',
+  changed: 'changed',
+  gone: 'gone',
+};
+
+export function ToolStateBadge({ state }: { readonly state: ToolState }) {
+  return <span className={`badge tool-${state}`}>{TOOL_STATES[state]}</span>;
+}
+
+export function StatusBadge({ status }: { readonly status: UpstreamStatus }) {
+  return (
+    <span className={`status status-${status}`}>
+      <span className="dot" aria-hidden="true" />
+      {status}
+    </span>
+  );
+}
+
+/** Outcome of a call: answered, refused, failed … */
+export function OutcomeBadge({ outcome }: { readonly outcome: string | null }) {
+  if (outcome === null) return <span className="badge outcome-open">open</span>;
+  const tone = ['answered', 'done', 'written'].includes(outcome) ? 'good' : outcome === 'refused' ? 'warn' : 'bad';
+  return <span className={`badge outcome-${tone}`}>{outcome}</span>;
+}

@@ -1,0 +1,78 @@
+import { useEffect, useState } from 'react';
+import { Button } from 'react-aria-components';
+import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
+import { ApprovalCard } from '../card/approval-card.tsx';
+import { ConfirmationCard } from '../card/confirmation-card.tsx';
+import { useLive } from '../live.ts';
+import { Empty, Problem } from '../parts/notes.tsx';
+import { placeOf } from './approvals.tsx';
+
+type Waiting =
+  | { readonly kind: 'approval'; readonly id: string; readonly at: number; readonly approval: ApprovalView }
+  | {
+      readonly kind: 'confirmation';
+      readonly id: string;
+      readonly at: number;
+      readonly confirmation: ConfirmationView;
+    };
+
+/**
+ * The desktop's approval window: one card at a time. The address says which (`#approval=<id>`, `#confirmation=<id>`);
+ * otherwise, and after an answer, the oldest that waits. Whatever takes another's place starts its own guard.
+ */
+export function ApprovalWindow() {
+  const approvals = useLive('approvalsList', { state: 'waiting' }, ['approvals']);
+  const confirmations = useLive('confirmationsList', {}, ['confirmations']);
+  const [wanted, setWanted] = useState(idInAddress);
+  useEffect(() => {
+    const onMove = () => setWanted(idInAddress());
+    window.addEventListener('hashchange', onMove);
+    return () => window.removeEventListener('hashchange', onMove);
+  }, []);
+  const queue = queueOf(approvals.data ?? [], confirmations.data ?? []);
+  const found = queue.findIndex((one) => one.id === wanted);
+  const index = Math.max(0, found);
+  const shown = queue[index];
+  const place = placeOf(index, queue.length);
+  return (
+    <main className="approval-window">
+      <Problem message={approvals.problem ?? confirmations.problem} />
+      {approvals.data && confirmations.data && !shown && (
+        <Empty title="Nothing waits for you">
+          <p>You can close this window.</p>
+        </Empty>
+      )}
+      {shown?.kind === 'approval' && <ApprovalCard key={shown.id} approval={shown.approval} queue={place} />}
+      {shown?.kind === 'confirmation' && (
+        <ConfirmationCard key={shown.id} confirmation={shown.confirmation} queue={place} />
+      )}
+      {queue.length > 1 && (
+        <div className="actions">
+          <Button className="link" onPress={() => setWanted(queue[(index + queue.length - 1) % queue.length]!.id)}>
+            ‹ Previous
+          </Button>
+          <Button className="link" onPress={() => setWanted(queue[(index + 1) % queue.length]!.id)}>
+            Next ›
+          </Button>
+        </div>
+      )}
+    </main>
+  );
+}
+
+function queueOf(approvals: readonly ApprovalView[], confirmations: readonly ConfirmationView[]): readonly Waiting[] {
+  const queue: readonly Waiting[] = [
+    ...approvals
+      .filter((approval) => approval.state === 'waiting')
+      .map((approval) => ({ kind: 'approval', id: approval.id, at: approval.createdAt, approval }) as const),
+    ...confirmations.map(
+      (confirmation) =>
+        ({ kind: 'confirmation', id: confirmation.id, at: confirmation.createdAt, confirmation }) as const,
+    ),
+  ];
+  return [...queue].sort((a, b) => a.at - b.at);
+}
+
+function idInAddress(): string | null {
+  return /^#(?:approval|confirmation)=(.+)$/.exec(window.location.hash)?.[1] ?? null;
+}

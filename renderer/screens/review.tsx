@@ -1,0 +1,128 @@
+import { useRef, useState } from 'react';
+import { Button, Checkbox, Radio, RadioGroup } from 'react-aria-components';
+import type { Risk, ToolView } from '../../shared/model.ts';
+import { useGuard } from '../card/guard.ts';
+import { Visible } from '../card/visible.tsx';
+import { useAct, useBridge } from '../live.ts';
+import { ToolStateBadge } from '../parts/badges.tsx';
+import { Problem } from '../parts/notes.tsx';
+import { Difference } from './difference.tsx';
+import { ToolText } from './tool-text.tsx';
+
+interface Reviewed {
+  readonly upstreamId: string;
+  readonly upstream: string;
+  readonly tools: readonly ToolView[];
+  onClose(): void;
+}
+
+const RISKS: readonly (readonly [risk: Risk, label: string])[] = [
+  ['read', 'reads'],
+  ['write', 'writes'],
+  ['destructive', 'destructive'],
+];
+
+/** The one review of an upstream's new or changed tools: all text a model would see, and the risk of each. */
+export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) {
+  const bridge = useBridge();
+  const act = useAct();
+  const bar = useRef<HTMLDivElement>(null);
+  const guard = useGuard(bar);
+  const waiting = tools.filter((tool) => tool.offered !== null && tool.state !== 'gone');
+  // By fingerprint, so that a tool that changes while it is being read loses its tick and its risk.
+  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
+  const [risks, setRisks] = useState<ReadonlyMap<string, Risk>>(new Map());
+  const accepted = waiting.filter((tool) => !left.has(keyOf(tool)));
+  const riskOf = (tool: ToolView) => risks.get(keyOf(tool)) ?? tool.proposedRisk;
+
+  const accept = async (event: React.MouseEvent<HTMLElement>) => {
+    if (!guard.accepts(event)) return;
+    const all = accepted.map((tool) => ({ name: tool.name, fingerprint: tool.fingerprint, risk: riskOf(tool) }));
+    const done = await act.run(() => bridge.request('toolsReview', { upstream: upstreamId, accept: all }));
+    if (done) onClose();
+  };
+
+  return (
+    <div className="screen review">
+      <div className="screen-head">
+        <Button className="link" onPress={onClose}>
+          ‹ Tools
+        </Button>
+        <h2>
+          Review <Visible text={upstream} />
+        </h2>
+      </div>
+      <p className="quiet section-text">
+        This is everything a model would read about these tools, in the words of the server. Agents see nothing of it
+        until you accept. The risk decides which rules apply: choose what a call could do at worst.
+      </p>
+      {waiting.map((tool) => (
+        <article key={keyOf(tool)} className="card review-tool">
+          <header className="review-head">
+            <Checkbox
+              className="check"
+              isSelected={!left.has(keyOf(tool))}
+              onChange={(isSelected) => setLeft(toggled(left, keyOf(tool), !isSelected))}
+            >
+              <span className="tick" aria-hidden="true" />
+              <span className="tool-name">
+                <Visible text={tool.name} />
+              </span>
+            </Checkbox>
+            <ToolStateBadge state={tool.state} />
+            <span className="grow" />
+            <RadioGroup
+              className="segments risks"
+              aria-label={`Risk of ${tool.name}`}
+              value={riskOf(tool)}
+              onChange={(risk) => setRisks(new Map([...risks, [keyOf(tool), risk as Risk]]))}
+            >
+              {RISKS.map(([risk, label]) => (
+                <Radio key={risk} value={risk} className={`react-aria-Radio risk-${risk}`}>
+                  {label}
+                </Radio>
+              ))}
+            </RadioGroup>
+          </header>
+          {tool.flags.map((flag) => (
+            <p key={flag} className="problem">
+              <Visible text={flag} />
+            </p>
+          ))}
+          {tool.reviewed && tool.offered && <Difference before={tool.reviewed} after={tool.offered} />}
+          {tool.offered && <ToolText definition={tool.offered} />}
+        </article>
+      ))}
+      {waiting.length === 0 && <p className="note">Nothing of this upstream waits for review any more.</p>}
+      <footer className="review-bar">
+        <Problem message={act.problem} />
+        <div ref={bar} className="answer-bar" {...guard.watch}>
+          <span className="quiet">
+            {accepted.length} of {waiting.length} chosen
+            {bridge.surface === 'main-window' && ' · you confirm in the approval window'}
+          </span>
+          <span className="grow" />
+          <button
+            type="button"
+            className="button approve"
+            disabled={!guard.armed || act.busy || accepted.length === 0}
+            onClick={(event) => void accept(event)}
+          >
+            Accept {accepted.length} {accepted.length === 1 ? 'tool' : 'tools'}
+          </button>
+        </div>
+      </footer>
+    </div>
+  );
+}
+
+function keyOf(tool: ToolView): string {
+  return `${tool.name} ${tool.fingerprint} ${JSON.stringify(tool.offered)}`;
+}
+
+function toggled(set: ReadonlySet<string>, key: string, isIn: boolean): ReadonlySet<string> {
+  const next = new Set(set);
+  if (isIn) next.add(key);
+  else next.delete(key);
+  return next;
+}

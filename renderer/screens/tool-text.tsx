@@ -1,0 +1,48 @@
+import { useMemo } from 'react';
+import type { ToolDefinition } from '../../shared/model.ts';
+import { parseExact } from '../card/exact-json.ts';
+import { JsonTree, NO_MASKS } from '../card/json-tree.tsx';
+import { Visible } from '../card/visible.tsx';
+
+const PARTS: readonly (readonly [member: string, label: string])[] = [
+  ['title', 'Title'],
+  ['description', 'Description'],
+  ['inputSchema', 'Input'],
+  ['outputSchema', 'Output'],
+  ['annotations', 'What the server says about it'],
+];
+
+/** Everything of a definition that a model could see, in full: also the members nobody expects. */
+export function ToolText({ definition }: { readonly definition: ToolDefinition }) {
+  const known = new Set(['name', ...PARTS.map(([member]) => member)]);
+  const others = Object.keys(definition).filter((member) => !known.has(member));
+  const shown = [...PARTS, ...others.map((member) => [member, member] as const)];
+  return (
+    <dl className="tool-text">
+      {shown
+        .filter(([member]) => definition[member] !== undefined)
+        .map(([member, label]) => (
+          <div key={member}>
+            <dt>
+              <Visible text={label} />
+            </dt>
+            <dd>
+              <Value value={definition[member]} />
+            </dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+export function Value({ value }: { readonly value: unknown }) {
+  const json = useMemo(() => (typeof value === 'string' ? null : parseExact(JSON.stringify(value) ?? 'null')), [value]);
+  if (typeof value === 'string') {
+    return (
+      <p className="long-text">
+        <Visible text={value} />
+      </p>
+    );
+  }
+  return json && <JsonTree json={json} masks={NO_MASKS} />;
+}

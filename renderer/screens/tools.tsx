@@ -1,0 +1,151 @@
+import { useDeferredValue, useState } from 'react';
+import { Button, Input, SearchField } from 'react-aria-components';
+import type { ToolView } from '../../shared/model.ts';
+import { Visible } from '../card/visible.tsx';
+import { useLive } from '../live.ts';
+import { EffectBadge, RiskBadge, ToolStateBadge } from '../parts/badges.tsx';
+import { Empty, Problem } from '../parts/notes.tsx';
+import { ReviewPanel } from './review.tsx';
+import { ToolText } from './tool-text.tsx';
+
+/** Find tools as an agent would, see all of them by upstream, and review what is new. */
+export function ToolsScreen() {
+  const [query, setQuery] = useState('');
+  const [reviewing, setReviewing] = useState<string | null>(null);
+  const tools = useLive('toolsList', {}, ['tools', 'upstreams']);
+  const groups = byUpstream(tools.data ?? []);
+  const reviewed = groups.find((group) => group.upstreamId === reviewing);
+  if (reviewed) {
+    return <ReviewPanel key={reviewed.upstreamId} {...reviewed} onClose={() => setReviewing(null)} />;
+  }
+  return (
+    <div className="screen">
+      <div className="screen-head">
+        <h2>Tools</h2>
+        <SearchField className="search" aria-label="Find tools as an agent would" value={query} onChange={setQuery}>
+          <Input placeholder="Find tools as an agent would: “read a text file”" />
+          {query !== '' && <Button className="link">Clear</Button>}
+        </SearchField>
+      </div>
+      <Problem message={tools.problem} />
+      {query.trim() !== '' ? (
+        <Found query={query} />
+      ) : (
+        <>
+          {tools.data?.length === 0 && (
+            <Empty title="No tools yet">
+              <p>Add an upstream on the Upstreams screen. Its tools then wait here for your one review.</p>
+            </Empty>
+          )}
+          {groups.map((group) => (
+            <UpstreamTools key={group.upstreamId} {...group} onReview={() => setReviewing(group.upstreamId)} />
+          ))}
+        </>
+      )}
+    </div>
+  );
+}
+
+interface Group {
+  readonly upstreamId: string;
+  readonly upstream: string;
+  readonly tools: readonly ToolView[];
+}
+
+function byUpstream(tools: readonly ToolView[]): readonly Group[] {
+  const groups = Map.groupBy(tools, (tool) => tool.upstreamId);
+  return [...groups].map(([upstreamId, ofIt]) => ({ upstreamId, upstream: ofIt[0]?.upstream ?? '', tools: ofIt }));
+}
+
+function Found({ query }: { readonly query: string }) {
+  const asked = useDeferredValue(query);
+  const answer = useLive('toolsFind', { query: asked, limit: 20 }, ['tools', 'upstreams', 'policy']);
+  return (
+    <section aria-label="Found tools" aria-live="polite">
+      <Problem message={answer.problem} />
+      {answer.data?.notes.map((note) => (
+        <p key={note} className="note">
+          <Visible text={note} />
+        </p>
+      ))}
+      {answer.data?.found.length === 0 && answer.data.notes.length === 0 && (
+        <Empty title="An agent would find nothing">
+          <p>Try other words, or see whether the tool’s upstream is enabled and reviewed.</p>
+        </Empty>
+      )}
+      <ol className="hits">
+        {answer.data?.found.map((hit, index) => (
+          <li key={`${hit.tool.upstreamId} ${hit.tool.name}`} className="card hit">
+            <div className="hit-head">
+              <span className="hit-rank">{index + 1}</span>
+              <strong>
+                <Visible text={hit.upstream} /> / <Visible text={hit.tool.name} />
+              </strong>
+              <RiskBadge risk={hit.tool.risk} />
+              <span className="grow" />
+              <EffectBadge effect={hit.decision.effect} />
+            </div>
+            <p className="clamp">
+              <Visible text={hit.tool.reviewed?.description ?? ''} />
+            </p>
+            <p className="quiet">
+              {hit.decision.rule === null ? '' : <code>{hit.decision.rule}</code>}{' '}
+              <Visible text={hit.decision.reason} />
+            </p>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function UpstreamTools({ upstream, tools, onReview }: Group & { onReview(): void }) {
+  const waiting = tools.filter((tool) => tool.offered !== null && tool.state !== 'gone');
+  return (
+    <section aria-label={`Tools of ${upstream}`}>
+      <div className="section-head">
+        <h3 className="section">
+          <Visible text={upstream} /> <span className="quiet">{tools.length} tools</span>
+        </h3>
+        {waiting.length > 0 && (
+          <Button className="button accent" onPress={onReview}>
+            Review {waiting.length} {waiting.length === 1 ? 'tool' : 'tools'}
+          </Button>
+        )}
+      </div>
+      <ul className="list">
+        {tools.map((tool) => (
+          <ToolRow key={tool.name} tool={tool} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function ToolRow({ tool }: { readonly tool: ToolView }) {
+  const [open, setOpen] = useState(false);
+  const definition = tool.reviewed ?? tool.offered;
+  return (
+    <li className="tool">
+      <Button className="list-row tool-row" aria-expanded={open} onPress={() => setOpen(!open)}>
+        <span className="chevron" aria-hidden="true" />
+        <span className="tool-name">
+          <Visible text={tool.name} />
+        </span>
+        <span className="one-line quiet grow">
+          <Visible text={definition?.description ?? ''} />
+        </span>
+        {tool.state !== 'reviewed' && <ToolStateBadge state={tool.state} />}
+        <RiskBadge risk={tool.risk} />
+      </Button>
+      {open && definition && (
+        <div className="tool-open">
+          <p className="quiet">
+            Agents call it <code>{tool.exposedName}</code>
+          </p>
+          <ToolText definition={definition} />
+        </div>
+      )}
+    </li>
+  );
+}
