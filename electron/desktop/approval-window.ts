@@ -1,9 +1,10 @@
 import { BrowserWindow, type Session, type WebContents } from 'electron';
-import type { ApprovalView, ConfirmationView, Topic } from '../../shared/model.ts';
+import type { Topic } from '../../shared/model.ts';
 import type { Api } from '../core/api.ts';
 import type { Clock } from '../core/platform.ts';
 import { createAnswerGate, type HandInput } from './answer-gate.ts';
-import { type Card, cardKey, cardOnTop } from './cards.ts';
+import { createCardView } from './card-view.ts';
+import { type Card, cardAddress, cardInAddress, cardKey } from './cards.ts';
 import { APPROVAL_CHANNELS } from './channels.ts';
 import { answerApprovalWindow } from './ipc.ts';
 import { lockedPreferences } from './locks.ts';
@@ -28,31 +29,28 @@ export function createApprovalWindow(parts: {
   readonly packaged: boolean;
 }): ApprovalWindow {
   let window: BrowserWindow | null = null;
-  let asked: Card | null = null;
   let closing = false;
-  /** Keys of the cards that waited when they were last looked at, and of those that the person put away for later. */
-  let known: readonly string[] = [];
+  /** Keys of the cards that the person put away for later by closing the window. */
   let putAway: ReadonlySet<string> = new Set();
 
-  const waiting = async (): Promise<Waiting> => {
+  const waiting = async (): Promise<readonly Card[]> => {
     const caller = { origin: 'approval-window', label: 'approval window' } as const;
     const [approvals, confirmations] = await Promise.all([
       parts.api.request('approvalsList', { state: 'waiting' }, caller),
       parts.api.request('confirmationsList', {}, caller),
     ]);
-    const lists = {
-      approvals: (approvals.kind === 'answered' ? approvals.result : []) as readonly ApprovalView[],
-      confirmations: (confirmations.kind === 'answered' ? confirmations.result : []) as readonly ConfirmationView[],
-    };
-    known = [
-      ...lists.approvals.map(({ id }) => cardKey({ kind: 'approval', id })),
-      ...lists.confirmations.map(({ id }) => cardKey({ kind: 'confirmation', id })),
+    return [
+      ...cardsOf('approval', approvals.kind === 'answered' ? (approvals.result as readonly Identified[]) : []),
+      ...cardsOf(
+        'confirmation',
+        confirmations.kind === 'answered' ? (confirmations.result as readonly Identified[]) : [],
+      ),
     ];
-    return { ...lists, top: cardOnTop(lists.approvals, lists.confirmations, asked) };
   };
 
   const create = (): BrowserWindow => {
     const gate = createAnswerGate(parts.clock);
+    const view = createCardView(gate);
     const made = new BrowserWindow({
       width: 560,
       height: 640,
@@ -66,7 +64,15 @@ export function createApprovalWindow(parts: {
       autoHideMenuBar: true,
       webPreferences: lockedPreferences(parts.preload, parts.packaged, parts.session),
     });
-    answerApprovalWindow({ contents: made.webContents, page: APPROVAL_PAGE, api: parts.api, gate, waiting });
+    answerApprovalWindow({ contents: made.webContents, page: APPROVAL_PAGE, api: parts.api, gate, view });
+    // The page's address says which card it shows, and only the main process is believed about when it changed.
+    made.webContents.on('did-navigate-in-page', (_event, url, isMainFrame) => {
+      if (isMainFrame) view.asked(cardInAddress(url));
+    });
+    made.webContents.on('did-navigate', (_event, url) => {
+      view.asked(cardInAddress(url));
+      gate.appeared();
+    });
     watchHand(made.webContents, gate.input);
     made.on('show', gate.appeared);
     made.on('restore', gate.appeared);
@@ -74,8 +80,10 @@ export function createApprovalWindow(parts: {
       if (closing) return;
       // Closing the window is no answer: what waits goes on waiting, until it expires or the person comes back to it.
       event.preventDefault();
-      putAway = new Set(known);
       made.hide();
+      void waiting().then((cards) => {
+        putAway = new Set(cards.map(cardKey));
+      });
     });
     made.on('closed', () => {
       window = null;
@@ -94,15 +102,14 @@ export function createApprovalWindow(parts: {
   };
 
   const refresh = async (): Promise<void> => {
-    const { top } = await waiting();
+    const cards = await waiting();
     if (closing) return;
-    if (top === null) {
-      asked = null;
+    if (cards.length === 0) {
       window?.hide();
       return;
     }
     // Put away for later means that only something new brings the window back by itself.
-    if (known.every((key) => putAway.has(key))) return;
+    if (cards.every((card) => putAway.has(cardKey(card)))) return;
     window ??= create();
     // SECURITY: shown inactive, so that a keystroke meant for another program cannot land on a card (security.md F12).
     if (!window.isVisible()) window.showInactive();
@@ -112,14 +119,13 @@ export function createApprovalWindow(parts: {
     refresh,
     tell,
     async review(card) {
-      asked = card;
-      const { top } = await waiting();
-      if (closing || top === null) return;
+      const cards = await waiting();
+      if (closing || cards.length === 0) return;
+      putAway = new Set();
       window ??= create();
+      if (card !== null) void window.loadURL(`${APPROVAL_PAGE}${cardAddress(card)}`);
       window.show();
       window.focus();
-      tell('approvals');
-      tell('confirmations');
     },
     close() {
       closing = true;
@@ -128,12 +134,12 @@ export function createApprovalWindow(parts: {
   };
 }
 
-export interface Waiting {
-  readonly approvals: readonly ApprovalView[];
-  readonly confirmations: readonly ConfirmationView[];
-  /** The one card that the window shows. */
-  readonly top: Card | null;
+interface Identified {
+  readonly id: string;
 }
+
+const cardsOf = (kind: Card['kind'], views: readonly Identified[]): readonly Card[] =>
+  views.map(({ id }) => ({ kind, id }));
 
 const APPROVAL_PAGE = `${PAGE_ORIGIN}/approval.html`;
 

@@ -8,6 +8,16 @@ export interface Card {
 
 export const cardKey = (card: Card): string => `${card.kind}:${card.id}`;
 
+/** How the address of the approval window names a card: `#approval=<id>`, `#confirmation=<id>`. */
+export const cardAddress = (card: Card): string => `#${card.kind}=${encodeURIComponent(card.id)}`;
+
+/** The card that an address of the approval window names; null when it names none. */
+export function cardInAddress(url: string): Card | null {
+  const match = /#(approval|confirmation)=(.+)$/.exec(url);
+  if (match?.[2] === undefined) return null;
+  return { kind: match[1] === 'approval' ? 'approval' : 'confirmation', id: match[2] };
+}
+
 /** The card the person asked for while it still waits, else the oldest; null when nothing waits. */
 export function cardOnTop(
   waiting: readonly ApprovalView[],

@@ -1,9 +1,10 @@
 import type { IpcMainEvent, IpcMainInvokeEvent, WebContents } from 'electron';
 import { z } from 'zod';
 import type { Refused } from '../../shared/api.ts';
+import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
 import type { Api, ApiAnswer } from '../core/api.ts';
 import type { AnswerGate, GateVerdict } from './answer-gate.ts';
-import type { Waiting } from './approval-window.ts';
+import type { CardView } from './card-view.ts';
 import { type Card, cardKey } from './cards.ts';
 import { APPROVAL_CHANNELS, MAIN_CHANNELS } from './channels.ts';
 
@@ -26,18 +27,15 @@ export function answerMainWindow(parts: {
   });
 }
 
-/**
- * Answers the approval window. It is told of one card only, so that what it shows and what the gate watches are the same
- * thing, and its answers pass the gate.
- */
+/** Answers the approval window: what it is handed is what the gate watches, and its answers pass the gate. */
 export function answerApprovalWindow(parts: {
   readonly contents: WebContents;
   readonly page: string;
   readonly api: Api;
   readonly gate: AnswerGate;
-  waiting(): Promise<Waiting>;
+  readonly view: CardView;
 }): void {
-  const { contents, page, api, gate } = parts;
+  const { contents, page, api, gate, view } = parts;
   const caller = { origin: 'approval-window', label: 'approval window' } as const;
 
   contents.ipc.handle(APPROVAL_CHANNELS.request, async (event, name: unknown, input: unknown): Promise<ApiAnswer> => {
@@ -49,14 +47,14 @@ export function answerApprovalWindow(parts: {
       case 'standingList':
         return api.request(name, input, caller);
       case 'approvalsList': {
-        const { approvals, top } = await parts.waiting();
-        if (top === null || top.kind === 'approval') gate.shown(top && cardKey(top));
-        return answered(approvals.filter(({ id }) => top?.kind === 'approval' && id === top.id));
+        const answer = await api.request(name, { state: 'waiting' }, caller);
+        if (answer.kind === 'answered') view.handedApprovals(answer.result as readonly ApprovalView[]);
+        return answer;
       }
       case 'confirmationsList': {
-        const { confirmations, top } = await parts.waiting();
-        if (top === null || top.kind === 'confirmation') gate.shown(top && cardKey(top));
-        return answered(confirmations.filter(({ id }) => top?.kind === 'confirmation' && id === top.id));
+        const answer = await api.request(name, {}, caller);
+        if (answer.kind === 'answered') view.handedConfirmations(answer.result as readonly ConfirmationView[]);
+        return answer;
       }
       case 'approvalApprove':
       case 'approvalDeny':

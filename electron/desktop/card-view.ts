@@ -1,0 +1,39 @@
+import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
+import type { AnswerGate } from './answer-gate.ts';
+import { type Card, cardKey, cardOnTop } from './cards.ts';
+
+/**
+ * Follows which card the approval window shows, from what the main process handed to the page and from the page's
+ * address, and tells the gate. The page chooses in the same way (renderer/screens/approval-window.tsx): the card in its
+ * address while that waits, else the oldest.
+ */
+export interface CardView {
+  handedApprovals(approvals: readonly ApprovalView[]): void;
+  handedConfirmations(confirmations: readonly ConfirmationView[]): void;
+  asked(card: Card | null): void;
+}
+
+export function createCardView(gate: Pick<AnswerGate, 'shown'>): CardView {
+  let approvals: readonly ApprovalView[] = [];
+  let confirmations: readonly ConfirmationView[] = [];
+  let inAddress: Card | null = null;
+  const look = () => {
+    const card = cardOnTop(approvals, confirmations, inAddress);
+    gate.shown(card && cardKey(card));
+  };
+
+  return {
+    handedApprovals(handed) {
+      approvals = handed;
+      look();
+    },
+    handedConfirmations(handed) {
+      confirmations = handed;
+      look();
+    },
+    asked(card) {
+      inAddress = card;
+      look();
+    },
+  };
+}
