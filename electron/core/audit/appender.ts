@@ -1,0 +1,190 @@
+import { type KeyObject, sign } from 'node:crypto';
+import { statSync } from 'node:fs';
+import type Database from 'better-sqlite3';
+import type { Anchor } from './anchor.ts';
+import { finish, verifyChain } from './chain.ts';
+import { type CommitRow, type EntryDraft, type EntryRow, entryHash, type Head, NO_HEAD, signedText } from './entry.ts';
+import { closingEntries } from './recover.ts';
+import { announcedKeyAt, chainSource, headAt, headOf, ownAnchor } from './rows.ts';
+import { LOG_KINDS } from './schema.ts';
+import { keyId } from './signing.ts';
+
+export interface BeginOptions {
+  readonly anchor: Anchor | null;
+  readonly publicKey: string;
+  readonly keptIn: 'keychain' | 'file';
+  readonly at: number;
+  readonly version: string;
+  /** Where the log before this one was moved to, when it was broken. */
+  readonly setAside: string | null;
+  /** True: close what an earlier run left open. */
+  readonly recover: boolean;
+}
+
+export interface Begun {
+  readonly recovered: number;
+  /** What is wrong with the end of the log as it was found; null when nothing is. */
+  readonly problem: string | null;
+  readonly head: Anchor;
+}
+
+/** The one who adds to the chain. Every call is one durable transaction; they throw what SQLite throws and change nothing then. */
+export interface Appender {
+  begin(options: BeginOptions): Begun;
+  append(drafts: readonly EntryDraft[]): { readonly firstSeq: number; readonly head: Anchor };
+}
+
+export function createAppender(
+  db: Database.Database,
+  path: string,
+  privateKey: KeyObject,
+  publicKey: string,
+): Appender {
+  const id = keyId(publicKey);
+  const file = identity(path);
+  const lastEntry = db.prepare<[], Head>('SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1');
+  const lastCommit = db.prepare<[], Pick<CommitRow, 'number' | 'seq'>>(
+    'SELECT number, seq FROM commits ORDER BY number DESC LIMIT 1',
+  );
+  const insertEntry = db.prepare(
+    `INSERT INTO entries VALUES (@seq, @at, @phase, @kind, @request_id, @workspace, @client_id, @client, @key_prefix,
+      @upstream, @tool, @effect, @rule, @outcome, @error_class, @detail, @prev, @hash)`,
+  );
+  const insertCommit = db.prepare('INSERT INTO commits VALUES (@number, @seq, @hash, @key_id, @signature)');
+  let chain: string | null = null;
+
+  /** Within a transaction. The head is read anew each time: nothing that is remembered can fork the chain. */
+  function add(drafts: readonly EntryDraft[], atLeast: number): { firstSeq: number; head: Head } {
+    const last = lastEntry.get() ?? NO_HEAD;
+    const commit = lastCommit.get();
+    // Numbers that were once signed are never given again, so that what was cut off stays missing.
+    const firstSeq = Math.max(last.seq, commit?.seq ?? 0, atLeast) + 1;
+    let head: Head = { seq: firstSeq - 1, hash: last.hash };
+    for (const draft of drafts) {
+      const row: Omit<EntryRow, 'hash'> = { ...draft, seq: head.seq + 1, prev: head.hash };
+      head = { seq: row.seq, hash: entryHash(row) };
+      insertEntry.run({ ...row, hash: head.hash });
+    }
+    const next = { number: (commit?.number ?? 0) + 1, ...head };
+    insertCommit.run({ ...next, key_id: id, signature: sign(null, signedText(next), privateKey).toString('base64') });
+    return { firstSeq, head };
+  }
+
+  function anchorOf(head: Head): Anchor {
+    chain ??= db.prepare<[], Head>('SELECT seq, hash FROM entries ORDER BY seq LIMIT 1').get()?.hash ?? head.hash;
+    return { chain, ...head };
+  }
+
+  return {
+    begin: (options) =>
+      db
+        .transaction((): Begun => {
+          const empty = headOf(db).seq === 0 && lastCommit.get() === undefined;
+          const problem = empty ? null : endProblem(db, options.anchor);
+          const closing = options.recover ? closingEntries(db, options.at) : [];
+          const drafts: readonly EntryDraft[] = [
+            ...(empty ? [chainStarted(options)] : keyChanged(options, announcedKeyAt(db, Number.MAX_SAFE_INTEGER))),
+            ...(problem === null ? [] : [event(options, LOG_KINDS.tampering, { ...problem, anchor: options.anchor })]),
+            ...closing,
+            ...(options.recover
+              ? [event(options, LOG_KINDS.opened, { version: options.version, recovered: closing.length })]
+              : []),
+          ];
+          if (drafts.length === 0) return { recovered: 0, problem: null, head: anchorOf(headOf(db)) };
+          const { head } = add(drafts, empty ? 0 : (options.anchor?.seq ?? 0));
+          const gone = empty && options.anchor !== null && options.setAside === null;
+          return {
+            recovered: closing.length,
+            problem: gone
+              ? `The audit log was gone: it had reached entry ${options.anchor?.seq}. A new one was started.`
+              : (problem?.problem ?? null),
+            head: anchorOf(head),
+          };
+        })
+        .immediate(),
+    append(drafts) {
+      // Writing on into a file that was moved or deleted would record into nowhere.
+      if (identity(path) !== file) throw new FileGone(path);
+      const added = db.transaction(() => add(drafts, 0)).immediate();
+      return { firstSeq: added.firstSeq, head: anchorOf(added.head) };
+    },
+  };
+}
+
+/** `audit.db` is no longer the file that is open. */
+export class FileGone extends Error {
+  constructor(path: string) {
+    super(`${path} was moved or deleted while Gatehouse runs. Put it back, or restart Gatehouse.`);
+  }
+}
+
+/** Entries before the anchor that the check at a start goes back when nothing is anchored. */
+const TAIL = 1_000;
+
+/** Checks what was written since the last anchor: that is all a start waits for; the whole is walked later. */
+function endProblem(db: Database.Database, given: Anchor | null): { badSeq: number | null; problem: string } | null {
+  const anchor = ownAnchor(db, given);
+  const head = headOf(db);
+  const known = anchor === null ? headAt(db, Math.max(0, head.seq - TAIL)) : headAt(db, anchor.seq);
+  const start = anchor === null ? (known ?? NO_HEAD) : { seq: anchor.seq, hash: anchor.hash };
+  if (anchor !== null && known !== null && known.hash !== anchor.hash) {
+    return { badSeq: anchor.seq, problem: `Entry ${anchor.seq} is not the one that this log had.` };
+  }
+  const cutOff = anchor !== null && known === null;
+  const from = cutOff ? NO_HEAD : start;
+  const report = finish(
+    verifyChain(
+      chainSource(db),
+      { publicKey: null, keptIn: 'none', anchor, notes: [] },
+      { from: { ...from, publicKey: from.seq === 0 ? null : announcedKeyAt(db, from.seq) }, signatures: 'last' },
+    ),
+  );
+  return report.problem === null ? null : { badSeq: report.badSeq, problem: report.problem };
+}
+
+function chainStarted(options: BeginOptions): EntryDraft {
+  const { anchor, setAside, publicKey, keptIn, version } = options;
+  const why =
+    setAside !== null ? 'the log before it was damaged' : anchor !== null ? 'the log before it was gone' : 'first';
+  return event(options, LOG_KINDS.chainStarted, {
+    why,
+    publicKey,
+    keyId: keyId(publicKey),
+    keptIn,
+    version,
+    previous: setAside === null && anchor === null ? null : { file: setAside, lastKnownHead: anchor },
+  });
+}
+
+function keyChanged(options: BeginOptions, announced: string | null): readonly EntryDraft[] {
+  const { publicKey, keptIn } = options;
+  if (announced === publicKey) return [];
+  return [event(options, LOG_KINDS.keyChanged, { publicKey, keyId: keyId(publicKey), keptIn, before: announced })];
+}
+
+function event(options: BeginOptions, kind: string, detail: Readonly<Record<string, unknown>>): EntryDraft {
+  return {
+    at: options.at,
+    phase: 'event',
+    kind,
+    request_id: null,
+    workspace: null,
+    client_id: null,
+    client: null,
+    key_prefix: null,
+    upstream: null,
+    tool: null,
+    effect: null,
+    rule: null,
+    outcome: null,
+    error_class: null,
+    detail: JSON.stringify(detail),
+  };
+}
+
+function identity(path: string): string | null {
+  // Windows keeps an open file where it is.
+  if (process.platform === 'win32') return path;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat ? `${stat.dev}:${stat.ino}` : null;
+}

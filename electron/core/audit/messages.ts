@@ -1,0 +1,71 @@
+import type { KeyObject } from 'node:crypto';
+import type { VerifyReport } from '../../../shared/model.ts';
+import type { StoreFault } from '../store/store.ts';
+import type { Anchor } from './anchor.ts';
+import type { AuditFilter } from './audit.ts';
+import type { Trust } from './chain.ts';
+import type { EntryDraft } from './entry.ts';
+import type { RecordsPage } from './queries.ts';
+
+/** What the core says to the writer. */
+export type ToWriter =
+  | {
+      readonly kind: 'open';
+      readonly folder: string;
+      readonly at: number;
+      /** True after the writer itself had died: calls of this run are still open and the file was fine a moment ago. */
+      readonly again: boolean;
+    }
+  | {
+      readonly kind: 'begin';
+      readonly privateKey: KeyObject;
+      readonly publicKey: string;
+      readonly keptIn: 'keychain' | 'file';
+      readonly anchor: Anchor | null;
+      readonly at: number;
+      readonly version: string;
+    }
+  /** `retry`: the first batch after a failure; all others are refused until one succeeded. */
+  | { readonly kind: 'batch'; readonly drafts: readonly EntryDraft[]; readonly retry: boolean }
+  | { readonly kind: 'pragmas' }
+  | { readonly kind: 'close' };
+
+export type FromWriter =
+  | { readonly kind: 'opened'; readonly setAside: string | null }
+  | { readonly kind: 'fault'; readonly fault: StoreFault }
+  | { readonly kind: 'begun'; readonly recovered: number; readonly problem: string | null; readonly head: Anchor }
+  | { readonly kind: 'not_begun'; readonly reason: string }
+  /** Answers the oldest `count` drafts that were not answered yet. Durable on disk. */
+  | { readonly kind: 'committed'; readonly count: number; readonly firstSeq: number; readonly head: Anchor }
+  | { readonly kind: 'failed'; readonly count: number; readonly reason: string }
+  /** About every 250 ms while nothing can be written: try again now. */
+  | { readonly kind: 'try_again' }
+  | { readonly kind: 'pragmas'; readonly pragmas: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'closed' };
+
+export interface ReaderRequests {
+  list: { readonly ask: { readonly filter: AuditFilter }; readonly answer: RecordsPage };
+  verify: {
+    readonly ask: { readonly trust: Trust; readonly signatures: 'all' | 'last' };
+    readonly answer: VerifyReport;
+  };
+  export: {
+    readonly ask: { readonly at: number; readonly version: string; readonly publicKey: string | null };
+    readonly answer: { readonly path: string; readonly entries: number };
+  };
+}
+
+export type ReaderRequest = keyof ReaderRequests;
+
+export type ToReader = {
+  [R in ReaderRequest]: {
+    readonly id: number;
+    readonly request: R;
+    readonly folder: string;
+  } & ReaderRequests[R]['ask'];
+}[ReaderRequest];
+
+export type FromReader =
+  | { readonly id: number; readonly kind: 'answer'; readonly answer: unknown }
+  /** One sentence for a person. */
+  | { readonly id: number; readonly kind: 'failed'; readonly message: string };

@@ -1,0 +1,96 @@
+import { Worker } from 'node:worker_threads';
+import type { FromReader, FromWriter, ReaderRequest, ReaderRequests, ToReader, ToWriter } from './messages.ts';
+
+/** From source beside this file; in the bundle under the names that the build gives the two entries. */
+const FROM_SOURCE = import.meta.url.endsWith('.ts');
+const writerFile = () => new URL(FROM_SOURCE ? './writer.ts' : './audit-writer.js', import.meta.url);
+const readerFile = () => new URL(FROM_SOURCE ? './reader.ts' : './audit-reader.js', import.meta.url);
+
+export interface WriterWorker {
+  post(message: ToWriter): void;
+  /** Ends it at once. Its death is not reported then. */
+  end(): Promise<void>;
+}
+
+export function startWriter(on: {
+  message(message: FromWriter): void;
+  /** It died by itself. */
+  death(why: string): void;
+}): WriterWorker {
+  const worker = new Worker(writerFile(), { name: 'gatehouse-audit-writer' });
+  let over = false;
+  let failure = 'it ended';
+  worker.on('message', (message: FromWriter) => on.message(message));
+  worker.on('error', (error: unknown) => {
+    failure = error instanceof Error ? error.message : String(error);
+  });
+  worker.on('exit', () => {
+    if (over) return;
+    over = true;
+    on.death(failure);
+  });
+  return {
+    post: (message) => worker.postMessage(message),
+    async end() {
+      over = true;
+      await worker.terminate();
+    },
+  };
+}
+
+export interface ReaderWorker {
+  /** Rejects with a sentence for a person when the log cannot be read. */
+  ask<R extends ReaderRequest>(request: R, ask: ReaderRequests[R]['ask']): Promise<ReaderRequests[R]['answer']>;
+  end(): Promise<void>;
+}
+
+/** Starts at the first question, and again at the first question after it died. */
+export function startReader(folder: string): ReaderWorker {
+  let worker: Worker | null = null;
+  let nextId = 1;
+  const asked = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+
+  function abandon(why: string): void {
+    const open = [...asked.values()];
+    asked.clear();
+    worker = null;
+    for (const { reject } of open) reject(new Error(why));
+  }
+
+  function running(): Worker {
+    if (worker !== null) return worker;
+    const started = new Worker(readerFile(), { name: 'gatehouse-audit-reader' });
+    started.on('message', (message: FromReader) => {
+      const question = asked.get(message.id);
+      asked.delete(message.id);
+      if (message.kind === 'answer') question?.resolve(message.answer);
+      else question?.reject(new Error(message.message));
+    });
+    let failure = 'it ended';
+    started.on('error', (error: unknown) => {
+      failure = error instanceof Error ? error.message : String(error);
+    });
+    started.on('exit', () => {
+      if (worker === started) abandon(`The reader of the audit log stopped: ${failure}`);
+    });
+    worker = started;
+    return started;
+  }
+
+  return {
+    ask<R extends ReaderRequest>(request: R, ask: ReaderRequests[R]['ask']): Promise<ReaderRequests[R]['answer']> {
+      const id = nextId;
+      nextId += 1;
+      const message = { id, request, folder, ...ask } as ToReader;
+      return new Promise((resolve, reject) => {
+        asked.set(id, { resolve: (answer) => resolve(answer as ReaderRequests[R]['answer']), reject });
+        running().postMessage(message);
+      });
+    },
+    async end() {
+      const ending = worker;
+      abandon('Gatehouse is closing.');
+      await ending?.terminate();
+    },
+  };
+}

@@ -1,0 +1,173 @@
+import { join } from 'node:path';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import type Database from 'better-sqlite3';
+import { faultOf, openDatabase } from '../store/database.ts';
+import { codeOf } from '../store/files.ts';
+import { type Appender, createAppender, FileGone } from './appender.ts';
+import type { EntryDraft } from './entry.ts';
+import type { FromWriter, ToWriter } from './messages.ts';
+import { AUDIT_MIGRATIONS } from './schema.ts';
+
+/**
+ * The worker that alone writes `audit.db`. Drafts that arrived while the last commit ran go into the next one together,
+ * so that many callers share one flush of the disk. Hashing and signing happen here too, off the event loop.
+ */
+
+/** How long between two tries while nothing can be written. Milliseconds. */
+const TRY_AGAIN_MS = 250;
+/** Most drafts in one transaction. */
+const GROUP = 2_000;
+
+const port = parentPort;
+if (port === null) throw new Error('writer.ts runs as a worker');
+
+let path = '';
+let db: Database.Database | null = null;
+let setAside: string | null = null;
+let again = false;
+let appender: Appender | null = null;
+let failing = false;
+let timer: NodeJS.Timeout | null = null;
+
+port.on('message', (first: ToWriter) => {
+  let message: ToWriter | undefined = first;
+  while (message !== undefined) {
+    if (message.kind !== 'batch') {
+      control(message);
+      message = next();
+      continue;
+    }
+    const drafts = [...message.drafts];
+    const { retry } = message;
+    message = next();
+    while (message?.kind === 'batch' && message.retry === retry && drafts.length < GROUP) {
+      drafts.push(...message.drafts);
+      message = next();
+    }
+    commit(drafts, retry);
+  }
+});
+
+function next(): ToWriter | undefined {
+  return port === null ? undefined : (receiveMessageOnPort(port)?.message as ToWriter | undefined);
+}
+
+function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
+  switch (message.kind) {
+    case 'open': {
+      path = join(message.folder, 'audit.db');
+      again = message.again;
+      const opened = openDatabase({
+        path,
+        migrations: AUDIT_MIGRATIONS,
+        synchronous: 'FULL',
+        at: message.at,
+        check: !message.again,
+      });
+      if (opened.kind !== 'open') {
+        say({ kind: 'fault', fault: opened });
+        return;
+      }
+      db = opened.db;
+      setAside = opened.setAside;
+      // Else INSERT OR REPLACE would delete without the trigger being asked.
+      db.pragma('recursive_triggers = ON');
+      say({ kind: 'opened', setAside });
+      return;
+    }
+    case 'begin': {
+      if (db === null) return;
+      try {
+        const { anchor, at, version, publicKey, keptIn } = message;
+        const candidate = createAppender(db, path, message.privateKey, publicKey);
+        const begun = candidate.begin({ anchor, at, version, publicKey, keptIn, setAside, recover: !again });
+        appender = candidate;
+        works();
+        say({ kind: 'begun', ...begun });
+      } catch (error) {
+        say({ kind: 'not_begun', reason: reasonOf(error) });
+        fails();
+      }
+      return;
+    }
+    case 'pragmas':
+      say({ kind: 'pragmas', pragmas: pragmas() });
+      return;
+    case 'close':
+      works();
+      db?.close();
+      db = null;
+      appender = null;
+      say({ kind: 'closed' });
+      return;
+  }
+}
+
+function commit(drafts: readonly EntryDraft[], retry: boolean): void {
+  if (appender === null || (failing && !retry)) {
+    say({ kind: 'failed', count: drafts.length, reason: 'The audit log cannot be written.' });
+    return;
+  }
+  try {
+    const { firstSeq, head } = appender.append(drafts);
+    works();
+    say({ kind: 'committed', count: drafts.length, firstSeq, head });
+  } catch (error) {
+    say({ kind: 'failed', count: drafts.length, reason: reasonOf(error) });
+    fails();
+  }
+}
+
+function fails(): void {
+  failing = true;
+  if (timer !== null) return;
+  timer = setTimeout(() => {
+    timer = null;
+    // A WAL that has grown may be what fills the disk; emptied into the database it gives its space back.
+    if (db?.open) attempt(() => db?.pragma('wal_checkpoint(TRUNCATE)'));
+    say({ kind: 'try_again' });
+    fails();
+  }, TRY_AGAIN_MS);
+}
+
+function works(): void {
+  failing = false;
+  if (timer !== null) clearTimeout(timer);
+  timer = null;
+}
+
+/** For what is only an improvement: the try that follows tells whether it worked. */
+function attempt(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // The next commit meets the same error and reports it.
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof FileGone) return error.message;
+  const fault = faultOf(error, path);
+  if (fault?.kind === 'not_writable') return `${fault.message} Gatehouse goes on by itself as soon as it can write.`;
+  if (fault !== null) return fault.message;
+  return `The audit log cannot be written (${codeOf(error) || (error instanceof Error ? error.message : String(error))}).`;
+}
+
+function pragmas(): Readonly<Record<string, unknown>> {
+  const names = [
+    'journal_mode',
+    'synchronous',
+    'foreign_keys',
+    'busy_timeout',
+    'fullfsync',
+    'checkpoint_fullfsync',
+    'recursive_triggers',
+    'trusted_schema',
+    'user_version',
+  ];
+  return Object.fromEntries(names.map((name) => [name, db?.pragma(name, { simple: true })]));
+}
+
+function say(message: FromWriter): void {
+  port?.postMessage(message);
+}
