@@ -48,16 +48,21 @@ export function ApprovalWindow() {
       )}
       {queue.length > 1 && (
         <div className="actions">
-          <Button className="link" onPress={() => setWanted(queue[(index + queue.length - 1) % queue.length]!.id)}>
+          <Button className="link" onPress={() => goTo(queue[(index + queue.length - 1) % queue.length]!)}>
             ‹ Previous
           </Button>
-          <Button className="link" onPress={() => setWanted(queue[(index + 1) % queue.length]!.id)}>
+          <Button className="link" onPress={() => goTo(queue[(index + 1) % queue.length]!)}>
             Next ›
           </Button>
         </div>
       )}
     </main>
   );
+}
+
+/** By the address, because the main process watches it: an answer about another card than the address names is refused. */
+function goTo({ kind, id }: Waiting): void {
+  window.location.hash = `${kind}=${id}`;
 }
 
 function queueOf(approvals: readonly ApprovalView[], confirmations: readonly ConfirmationView[]): readonly Waiting[] {
