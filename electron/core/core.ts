@@ -4,7 +4,7 @@ import { type Api, createApi } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
 import { createConfirmations } from './approvals/confirmations.ts';
-import { openAudit } from './audit/audit.ts';
+import { openAudit } from './audit/open.ts';
 import { type CallToolParts, callTool, type Found } from './call-tool.ts';
 import { createCatalog } from './catalog/catalog.ts';
 import { createInventory } from './catalog/inventory.ts';
@@ -184,6 +184,7 @@ export const startCore: StartCore = async (platform, options) => {
     callsItself: (client, name) => {
       const shown = name.slice(0, 200);
       if (client.callsItself !== shown) clients.set(client.id, { callsItself: shown });
+      return { ...client, callsItself: shown };
     },
     log,
     origin,

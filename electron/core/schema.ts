@@ -8,7 +8,6 @@ import { policiesSchema } from './policy/policy.ts';
 import { secretsSchema } from './secrets/vault.ts';
 import type { Migration } from './store/store.ts';
 import { upstreamsSchema } from './upstreams/definitions.ts';
-import { processesSchema } from './upstreams/processes.ts';
 
 /** The schema of `state.db` in order; a step is never edited after release. Each noun keeps its own SQL. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -21,7 +20,6 @@ export const MIGRATIONS: readonly Migration[] = [
       pinsSchema,
       secretsSchema,
       upstreamsSchema,
-      processesSchema,
       inventorySchema,
       policiesSchema,
       approvalsSchema,

@@ -16,7 +16,7 @@ export interface McpServerParts extends MetaToolParts {
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
   /** What a program says it is, for the card: "calls itself …". */
-  readonly callsItself: (client: Client, name: string) => void;
+  readonly callsItself: (client: Client, name: string) => Client;
   readonly log: Log;
   /** `http://127.0.0.1:<port>`, for links in answers. */
   readonly origin: () => string;
@@ -39,8 +39,7 @@ export function createMcpServer(parts: McpServerParts, era: Era): Server {
     },
   );
   server.fallbackRequestHandler = async (request, context) => {
-    const arrival = arrivalOf(context.http?.authInfo);
-    introduce(parts, arrival, context);
+    const arrival = introduced(parts, arrivalOf(context.http?.authInfo), context);
     switch (request.method) {
       case 'tools/list':
         return { tools: listTools(parts, arrival) };
@@ -56,11 +55,11 @@ export function createMcpServer(parts: McpServerParts, era: Era): Server {
   return server;
 }
 
-function introduce(parts: McpServerParts, arrival: Arrival, context: ServerContext): void {
+function introduced(parts: McpServerParts, arrival: Arrival, context: ServerContext): Arrival {
   const envelope: Readonly<Record<string, unknown>> = context.mcpReq.envelope ?? {};
   const info = envelope[CLIENT_INFO];
-  if (typeof info === 'object' && info !== null && 'name' in info && typeof info.name === 'string')
-    parts.callsItself(arrival.client, info.name);
+  if (typeof info !== 'object' || info === null || !('name' in info) || typeof info.name !== 'string') return arrival;
+  return { ...arrival, client: parts.callsItself(arrival.client, info.name) };
 }
 
 function listTools(parts: McpServerParts, arrival: Arrival): readonly Record<string, unknown>[] {
