@@ -28,7 +28,8 @@ export type ToWriter =
   /** `retry`: the first batch after a failure; all others are refused until one succeeded. */
   | { readonly kind: 'batch'; readonly drafts: readonly EntryDraft[]; readonly retry: boolean }
   | { readonly kind: 'pragmas' }
-  | { readonly kind: 'close' };
+  /** Close the file and end. */
+  | { readonly kind: 'end' };
 
 export type FromWriter =
   | { readonly kind: 'opened'; readonly setAside: string | null }
@@ -40,8 +41,7 @@ export type FromWriter =
   | { readonly kind: 'failed'; readonly count: number; readonly reason: string }
   /** About every 250 ms while nothing can be written: try again now. */
   | { readonly kind: 'try_again' }
-  | { readonly kind: 'pragmas'; readonly pragmas: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'closed' };
+  | { readonly kind: 'pragmas'; readonly pragmas: Readonly<Record<string, unknown>> };
 
 export interface ReaderRequests {
   list: { readonly ask: { readonly filter: AuditFilter }; readonly answer: RecordsPage };
@@ -57,7 +57,14 @@ export interface ReaderRequests {
 
 export type ReaderRequest = keyof ReaderRequests;
 
-export type ToReader = {
+/** Close the file and end. */
+export interface EndOfReader {
+  readonly request: 'end';
+}
+
+export type ToReader = EndOfReader | ReaderQuestion;
+
+export type ReaderQuestion = {
   [R in ReaderRequest]: {
     readonly id: number;
     readonly request: R;

@@ -55,10 +55,9 @@ const CLOSE_MS = 5_000;
 export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   const { folder, clock, keychain, version, log } = options;
   const anchoring = createAnchoring({ keychain, folder, clock, log });
-  const reader = startReader(folder);
+  const reader = startReader(folder, clock);
   const opened = deferred<Extract<FromWriter, { kind: 'opened' | 'fault' }>>();
   const attempted = deferred<void>();
-  const closed = deferred<void>();
   let stage: 'opening' | 'open' | 'closing' = 'opening';
   let ending: Promise<void> | null = null;
   let cancelTimer: (() => void) | null = null;
@@ -81,7 +80,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   let writer: WriterWorker = start(false);
 
   function start(again: boolean): WriterWorker {
-    const worker = startWriter({ message: (message) => hear(message, again), death: died });
+    const worker = startWriter({ clock, message: (message) => hear(message, again), death: died });
     worker.post({ kind: 'open', folder, at: clock.now(), again });
     return worker;
   }
@@ -90,7 +89,6 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     const message = `The writer of the audit log does not start: ${why}`;
     opened.resolve({ kind: 'fault', fault: { kind: 'not_writable', message } });
     attempted.resolve();
-    closed.resolve();
     beginning = false;
     if (stage !== 'open') return;
     outbox.lostWriter('The writer of the audit log stopped; it is started again.');
@@ -136,9 +134,6 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
         return;
       case 'pragmas':
         for (const answer of pragmasAsked.splice(0)) answer(message.pragmas);
-        return;
-      case 'closed':
-        closed.resolve();
         return;
     }
   }
@@ -197,8 +192,6 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     cancelTimer?.();
     if (outbox.queued() > 0) log.error('audit_entries_lost', { entries: outbox.queued() });
     await Promise.race([anchoring.flush(), late.promise]);
-    writer.post({ kind: 'close' });
-    await Promise.race([closed.promise, late.promise]);
     onTime();
     await Promise.all([writer.end(), reader.end()]);
   }

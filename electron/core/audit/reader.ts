@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { BUSY_TIMEOUT_MS, faultOf } from '../store/database.ts';
 import { verifyChain } from './chain.ts';
 import { exportLines } from './export.ts';
-import type { FromReader, ToReader } from './messages.ts';
+import type { FromReader, ReaderQuestion, ToReader } from './messages.ts';
 import { listRecords } from './queries.ts';
 import { chainSource, ownAnchor } from './rows.ts';
 
@@ -17,18 +17,27 @@ if (port === null) throw new Error('reader.ts runs as a worker');
 
 let open: { readonly path: string; readonly db: Database.Database } | null = null;
 
+let ending = false;
+
 port.on('message', async (message: ToReader) => {
+  if (message.request === 'end') {
+    ending = true;
+    open?.db.close();
+    port.close();
+    return;
+  }
   try {
     const answer = await answerTo(message, database(join(message.folder, 'audit.db')));
     say({ id: message.id, kind: 'answer', answer });
   } catch (error) {
+    if (ending) return;
     const fault = faultOf(error, message.folder);
     const reason = fault?.message ?? (error instanceof Error ? error.message : String(error));
     say({ id: message.id, kind: 'failed', message: `The audit log cannot be read: ${reason}` });
   }
 });
 
-async function answerTo(message: ToReader, db: Database.Database): Promise<unknown> {
+async function answerTo(message: ReaderQuestion, db: Database.Database): Promise<unknown> {
   switch (message.request) {
     case 'list':
       return listRecords(db, message.filter);
@@ -55,6 +64,7 @@ async function inChunks<T>(steps: Generator<void, T>): Promise<T> {
     const step = steps.next();
     if (step.done) return step.value;
     await new Promise((resolve) => setImmediate(resolve));
+    if (ending) steps.throw(new Error('Gatehouse is closing.'));
   }
 }
 

@@ -1,5 +1,14 @@
 import { Worker } from 'node:worker_threads';
-import type { FromReader, FromWriter, ReaderRequest, ReaderRequests, ToReader, ToWriter } from './messages.ts';
+import type { Clock } from '../platform.ts';
+import type {
+  FromReader,
+  FromWriter,
+  ReaderQuestion,
+  ReaderRequest,
+  ReaderRequests,
+  ToReader,
+  ToWriter,
+} from './messages.ts';
 
 /** From source beside this file; in the bundle under the names that the build gives the two entries. */
 const FROM_SOURCE = import.meta.url.endsWith('.ts');
@@ -8,16 +17,35 @@ const readerFile = () => new URL(FROM_SOURCE ? './reader.ts' : './audit-reader.j
 
 export interface WriterWorker {
   post(message: ToWriter): void;
-  /** Ends it at once. Its death is not reported then. */
+  /** Lets it close the file and end; resolves when it has, or at the time limit. Its death is not reported then. */
   end(): Promise<void>;
 }
 
+/** How long a worker may take to end. Milliseconds. */
+const END_MS = 5_000;
+
+/**
+ * Waits for a worker that was told to end. It is not terminated before the limit: Node aborts the whole process when a
+ * worker is terminated while it loads a native module.
+ */
+async function exitOf(worker: Worker, exited: Promise<void>, clock: Clock): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const onTime = clock.after(END_MS, () => {
+    void worker.terminate();
+    late.resolve();
+  });
+  await Promise.race([exited, late.promise]);
+  onTime();
+}
+
 export function startWriter(on: {
+  readonly clock: Clock;
   message(message: FromWriter): void;
   /** It died by itself. */
   death(why: string): void;
 }): WriterWorker {
   const worker = new Worker(writerFile(), { name: 'gatehouse-audit-writer' });
+  const exited = Promise.withResolvers<void>();
   let over = false;
   let failure = 'it ended';
   worker.on('message', (message: FromWriter) => on.message(message));
@@ -25,15 +53,17 @@ export function startWriter(on: {
     failure = error instanceof Error ? error.message : String(error);
   });
   worker.on('exit', () => {
+    exited.resolve();
     if (over) return;
     over = true;
     on.death(failure);
   });
   return {
     post: (message) => worker.postMessage(message),
-    async end() {
+    end() {
       over = true;
-      await worker.terminate();
+      worker.postMessage({ kind: 'end' } satisfies ToWriter);
+      return exitOf(worker, exited.promise, on.clock);
     },
   };
 }
@@ -45,8 +75,9 @@ export interface ReaderWorker {
 }
 
 /** Starts at the first question, and again at the first question after it died. */
-export function startReader(folder: string): ReaderWorker {
+export function startReader(folder: string, clock: Clock): ReaderWorker {
   let worker: Worker | null = null;
+  let exited = Promise.withResolvers<void>();
   let nextId = 1;
   const asked = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
 
@@ -70,7 +101,10 @@ export function startReader(folder: string): ReaderWorker {
     started.on('error', (error: unknown) => {
       failure = error instanceof Error ? error.message : String(error);
     });
+    const exit = Promise.withResolvers<void>();
+    exited = exit;
     started.on('exit', () => {
+      exit.resolve();
       if (worker === started) abandon(`The reader of the audit log stopped: ${failure}`);
     });
     worker = started;
@@ -81,7 +115,7 @@ export function startReader(folder: string): ReaderWorker {
     ask<R extends ReaderRequest>(request: R, ask: ReaderRequests[R]['ask']): Promise<ReaderRequests[R]['answer']> {
       const id = nextId;
       nextId += 1;
-      const message = { id, request, folder, ...ask } as ToReader;
+      const message = { id, request, folder, ...ask } as ReaderQuestion;
       return new Promise((resolve, reject) => {
         asked.set(id, { resolve: (answer) => resolve(answer as ReaderRequests[R]['answer']), reject });
         running().postMessage(message);
@@ -90,7 +124,9 @@ export function startReader(folder: string): ReaderWorker {
     async end() {
       const ending = worker;
       abandon('Gatehouse is closing.');
-      await ending?.terminate();
+      if (ending === null) return;
+      ending.postMessage({ request: 'end' } satisfies ToReader);
+      await exitOf(ending, exited.promise, clock);
     },
   };
 }

@@ -93,12 +93,12 @@ function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
     case 'pragmas':
       say({ kind: 'pragmas', pragmas: pragmas() });
       return;
-    case 'close':
+    case 'end':
       works();
       db?.close();
       db = null;
       appender = null;
-      say({ kind: 'closed' });
+      port?.close();
       return;
   }
 }
