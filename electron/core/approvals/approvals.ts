@@ -1,3 +1,4 @@
+import type BetterSqlite3 from 'better-sqlite3';
 import type {
   ApprovalView,
   Client,
@@ -7,6 +8,24 @@ import type {
   StandingScope,
 } from '../../../shared/model.ts';
 import type { AuditWritten } from '../audit/audit.ts';
+import type { Clock } from '../platform.ts';
+import type { Approvers } from './approvers.ts';
+import { createCallers, type Ending } from './callers.ts';
+import {
+  askerOf,
+  boundOf,
+  type Card,
+  OVER,
+  type SameCall,
+  sameCall,
+  trusted,
+  trusteeOf,
+  viewOf,
+  whyNot,
+} from './card.ts';
+import { createCooldowns } from './cooldowns.ts';
+import { createRecords, recordsSchema } from './records.ts';
+import { createStanding, type StandingApproval, standingSchema } from './standing.ts';
 
 /** Everything a yes is bound to. */
 export interface ApprovalRequest {
@@ -81,4 +100,339 @@ export interface Approvals {
   onChange(listener: () => void): () => void;
   /** Told of each new card, for notification and approval window. */
   onCard(listener: (approval: ApprovalView) => void): () => void;
+}
+
+export const approvalsSchema = `${recordsSchema}${standingSchema}`;
+
+export interface ApprovalsParts {
+  readonly db: BetterSqlite3.Database;
+  readonly clock: Clock;
+  readonly approvers: Approvers;
+  /** How long a person has to decide. */
+  readonly decideMs?: number;
+  /** How long a yes given after the caller left waits for the call to be made again. */
+  readonly redeemMs?: number;
+  /** Cards that may wait at once. */
+  readonly limits?: { readonly perClient: number; readonly all: number };
+}
+
+/**
+ * Calls that wait for a person (design section 3, "A parked call outlives the client").
+ *
+ *     waiting ─ yes, a caller waits ──────────────► redeemed          at the same moment, in one transaction
+ *        │    └ yes, the caller left ► approved ──► redeemed          by the next identical call, once
+ *        │                                └───────► expired           after `redeemMs`
+ *        └────────────────────────────────────────► denied, expired, cancelled
+ *
+ * Several callers may be attached to one card when a client makes the same call again before the first has its answer.
+ * A yes is for one call: it goes to the caller that has waited longest, and each of the others asks anew, on a card of its
+ * own. A no, and the end of the time to decide, is the answer to all.
+ */
+export function createApprovals({
+  db,
+  clock,
+  approvers,
+  decideMs = 300_000,
+  redeemMs = 600_000,
+  limits = { perClient: 5, all: 20 },
+}: ApprovalsParts): Approvals {
+  const records = createRecords(db);
+  const standing = createStanding({ db, clock });
+  const cooldowns = createCooldowns(clock);
+  /** By what they are bound to, so that there is never more than one card for the same call. */
+  const cards = new Map<string, Card>();
+  const listeners = new Set<() => void>();
+  const cardListeners = new Set<(approval: ApprovalView) => void>();
+
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+
+  let desktopWasThere = approvers.present('desktop');
+  approvers.onChange(() => {
+    const there = approvers.present('desktop');
+    // SECURITY: the screen was locked, and trust in the moment does not outlive the person's presence (security.md H10).
+    if (desktopWasThere && !there && standing.end(({ scope }) => scope !== 'tool')) changed();
+    desktopWasThere = there;
+  });
+
+  /** One attempt to get an answer: takes up a yes that waits, attaches to a card, or opens one. */
+  function ask(call: ApprovalRequest, same: SameCall, until: number): Ending | Promise<Ending> {
+    expireDue();
+    const card = cards.get(same.bound);
+    // Nobody waits for this answer: a card that is there stays, none is opened.
+    if (call.signal.aborted) {
+      const approval = card?.view ?? {
+        ...viewOf(call, clock.now(), clock.now()),
+        state: 'cancelled',
+        callerLeft: true,
+      };
+      return { kind: 'caller_left', approval };
+    }
+    if (card?.view.state === 'approved') return redeem(card);
+    if (!approvers.present()) return { kind: 'unavailable', reason: NOBODY };
+    if (card) return attach(card, call, until);
+    const cooling = cooldowns.find(askerOf(call), same.digest);
+    if (cooling) return { kind: 'denied', ...cooling };
+    return overLimit(call.client.id) ?? attach(open(call, same), call, until);
+  }
+
+  function overLimit(clientId: string): ApprovalAnswer | null {
+    const waiting = [...cards.values()].filter(({ view }) => view.state === 'waiting');
+    const own = waiting.filter(({ view }) => view.clientId === clientId);
+    if (own.length >= limits.perClient) return { kind: 'too_many', limit: limits.perClient, scope: 'client' };
+    if (waiting.length >= limits.all) return { kind: 'too_many', limit: limits.all, scope: 'all' };
+    return null;
+  }
+
+  function open(call: ApprovalRequest, same: SameCall): Card {
+    const now = clock.monotonic();
+    const card: Card = {
+      same,
+      call,
+      latest: call,
+      view: viewOf(call, clock.now(), clock.now() + decideMs),
+      shown: false,
+      openedAt: now,
+      deadline: now + decideMs,
+      stopTimer: clock.after(decideMs, () => expire(card)),
+      callers: createCallers(
+        clock,
+        {
+          get view() {
+            return card.view;
+          },
+          get shown() {
+            return card.shown;
+          },
+        },
+        () => callerLeft(card, true),
+      ),
+    };
+    cards.set(same.bound, card);
+    show(card).catch((error: unknown) => {
+      forget(card);
+      card.callers.failAll(error);
+    });
+    return card;
+  }
+
+  /** The card shows only when it is on record that the person was asked. */
+  async function show(card: Card): Promise<void> {
+    const written = await card.call.recordAsked(card.view);
+    if (cards.get(card.same.bound) !== card) return;
+    const problem = written.kind === 'unavailable' ? written.reason : insert(card.view);
+    if (problem !== null) {
+      forget(card);
+      card.callers.answerAll({ kind: 'audit_unavailable', reason: problem });
+      return;
+    }
+    card.shown = true;
+    // A yes that lasts may have been given while this was recorded, to a call attached to the same card.
+    if (standing.use(boundOf(card.call)) !== null && accept(card, 'standing approval', null) === null) return;
+    for (const listener of cardListeners) listener(card.view);
+    changed();
+    card.callers.shown();
+  }
+
+  function insert(approval: ApprovalView): string | null {
+    try {
+      records.insert(approval);
+      return null;
+    } catch (error) {
+      return `The approval cannot be saved: ${messageOf(error)}.`;
+    }
+  }
+
+  function attach(card: Card, call: ApprovalRequest, until: number): Promise<Ending> {
+    card.latest = call;
+    callerLeft(card, false);
+    return card.callers.hold(call, until);
+  }
+
+  function callerLeft(card: Card, left: boolean): void {
+    if (card.view.callerLeft === left) return;
+    card.view = { ...card.view, callerLeft: left };
+    if (card.shown) changed();
+  }
+
+  /**
+   * A yes. With a caller at the card it is redeemed in the same transaction; else it waits for the call to be made again.
+   * A sentence says why it could not be saved; then nothing has changed.
+   */
+  function accept(card: Card, by: string, trust: StandingApproval | null): string | null {
+    const taker = card.callers.first();
+    const decided = { ...card.view, decidedAt: clock.now(), decidedBy: by };
+    const approved: ApprovalView = { ...decided, state: 'approved', expiresAt: clock.now() + redeemMs };
+    const redeemed: ApprovalView = { ...decided, state: 'redeemed' };
+    try {
+      db.transaction(() => {
+        records.move('waiting', approved);
+        if (taker) records.move('approved', redeemed);
+        if (trust) standing.write(trust);
+      }).immediate();
+    } catch (error) {
+      return `The answer cannot be saved, so nothing was run: ${messageOf(error)}.`;
+    }
+    if (trust) standing.keep(trust);
+    if (taker) {
+      card.view = redeemed;
+      forget(card);
+      card.callers.answerFirst(yes(card));
+      card.callers.answerAll({ kind: 'again' });
+    } else {
+      card.view = approved;
+      card.deadline = clock.monotonic() + redeemMs;
+      card.stopTimer();
+      card.stopTimer = clock.after(redeemMs, () => expire(card));
+    }
+    changed();
+    return null;
+  }
+
+  function redeem(card: Card): ApprovalAnswer {
+    const redeemed: ApprovalView = { ...card.view, state: 'redeemed', callerLeft: false };
+    try {
+      db.transaction(() => records.move('approved', redeemed)).immediate();
+    } catch (error) {
+      return { kind: 'audit_unavailable', reason: `The approval cannot be marked as used: ${messageOf(error)}.` };
+    }
+    card.view = redeemed;
+    forget(card);
+    changed();
+    return yes(card);
+  }
+
+  function yes({ view, call, openedAt }: Card): ApprovalAnswer {
+    const { argumentsText } = call;
+    const waitedMs = clock.monotonic() - openedAt;
+    return { kind: 'approved', approval: view, argumentsText, by: view.decidedBy ?? '', waitedMs };
+  }
+
+  /** Every end that is not a yes. */
+  function close(card: Card, ended: Partial<ApprovalView>, answer: (approval: ApprovalView) => ApprovalAnswer): void {
+    const from = card.view.state;
+    card.view = { ...card.view, ...ended };
+    forget(card);
+    if (card.shown) {
+      try {
+        records.move(from, card.view);
+      } catch {
+        // Nothing runs either way, and a row that could not be written now is expired at the next start.
+      }
+    }
+    card.callers.answerAll(answer(card.view));
+    changed();
+  }
+
+  function expire(card: Card): void {
+    if (cards.get(card.same.bound) !== card) return;
+    close(card, { state: 'expired' }, (approval) => ({ kind: 'expired', approval }));
+  }
+
+  /** Timers stand still while the machine sleeps; the wall clock does not. Whichever says it is over is right. */
+  function expireDue(): void {
+    for (const card of cards.values()) {
+      if (clock.monotonic() >= card.deadline || clock.now() >= card.view.expiresAt) expire(card);
+    }
+  }
+
+  function cancel(card: Card, reason: string): void {
+    const ended = { state: 'cancelled', decidedAt: clock.now(), denyReason: reason } as const;
+    close(card, ended, (approval) => ({ kind: 'denied', approval, reason }));
+  }
+
+  function forget(card: Card): void {
+    card.stopTimer();
+    if (cards.get(card.same.bound) === card) cards.delete(card.same.bound);
+  }
+
+  const live = () => [...cards.values()].filter(({ shown }) => shown);
+
+  /** The card that waits for an answer, or why there is none to give. */
+  function waitingCard(id: string): Card | string {
+    expireDue();
+    const card = live().find(({ view }) => view.id === id);
+    if (card?.view.state === 'waiting') return card;
+    const over = card?.view ?? records.find(id);
+    return over === null ? 'There is no such approval.' : OVER[over.state];
+  }
+
+  return {
+    async request(call) {
+      const until = clock.monotonic() + call.holdMs;
+      const same = sameCall(call);
+      for (;;) {
+        const ending = await ask(call, same, until);
+        if (ending.kind !== 'again') return ending;
+      }
+    },
+    approve(id, argumentsSha256, scope, by) {
+      const card = waitingCard(id);
+      if (typeof card === 'string') return refused(card);
+      const no = whyNot(card, argumentsSha256, scope, by);
+      if (no !== null) return refused(no);
+      const trust = scope === 'once' ? null : standing.draft(trusteeOf(trusted(card)), scope);
+      const problem = accept(card, by, trust);
+      return problem === null ? { kind: 'done' } : refused(problem);
+    },
+    deny(id, reason, by) {
+      const card = waitingCard(id);
+      if (typeof card === 'string') return refused(card);
+      const ended = { state: 'denied', decidedAt: clock.now(), decidedBy: by, denyReason: reason } as const;
+      close(card, ended, (approval) => ({ kind: 'denied', approval, reason }));
+      cooldowns.denied(askerOf(card.call), card.same.digest, card.view, reason);
+      return { kind: 'done' };
+    },
+    list(state) {
+      expireDue();
+      const open = live().map(({ view }) => view);
+      return state === 'waiting'
+        ? open.filter((view) => view.state === 'waiting')
+        : [...open, ...records.ended(LOOK_BACK)];
+    },
+    standingFor: (bound) => standing.use(bound),
+    standing: () => standing.list(),
+    revokeStanding(id) {
+      if (!standing.end((approval) => approval.id === id)) return refused('This standing approval has already ended.');
+      changed();
+      return { kind: 'done' };
+    },
+    cancelForKey(keyId) {
+      const reason = 'The key of this client ended while the call waited.';
+      for (const card of [...cards.values()]) {
+        if (card.call.keyId === keyId) cancel(card, reason);
+        else card.callers.answerKey(keyId, { kind: 'denied', approval: card.view, reason });
+      }
+      if (standing.end((approval) => approval.keyId === keyId)) changed();
+    },
+    cancelForTool(upstreamId, tool) {
+      const reason = 'The tool changed while the call waited, so what was asked for is no longer what would run.';
+      for (const card of [...cards.values()]) {
+        if (card.call.upstreamId === upstreamId && card.call.tool === tool) cancel(card, reason);
+      }
+      if (standing.end((approval) => approval.upstreamId === upstreamId && approval.tool === tool)) changed();
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    onCard(listener) {
+      cardListeners.add(listener);
+      return () => cardListeners.delete(listener);
+    },
+  };
+}
+
+/** How many ended approvals a list shows. */
+const LOOK_BACK = 200;
+
+const NOBODY = 'No approver available: the screen is locked, or no dashboard is open.';
+
+function refused(message: string): AnswerResult {
+  return { kind: 'refused', message };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -5,12 +5,13 @@
 export interface Approvers {
   /** The returned function is called when that approver leaves (lock, tab closed). */
   arrive(kind: 'desktop' | 'dashboard'): () => void;
-  present(): boolean;
+  /** Whether anybody can answer; with a kind, whether one of that kind can. */
+  present(kind?: 'desktop' | 'dashboard'): boolean;
   onChange(listener: () => void): () => void;
 }
 
 export function createApprovers(): Approvers {
-  const present = new Set<object>();
+  const present = new Set<{ readonly kind: 'desktop' | 'dashboard' }>();
   const listeners = new Set<() => void>();
   const tell = () => {
     for (const listener of listeners) listener();
@@ -24,7 +25,8 @@ export function createApprovers(): Approvers {
         if (present.delete(approver)) tell();
       };
     },
-    present: () => present.size > 0,
+    present: (kind) =>
+      kind === undefined ? present.size > 0 : [...present].some((approver) => approver.kind === kind),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

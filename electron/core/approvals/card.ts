@@ -1,0 +1,112 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { ApprovalView, StandingScope } from '../../../shared/model.ts';
+import type { ApprovalRequest } from './approvals.ts';
+import type { Callers } from './callers.ts';
+import { canonicalArguments } from './canonical.ts';
+
+/** Two calls are the same call when a yes to one is a yes to the other. */
+export interface SameCall {
+  readonly bound: string;
+  /** Of the canonical arguments. */
+  readonly digest: string;
+}
+
+export interface Card {
+  readonly same: SameCall;
+  /** The call that is shown, and that runs. */
+  readonly call: ApprovalRequest;
+  /** The one that attached last. */
+  latest: ApprovalRequest;
+  view: ApprovalView;
+  /** False until `asked` is recorded. */
+  shown: boolean;
+  /** Monotonic. */
+  readonly openedAt: number;
+  /** Monotonic end of the time to decide, or to redeem. */
+  deadline: number;
+  stopTimer: () => void;
+  readonly callers: Callers;
+}
+
+/** Standing trust is for the caller that gets the yes, or else for the one that is most likely to come back. */
+export function trusted(card: Card): ApprovalRequest {
+  return card.callers.first() ?? card.latest;
+}
+
+export function whyNot(card: Card, argumentsSha256: string, scope: StandingScope, by: string): string | null {
+  const { view } = card;
+  if (argumentsSha256 !== view.argumentsSha256) {
+    return 'The arguments that were shown are not those of this call; look at it again.';
+  }
+  if (by === 'notification' && (scope !== 'once' || view.risk === 'destructive')) {
+    return 'A notification approves only a call that destroys nothing, and only once; open the approval to decide.';
+  }
+  if (view.risk === 'destructive' && (scope === 'minutes15' || scope === 'tool')) {
+    return 'A destructive tool is approved call by call, or for one session at most.';
+  }
+  if (scope === 'session' && trusted(card).sessionId === null) {
+    return 'This client has no session; approve the call once, for 15 minutes, or for the tool.';
+  }
+  return null;
+}
+
+export function sameCall(call: ApprovalRequest): SameCall {
+  const digest = sha256(canonicalArguments(call.argumentsText));
+  const { client, upstreamId, connection, tool, fingerprint } = call;
+  return { digest, bound: JSON.stringify([client.id, upstreamId, connection, tool, fingerprint, digest]) };
+}
+
+export function boundOf({ client, sessionId, upstreamId, connection, tool, fingerprint }: ApprovalRequest) {
+  return { clientId: client.id, sessionId, upstreamId, connection, tool, fingerprint };
+}
+
+export function trusteeOf(call: ApprovalRequest) {
+  return { ...boundOf(call), client: call.client.name, keyId: call.keyId, upstream: call.upstream };
+}
+
+export function askerOf({ client, upstreamId, tool }: ApprovalRequest) {
+  return { clientId: client.id, upstreamId, tool };
+}
+
+export function viewOf(call: ApprovalRequest, createdAt: number, expiresAt: number): ApprovalView {
+  return {
+    // SECURITY: 128 random bits, in no order, so that an id cannot be guessed from another (security.md E8).
+    id: randomBytes(16).toString('base64url'),
+    requestId: call.requestId,
+    workspace: call.workspace,
+    clientId: call.client.id,
+    client: call.client.name,
+    callsItself: call.client.callsItself,
+    upstream: call.upstream,
+    connection: call.connection,
+    tool: call.tool,
+    title: call.title,
+    risk: call.risk,
+    fingerprint: call.fingerprint,
+    rule: call.decision.rule,
+    reason: call.decision.reason,
+    argumentsText: call.argumentsText,
+    argumentsSha256: sha256(call.argumentsText),
+    state: 'waiting',
+    callerLeft: false,
+    createdAt,
+    expiresAt,
+    decidedAt: null,
+    decidedBy: null,
+    denyReason: null,
+  };
+}
+
+/** Why there is nothing left to answer. */
+export const OVER: Readonly<Record<ApprovalView['state'], string>> = {
+  waiting: 'This call still waits.',
+  approved: 'This call was already approved.',
+  redeemed: 'This call was already approved.',
+  denied: 'This call was already denied.',
+  expired: 'The time to decide about this call is over.',
+  cancelled: 'This call was cancelled: its key ended, or its tool changed.',
+};
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}
