@@ -1,7 +1,8 @@
 import type { Client, ToolDefinition, UpstreamView } from '../../../shared/model.ts';
 import { closest } from './closest.ts';
 import type { Inventory, Tool } from './inventory.ts';
-import { createSegment, type Segment, searchIn } from './search.ts';
+import { searchIn } from './search.ts';
+import { createSegment, type Segment } from './search-segment.ts';
 
 /** What the catalog asks of the upstreams. */
 export interface KnownUpstreams {

@@ -1,17 +1,19 @@
-import { STOP_WORDS, SYNONYMS, VERB_CLASSES } from './search-words.ts';
+import {
+  createSegment,
+  documentOf,
+  FIELDS,
+  fieldOf,
+  type SearchDocument,
+  type Segment,
+  VERB_CLASSES_OF,
+} from './search-segment.ts';
+import { wordsOf } from './search-text.ts';
+import { STOP_WORDS, SYNONYMS } from './search-words.ts';
 import { stem } from './stem.ts';
-
-/** One tool as it is searched. `upstream` is the person's label. */
-export interface SearchDocument {
-  readonly upstream: string;
-  readonly name: string;
-  readonly title?: string;
-  readonly description: string;
-  readonly inputSchema: unknown;
-}
 
 export interface Hit {
   readonly index: number;
+  /** Comparable within one answer only. */
   readonly score: number;
 }
 
@@ -20,68 +22,7 @@ export interface SegmentHit extends Hit {
   readonly segment: number;
 }
 
-export const FIELDS = ['upstream', 'name', 'first', 'rest', 'parameters', 'parameterTexts'] as const;
-
-export interface Weights {
-  readonly field: readonly number[];
-  readonly length: readonly number[];
-  readonly k1: number;
-  readonly synonym: number;
-  readonly quoted: number;
-  readonly odd: number;
-  readonly joined: number;
-  readonly decay: number;
-  readonly decayFrom: number;
-  readonly coverage: number;
-  readonly coveragePower: number;
-  readonly synonymCovers: number;
-  readonly verbSame: number;
-  readonly verbOther: number;
-  readonly upstreamCoverage: number;
-  readonly queryCoverage: number;
-  readonly afterColon: number;
-  readonly stopWord: number;
-}
-
-export const WEIGHTS: Weights = {
-  field: [2, 4, 2, 1, 0.8, 0.4],
-  length: [0.3, 0.4, 0.5, 0.6, 0.6, 0.6],
-  k1: 1.5,
-  synonym: 0.5,
-  quoted: 0.3,
-  odd: 0.3,
-  joined: 1,
-  decay: 0.5,
-  decayFrom: 12,
-  coverage: 0.5,
-  coveragePower: 1,
-  synonymCovers: 0.7,
-  verbSame: 0.1,
-  verbOther: 0.1,
-  upstreamCoverage: 0.1,
-  queryCoverage: 0.2,
-  afterColon: 1,
-  stopWord: 0,
-};
-
-/** The searchable form of some tools; segments are searched together as if they were one. */
-export interface Segment {
-  readonly size: number;
-  /** Sum of lengths by field. */
-  readonly totals: readonly number[];
-  /** Lengths by document and field. */
-  readonly lengths: Uint16Array;
-  /** By term: document * 8 + field, then how often, and so on; documents ascending. */
-  readonly postings: ReadonlyMap<string, readonly number[]>;
-  readonly documents: readonly Analysed[];
-}
-
-interface Analysed {
-  readonly nameTerms: readonly string[];
-  readonly upstreamTerms: readonly string[];
-  readonly verbs: ReadonlySet<string>;
-}
-
+/** Ranks tools for what an agent says it wants to do. Pure: neither reads nor keeps anything outside. */
 export function buildSearch(
   tools: readonly SearchDocument[],
   weights: Weights = WEIGHTS,
@@ -90,165 +31,233 @@ export function buildSearch(
   return (query, limit) => searchIn(segments, query, limit, weights);
 }
 
-export function createSegment(tools: readonly SearchDocument[]): Segment {
-  const postings = new Map<string, number[]>();
-  const totals = FIELDS.map(() => 0);
-  const lengths = new Uint16Array(tools.length * FIELDS.length);
-  const documents = tools.map((tool, index) => {
-    const upstream = wordsOf(tool.upstream).map(stem);
-    const nameWords = wordsOf(tool.name);
-    const name = nameWords.map(stem);
-    const [first, rest] = splitDescription(tool.description);
-    const parameters: string[] = [];
-    const parameterTexts: string[] = [];
-    collectParameters(tool.inputSchema, parameters, parameterTexts, 4);
-    const fields: readonly (readonly string[])[] = [
-      [...upstream, ...joinedOf(wordsOf(tool.upstream))],
-      [...name, ...joinedOf(nameWords)],
-      [...wordsOf(tool.title ?? ''), ...wordsOf(first)].map(stem),
-      wordsOf(rest).map(stem),
-      parameters.flatMap(wordsOf).map(stem),
-      parameterTexts.flatMap(wordsOf).map(stem),
-    ];
-    for (const [field, terms] of fields.entries()) {
-      const counts = new Map<string, number>();
-      for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
-      for (const [term, count] of counts) {
-        const list = postings.get(term);
-        if (list) list.push(index * 8 + field, count);
-        else postings.set(term, [index * 8 + field, count]);
-      }
-      totals[field]! += terms.length;
-      lengths[index * FIELDS.length + field] = Math.min(terms.length, 0xffff);
-    }
-    return {
-      nameTerms: [...new Set(name)].filter((term) => !upstream.includes(term)),
-      upstreamTerms: [...new Set(upstream)],
-      verbs: new Set(nameWords.flatMap((word) => VERB_OF.get(stem(word)) ?? [])),
-    };
-  });
-  return { size: tools.length, totals, lengths, postings, documents };
-}
-
+/**
+ * BM25F over six fields (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009), where a word and its
+ * synonyms count as one, the best of them; then the best few are weighed again by how much of the tool's name the query
+ * covers and by whether the tool does what the query's verb says. Best first, ties in the order given.
+ */
 export function searchIn(
   segments: readonly Segment[],
   query: string,
   limit: number,
   weights: Weights = WEIGHTS,
 ): readonly SegmentHit[] {
-  const size = segments.reduce((sum, segment) => sum + segment.size, 0);
-  if (size === 0 || limit <= 0) return [];
-  const averages = FIELDS.map((_, field) =>
-    Math.max(1, segments.reduce((sum, segment) => sum + segment.totals[field]!, 0) / size),
-  );
-  const idfs = new Map<string, number>();
-  const idf = (term: string): number => {
-    let known = idfs.get(term);
-    if (known === undefined) {
-      let found = 0;
-      for (const segment of segments) found += documentsWith(segment.postings.get(term));
-      known = found === 0 ? 0 : Math.log(1 + (size - found + 0.5) / (found + 0.5));
-      idfs.set(term, known);
-    }
-    return known;
-  };
+  const look = lookIn(segments);
   const concepts = conceptsOf(query, weights);
-  const verbs = verbsOf(query);
-  const total = concepts.reduce(
-    (sum, concept) => sum + concept.weight * Math.max(...concept.terms.map((t) => idf(t.term))),
-    0,
-  );
-  const hits: SegmentHit[] = [];
-  for (const [at, segment] of segments.entries()) {
-    const scores = new Float64Array(segment.size);
-    const best = new Float64Array(segment.size);
-    const matched = new Map<number, Map<string, number>>();
-    for (const concept of concepts) {
-      best.fill(0);
-      const touched: number[] = [];
-      for (const { term, weight } of concept.terms) {
-        const list = segment.postings.get(term);
-        if (!list) continue;
-        const worth = concept.weight * weight * idf(term);
-        let i = 0;
-        while (i < list.length) {
-          const document = list[i]! >> 3;
-          let frequency = 0;
-          while (i < list.length && list[i]! >> 3 === document) {
-            const field = list[i]! & 7;
-            const b = weights.length[field]!;
-            frequency +=
-              (weights.field[field]! * list[i + 1]!) /
-              (1 - b + (b * segment.lengths[document * FIELDS.length + field]!) / averages[field]!);
-            i += 2;
-          }
-          const score = (worth * frequency * (1 + weights.k1)) / (weights.k1 + frequency);
-          if (best[document] === 0) touched.push(document);
-          if (score > best[document]!) best[document] = score;
-        }
-      }
-      for (const document of touched) scores[document]! += best[document]!;
-    }
-    void matched;
-    for (let document = 0; document < segment.size; document += 1) {
-      if (scores[document]! > 0) hits.push({ segment: at, index: document, score: scores[document]! });
-    }
-  }
-  hits.sort((a, b) => b.score - a.score);
-  const covered = new Map<string, number>();
-  for (const concept of concepts) {
-    for (const { term, weight } of concept.terms) {
-      const covers = (weight < 1 ? weights.synonymCovers : 1) * Math.min(1, concept.weight * 1.5);
-      covered.set(term, Math.max(covered.get(term) ?? 0, covers));
-    }
-  }
-  const coverageOf = (terms: readonly string[]): number => {
-    let all = 0;
-    let got = 0;
-    for (const term of terms) {
-      const worth = idf(term);
-      all += worth;
-      got += worth * (covered.get(term) ?? 0);
-    }
-    return all === 0 ? 0 : got / all;
-  };
-  const top = hits.slice(0, Math.max(limit, 300)).map((hit) => {
-    const { nameTerms, upstreamTerms, verbs: does } = segments[hit.segment]!.documents[hit.index]!;
-    let factor = 1;
-    factor += weights.coverage * coverageOf(nameTerms) ** weights.coveragePower;
-    factor += weights.upstreamCoverage * coverageOf(upstreamTerms);
-    if (verbs.size > 0 && does.size > 0) {
-      factor += [...verbs].some((verb) => does.has(verb)) ? weights.verbSame : -weights.verbOther;
-    }
-    return { ...hit, score: (hit.score * factor) / (total || 1) };
-  });
-  top.sort((a, b) => b.score - a.score || a.segment - b.segment || a.index - b.index);
-  return top.slice(0, limit);
+  const wanted = verbsOf(query);
+  const covers = coverageBy(concepts, (term) => look(term).rarity);
+  const best = bestOf(scoresIn(segments, concepts, look, weights), Math.max(limit, RECONSIDERED));
+  return placesIn(segments, best)
+    .map((hit) => {
+      const traits = segments[hit.segment]?.documents[hit.index];
+      if (!traits) return hit;
+      const names = weights.nameCovered * covers(traits.name) + weights.upstreamCovered * covers(traits.upstream);
+      return { ...hit, score: hit.score * (1 + names + verbFit(wanted, traits.verbs, weights)) };
+    })
+    .sort((a, b) => b.score - a.score || a.segment - b.segment || a.index - b.index)
+    .slice(0, Math.max(0, limit));
 }
 
+export interface Weights {
+  /** By field, as in FIELDS: what one occurrence counts, and how much longer texts count less (0 to 1). */
+  readonly field: readonly number[];
+  readonly length: readonly number[];
+  /** How soon more occurrences stop counting. */
+  readonly saturation: number;
+  readonly synonym: number;
+  /** Quoted values, URLs, addresses and placeholders: they are arguments, rarely about the tool. */
+  readonly quoted: number;
+  /** Words with digits, such as ids. */
+  readonly withDigits: number;
+  /** Two words written as one: `sendemail`. */
+  readonly joined: number;
+  /** Words after the first dozen: agents say what they want first. */
+  readonly late: number;
+  readonly stopWord: number;
+  readonly nameCovered: number;
+  readonly upstreamCovered: number;
+  readonly sameVerb: number;
+  readonly otherVerb: number;
+}
+
+/** Found on the open half of the evaluation set. */
+export const WEIGHTS: Weights = {
+  field: [2, 1.4, 1.7, 0.7, 0.35, 0.4],
+  length: [0.15, 0.4, 0.5, 0.6, 0.6, 0.6],
+  saturation: 0.75,
+  synonym: 0.42,
+  quoted: 0.15,
+  withDigits: 0.3,
+  joined: 0.5,
+  late: 0.42,
+  stopWord: 0.18,
+  nameCovered: 0.6,
+  upstreamCovered: 0.15,
+  sameVerb: 0.07,
+  otherVerb: 0.15,
+};
+
+/** Hits that are weighed again. */
+const RECONSIDERED = 100;
+/** Words of a query at full weight. */
+const EARLY_WORDS = 12;
+
+/** One thing the query speaks of: a word and what means much the same. */
 interface Concept {
   readonly weight: number;
   readonly terms: readonly { readonly term: string; readonly weight: number }[];
 }
 
+/** A score for every document of all segments, one after the other: for each concept its best term. */
+function scoresIn(
+  segments: readonly Segment[],
+  concepts: readonly Concept[],
+  look: (term: string) => Looked,
+  weights: Weights,
+): Float64Array {
+  const averages = averagesOf(segments);
+  const size = sizeOf(segments);
+  const scores = new Float64Array(size);
+  const best = new Float64Array(size);
+  for (const concept of concepts) {
+    const met: number[] = [];
+    for (const { term, weight } of concept.terms) {
+      const { rarity, parts } = look(term);
+      const worth = concept.weight * weight * rarity * (1 + weights.saturation);
+      for (const { entries, lengths, offset } of parts) {
+        for (let i = 0; i < entries.length; ) {
+          const document = documentOf(entries[i]!);
+          let often = 0;
+          for (; i < entries.length && documentOf(entries[i]!) === document; i += 2) {
+            const field = fieldOf(entries[i]!);
+            const b = weights.length[field]!;
+            const length = lengths[document * FIELDS.length + field]! / averages[field]!;
+            often += (weights.field[field]! * entries[i + 1]!) / (1 - b + b * length);
+          }
+          const score = (worth * often) / (weights.saturation + often);
+          if (best[offset + document] === 0) met.push(offset + document);
+          if (score > best[offset + document]!) best[offset + document] = score;
+        }
+      }
+    }
+    for (const document of met) {
+      scores[document]! += best[document]!;
+      best[document] = 0;
+    }
+  }
+  return scores;
+}
+
+/** The best `count` of the scored documents, in their order, ties beyond the count included. */
+function bestOf(scores: Float64Array, count: number): readonly { readonly document: number; readonly score: number }[] {
+  const sorted = scores.filter((score) => score > 0).sort();
+  const least = sorted[Math.max(0, sorted.length - count)] ?? Number.POSITIVE_INFINITY;
+  const best: { readonly document: number; readonly score: number }[] = [];
+  for (let document = 0; document < scores.length; document += 1) {
+    if (scores[document]! >= least) best.push({ document, score: scores[document]! });
+  }
+  return best;
+}
+
+/** From places in one long row to segment and index; `best` is in the row's order. */
+function placesIn(
+  segments: readonly Segment[],
+  best: readonly { readonly document: number; readonly score: number }[],
+): readonly SegmentHit[] {
+  let segment = 0;
+  let offset = 0;
+  return best.map(({ document, score }) => {
+    while (document >= offset + (segments[segment]?.size ?? Number.POSITIVE_INFINITY)) {
+      offset += segments[segment]?.size ?? 0;
+      segment += 1;
+    }
+    return { segment, index: document - offset, score };
+  });
+}
+
+const sizeOf = (segments: readonly Segment[]): number => segments.reduce((sum, { size }) => sum + size, 0);
+
+function averagesOf(segments: readonly Segment[]): readonly number[] {
+  const size = Math.max(1, sizeOf(segments));
+  return FIELDS.map((_, field) =>
+    Math.max(1, segments.reduce((sum, { totals }) => sum + (totals[field] ?? 0), 0) / size),
+  );
+}
+
+/** What all segments know of one term. */
+interface Looked {
+  /** How much it says that the term is met: inverse document frequency, 0 for unknown terms. */
+  readonly rarity: number;
+  readonly parts: readonly {
+    readonly entries: readonly number[];
+    readonly lengths: Uint16Array;
+    readonly offset: number;
+  }[];
+}
+
+/** Looks every term up once. */
+function lookIn(segments: readonly Segment[]): (term: string) => Looked {
+  const size = sizeOf(segments);
+  const known = new Map<string, Looked>();
+  return (term) => {
+    const before = known.get(term);
+    if (before) return before;
+    const parts: { entries: readonly number[]; lengths: Uint16Array; offset: number }[] = [];
+    let found = 0;
+    let offset = 0;
+    for (const segment of segments) {
+      const posting = segment.postings.get(term);
+      if (posting) {
+        found += posting.documents;
+        parts.push({ entries: posting.entries, lengths: segment.lengths, offset });
+      }
+      offset += segment.size;
+    }
+    const looked = { rarity: found === 0 ? 0 : Math.log(1 + (size - found + 0.5) / (found + 0.5)), parts };
+    known.set(term, looked);
+    return looked;
+  };
+}
+
+/** How much of a name the query speaks of, 0 to 1, rare terms counting more. */
+function coverageBy(
+  concepts: readonly Concept[],
+  rarity: (term: string) => number,
+): (terms: readonly string[]) => number {
+  const covered = new Map<string, number>();
+  for (const concept of concepts) {
+    // A word at half its weight still says that the name was meant; an argument or a stop word hardly does.
+    const covers = Math.min(1, concept.weight * 1.5);
+    for (const { term } of concept.terms) covered.set(term, Math.max(covered.get(term) ?? 0, covers));
+  }
+  return (terms) => {
+    let all = 0;
+    let met = 0;
+    for (const term of terms) {
+      all += rarity(term);
+      met += rarity(term) * (covered.get(term) ?? 0);
+    }
+    return all === 0 ? 0 : met / all;
+  };
+}
+
+function verbFit(wanted: ReadonlySet<string>, does: ReadonlySet<string>, weights: Weights): number {
+  if (wanted.size === 0 || does.size === 0) return 0;
+  return [...wanted].some((verb) => does.has(verb)) ? weights.sameVerb : -weights.otherVerb;
+}
+
 function conceptsOf(query: string, weights: Weights): readonly Concept[] {
   const found = new Map<string, number>();
-  const add = (word: string, weight: number) => {
-    const term = stem(word);
-    found.set(term, Math.max(found.get(term) ?? 0, weight));
-  };
+  const add = (term: string, weight: number) => found.set(term, Math.max(found.get(term) ?? 0, weight));
   let position = 0;
   for (const { text, weight } of piecesOf(query, weights)) {
-    const words = wordsOf(text);
-    let previous: string | null = null;
-    for (const word of words) {
+    let previous = '';
+    for (const word of wordsOf(text)) {
       position += 1;
-      const late = position > weights.decayFrom ? weights.decay : 1;
-      const odd = /\d/.test(word) && word.length > 4 ? weights.odd : 1;
-      if (!STOP_WORDS.has(word)) add(word, weight * late * odd);
-      else if (weights.stopWord > 0) add(word, weight * weights.stopWord);
-      if (previous !== null)
-        found.set(previous + word, Math.max(found.get(previous + word) ?? 0, weight * weights.joined * late));
+      const here = weight * (position > EARLY_WORDS ? weights.late : 1);
+      const odd = word.length > 4 && /\d/.test(word) ? weights.withDigits : 1;
+      add(stem(word), STOP_WORDS.has(word) ? weight * weights.stopWord : here * odd);
+      if (previous !== '') add(previous + word, here * weights.joined);
       previous = word;
     }
   }
@@ -256,106 +265,39 @@ function conceptsOf(query: string, weights: Weights): readonly Concept[] {
     weight,
     terms: [
       { term, weight: 1 },
-      ...(SYNONYMS_OF.get(term) ?? []).map((other) => ({ term: other, weight: weights.synonym })),
+      ...(SYNONYMS_OF.get(term) ?? []).map((synonym) => ({ term: synonym, weight: weights.synonym })),
     ],
   }));
 }
 
+/** The query cut into what is said and what is only a value. */
 function piecesOf(query: string, weights: Weights): readonly { readonly text: string; readonly weight: number }[] {
-  const pieces: { text: string; weight: number }[] = [];
-  let last = 0;
-  const ODD =
-    /"[^"]{1,400}"|“[^”]{1,400}”|(?<![\p{L}\p{N}])'[^']{1,400}'(?![\p{L}\p{N}])|`[^`]{1,400}`|<[^<>]{1,100}>|https?:\/\/\S+|\S+@\S+\.\S+/gu;
-  for (const match of query.matchAll(ODD)) {
-    pieces.push({ text: query.slice(last, match.index), weight: 1 });
-    pieces.push({ text: match[0], weight: weights.quoted });
-    last = match.index + match[0].length;
+  const pieces: { readonly text: string; readonly weight: number }[] = [];
+  let end = 0;
+  for (const { 0: value, index } of query.matchAll(VALUES)) {
+    pieces.push({ text: query.slice(end, index), weight: 1 }, { text: value, weight: weights.quoted });
+    end = index + value.length;
   }
-  pieces.push({ text: query.slice(last), weight: 1 });
-  return pieces;
+  return [...pieces, { text: query.slice(end), weight: 1 }];
 }
 
+const VALUES =
+  /"[^"]{1,400}"|“[^”]{1,400}”|(?<![\p{L}\p{N}])'[^']{1,400}'(?![\p{L}\p{N}])|`[^`]{1,400}`|<[^<>]{1,100}>|https?:\/\/\S{1,400}|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}/gu;
+
+/** Classes of the first verb. */
 function verbsOf(query: string): ReadonlySet<string> {
   for (const word of wordsOf(query)) {
-    const classes = VERB_OF.get(stem(word));
+    const classes = VERB_CLASSES_OF.get(stem(word));
     if (classes) return new Set(classes);
   }
   return new Set();
 }
 
-function wordsOf(text: string): readonly string[] {
-  return (
-    text
-      .replace(/([\p{Ll}\d])(\p{Lu})/gu, '$1 $2')
-      .replace(/(\p{Lu})(\p{Lu}\p{Ll})/gu, '$1 $2')
-      .toLowerCase()
-      .match(/[\p{L}\p{N}]+/gu) ?? []
-  );
-}
-
-function joinedOf(words: readonly string[]): readonly string[] {
-  const joined: string[] = [];
-  for (let i = 0; i + 1 < words.length; i += 1) joined.push(words[i]! + words[i + 1]!);
-  return joined;
-}
-
-function splitDescription(text: string): readonly [string, string] {
-  const end = /[.!?](?=\s)|\n\s*\n|\n/.exec(text);
-  return end ? [text.slice(0, end.index), text.slice(end.index)] : [text, ''];
-}
-
-function collectParameters(schema: unknown, names: string[], texts: string[], depth: number): void {
-  if (depth === 0 || typeof schema !== 'object' || schema === null) return;
-  const { properties, items, anyOf, oneOf, allOf } = schema as Record<string, unknown>;
-  if (typeof properties === 'object' && properties !== null) {
-    for (const [name, property] of Object.entries(properties)) {
-      names.push(name);
-      if (typeof property !== 'object' || property === null) continue;
-      const { description, enum: values } = property as Record<string, unknown>;
-      if (typeof description === 'string') texts.push(description);
-      if (Array.isArray(values))
-        for (const value of values.slice(0, 50)) if (typeof value === 'string') texts.push(value);
-      collectParameters(property, names, texts, depth - 1);
-    }
-  }
-  collectParameters(items, names, texts, depth - 1);
-  for (const list of [anyOf, oneOf, allOf])
-    if (Array.isArray(list)) for (const item of list) collectParameters(item, names, texts, depth - 1);
-}
-
-function documentsWith(list: readonly number[] | undefined): number {
-  if (!list) return 0;
-  let count = 0;
-  let last = -1;
-  for (let i = 0; i < list.length; i += 2) {
-    const document = list[i]! >> 3;
-    if (document !== last) count += 1;
-    last = document;
-  }
-  return count;
-}
-
 const SYNONYMS_OF: ReadonlyMap<string, readonly string[]> = (() => {
-  const of = new Map<string, Set<string>>();
-  for (const group of SYNONYMS) {
-    const terms = [...new Set(group.split(' ').map(stem))];
-    for (const term of terms) {
-      const set = of.get(term) ?? new Set<string>();
-      for (const other of terms) if (other !== term) set.add(other);
-      of.set(term, set);
-    }
+  const groups = SYNONYMS.map((group) => [...new Set(group.split(' ').map(stem))]);
+  const of = new Map<string, ReadonlySet<string>>();
+  for (const group of groups) {
+    for (const term of group) of.set(term, new Set([...(of.get(term) ?? []), ...group]));
   }
-  return new Map([...of].map(([term, set]) => [term, [...set]]));
-})();
-
-const VERB_OF: ReadonlyMap<string, readonly string[]> = (() => {
-  const of = new Map<string, string[]>();
-  for (const [name, verbs] of Object.entries(VERB_CLASSES)) {
-    for (const verb of verbs.split(' ')) {
-      const list = of.get(stem(verb)) ?? [];
-      list.push(name);
-      of.set(stem(verb), list);
-    }
-  }
-  return of;
+  return new Map([...of].map(([term, all]) => [term, [...all].filter((other) => other !== term)]));
 })();
