@@ -20,6 +20,15 @@ export function recordTo(file) {
 }
 
 const object = (properties = {}, required = []) => ({ type: 'object', properties, required });
+const HEADER_TOOL = {
+  name: 'with_header',
+  description: 'Parameters that are repeated in headers.',
+  inputSchema: object({
+    region: { type: 'string', 'x-mcp-header': 'Region' },
+    nested: { type: 'object', properties: { n: { type: 'integer', 'x-mcp-header': 'Count' } } },
+    other: { type: 'string' },
+  }),
+};
 const LATEST = '2025-11-25';
 const MODERN = '2026-07-28';
 const META = 'io.modelcontextprotocol/';
@@ -96,6 +105,7 @@ export function createAnswers(options, send) {
   function listed() {
     const wanted = typeof options.tools === 'string' ? options.tools.split(',').filter(Boolean) : null;
     const all = catalogue();
+    if (options['header-tool']) all.push(HEADER_TOOL);
     const many = Number(options.many ?? 0);
     for (let i = 0; i < many; i += 1)
       all.push({ name: `tool_${i}`, description: `Number ${i}.`, inputSchema: object() });

@@ -14,6 +14,8 @@
 //   --sse-only                   an HTTP+SSE server of 2024-11-05: POST /mcp answers 404, GET /mcp is the event stream
 //   --json                       answers as application/json where it can, not as an event stream
 //   --no-session                 gives no Mcp-Session-Id
+//   --forget-sessions=N          answers the first N tools/call with 404, as a server that lost its sessions does
+//   --header-tool                lists `with_header`, whose parameters are marked with x-mcp-header
 //   --status=CODE                answers every POST with this status;  --status-on-call=CODE only tools/call
 //   --challenge=TEXT             WWW-Authenticate of such an answer;   --set-cookie=TEXT on every answer
 //   --token=TEXT                 401 for every POST without `Authorization: Bearer TEXT`
@@ -71,9 +73,15 @@ function openStream(url, response) {
   responses.set('stream', response);
 }
 
+let forgets = Number(options['forget-sessions'] ?? 0);
+
 function post(request, body, response) {
   const message = JSON.parse(body);
   const isCall = message.method === 'tools/call';
+  if (isCall && forgets > 0) {
+    forgets -= 1;
+    return response.writeHead(404).end();
+  }
   const status = options.status ?? (isCall ? options['status-on-call'] : undefined);
   const refused = options.token && request.headers.authorization !== `Bearer ${options.token}`;
   if (status || refused) {

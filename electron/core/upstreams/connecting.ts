@@ -1,5 +1,4 @@
 import { homedir } from 'node:os';
-import type { PriorDiscovery } from '@modelcontextprotocol/client';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
@@ -59,30 +58,29 @@ export async function connectUpstream(
   // Not before something is started: reading the SDK takes longer than the rest of our start.
   const { openLink } = await import('./link.ts');
   const identity = JSON.stringify([command, endpointOf(transport), ...secretPlaces(definition.id, transport).keys()]);
-  const connect = (prior: PriorDiscovery | null) =>
-    openLink({
-      name,
-      url: transport.kind === 'http' ? transport.url : null,
-      version: parts.version,
-      clock: parts.clock,
-      limits: parts.limits,
-      markers: parts.markers,
-      open,
-      prior,
-      signal,
-      onListChanged: events.onListChanged,
-      onEnded: events.onEnded,
-      onRefusedRequest: refusals(parts),
-    });
-
-  const known: PriorDiscovery | null = transport.kind === 'demo' ? { kind: 'legacy' } : parts.eras.known(identity);
-  const first = await connect(known);
-  if (first.kind === 'failure' && known !== null && first.errorClass === 'upstream_unreachable' && !signal.aborted) {
-    // Perhaps it speaks another era since the verdict was noted: the next start asks again.
-    parts.eras.forget(identity);
-  }
-  if (first.kind === 'link' && transport.kind !== 'demo') parts.eras.note(identity, first.verdict);
-  return first;
+  const isDemo = transport.kind === 'demo';
+  return openLink({
+    name,
+    url: transport.kind === 'http' ? transport.url : null,
+    version: parts.version,
+    clock: parts.clock,
+    limits: parts.limits,
+    markers: parts.markers,
+    open(exchange, style) {
+      events.onOpening();
+      return open(exchange, style);
+    },
+    prior: isDemo ? { kind: 'legacy' } : parts.eras.known(identity),
+    noteEra(verdict) {
+      if (isDemo) return;
+      if (verdict === null) parts.eras.forget(identity);
+      else parts.eras.note(identity, verdict);
+    },
+    signal,
+    onListChanged: events.onListChanged,
+    onEnded: events.onEnded,
+    onRefusedRequest: refusals(parts),
+  });
 }
 
 type Secrets = { readonly kind: 'read'; readonly values: Readonly<Record<string, string>> } | Failure;

@@ -1,4 +1,5 @@
 import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/client';
+import { z } from 'zod';
 import type { Clock } from '../platform.ts';
 
 /** How one request of ours ended. The result is the upstream's own, before the SDK has looked at it. */
@@ -7,6 +8,20 @@ export type Answer =
   | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown }
   | { readonly kind: 'cut'; readonly why: Cut }
   | { readonly kind: 'threw'; readonly error: unknown };
+
+/** Sends one request of ours. Progress is asked for when somebody wants to be told. */
+export type Ask = (
+  method: string,
+  params: Record<string, unknown>,
+  options: { readonly signal: AbortSignal; readonly headers?: Record<string, string> },
+  onProgress?: (progress: Progress) => void,
+) => Promise<Answer>;
+
+export interface Progress {
+  readonly progress: number;
+  readonly total?: number;
+  readonly message?: string;
+}
 
 /** The answer was too large; its stream ended without it; the upstream ended. */
 export type Cut = 'too_large' | 'stream_ended' | 'ended';
@@ -18,8 +33,11 @@ export type Cut = 'too_large' | 'stream_ended' | 'ended';
 export interface Exchange {
   /** What the SDK's client is connected to. */
   wrap(inner: Transport, processId: number | null): Transport;
-  /** `send` must call the client's `request` at once. */
-  ask(send: () => Promise<unknown>): Promise<Answer>;
+  /**
+   * `send` must call the client's `request` at once. Progress is taken from the wire too: the SDK hands it on one turn
+   * later and drops what came right before the answer.
+   */
+  ask(send: () => Promise<unknown>, onProgress?: (progress: Progress) => void): Promise<Answer>;
   /** Ends the wait for one answer, or for all of them. */
   cut(id: RequestId | null, why: Cut): void;
   /** Aborted a moment after nobody waits for the answer any more. */
@@ -32,7 +50,11 @@ export function createExchange(clock: Clock): Exchange {
   let next: Slot | null = null;
 
   function receive(message: JSONRPCMessage): JSONRPCMessage {
-    if ('method' in message || message.id === undefined) return message;
+    if ('method' in message) {
+      if (message.method === 'notifications/progress') report(message.params);
+      return message;
+    }
+    if (message.id === undefined) return message;
     const slot = open.get(message.id);
     if (!slot) return message;
     if ('error' in message) {
@@ -42,6 +64,17 @@ export function createExchange(clock: Clock): Exchange {
     }
     slot.settle({ kind: 'result', result: message.result });
     return { jsonrpc: '2.0', id: message.id, result: { resultType: 'complete', content: [], tools: [], ...CACHE } };
+  }
+
+  function report(params: unknown): void {
+    const parsed = progressSchema.safeParse(params);
+    if (!parsed.success) return;
+    const { progressToken, progress, total, message } = parsed.data;
+    open.get(progressToken)?.onProgress({
+      progress,
+      ...(total === undefined ? {} : { total }),
+      ...(message === undefined ? {} : { message }),
+    });
   }
 
   return {
@@ -73,12 +106,13 @@ export function createExchange(clock: Clock): Exchange {
       return processId === null ? outer : Object.assign(outer, { stderr: null, pid: processId });
     },
 
-    ask(send) {
+    ask(send, onProgress = () => {}) {
       return new Promise((resolve) => {
         const leave = new AbortController();
         const slot: Slot = {
           id: null,
           leave,
+          onProgress,
           settle(answer) {
             if (slot.id !== null) open.delete(slot.id);
             if (answer.kind === 'cut' || answer.kind === 'threw') clock.after(LINGER_MS, () => leave.abort());
@@ -107,9 +141,17 @@ export function createExchange(clock: Clock): Exchange {
 interface Slot {
   id: RequestId | null;
   readonly leave: AbortController;
+  onProgress(progress: Progress): void;
   settle(answer: Answer): void;
 }
 
+/** We ask for progress under the id of the request. */
+const progressSchema = z.looseObject({
+  progressToken: z.union([z.string(), z.number()]),
+  progress: z.number(),
+  total: z.number().optional(),
+  message: z.string().optional(),
+});
 /** Long enough for a cancellation to be sent before the connection that it is about is given up. */
 const LINGER_MS = 1_000;
 /** Required of every list on the modern era; the SDK gets a stand-in for the answer and checks it. */

@@ -1,6 +1,5 @@
-import type { RequestOptions } from '@modelcontextprotocol/client';
 import type { Clock } from '../platform.ts';
-import type { Answer } from './exchange.ts';
+import type { Answer, Ask } from './exchange.ts';
 import { faultOf } from './faults.ts';
 import { inWords, sizeInWords, type UpstreamLimits } from './limits.ts';
 import type { ArgumentMarkers } from './marker.ts';
@@ -20,7 +19,7 @@ interface CallParts {
   readonly clock: Clock;
   readonly limits: UpstreamLimits;
   readonly markers: ArgumentMarkers;
-  ask(method: string, params: Record<string, unknown>, options: RequestOptions): Promise<Answer>;
+  ask: Ask;
   ending(): string | null;
   inputSchema(tool: string): unknown;
 }
@@ -45,17 +44,13 @@ export function createLinkCall(parts: CallParts): (call: LinkCall) => Promise<Li
       if (why !== null) return { kind: 'cancelled' };
       const meta = withoutEnvelope(call.meta);
       const params = { name: call.tool, arguments: placed.marker, ...(meta === null ? {} : { _meta: meta }) };
-      const sent = parts.ask('tools/call', params, {
-        signal: abort.signal,
-        headers: parameterHeaders(parts.inputSchema(call.tool), call.argumentsText),
-        onprogress(progress) {
-          cancelLimit();
-          if (why !== null) return;
-          cancelLimit = clock.after(limits.callMs, () => stop('timeout'));
-          call.onProgress(progress);
-        },
+      const headers = parameterHeaders(parts.inputSchema(call.tool), call.argumentsText);
+      const answer = await parts.ask('tools/call', params, { signal: abort.signal, headers }, (progress) => {
+        if (why !== null) return;
+        cancelLimit();
+        cancelLimit = clock.after(limits.callMs, () => stop('timeout'));
+        call.onProgress(progress);
       });
-      const answer = await sent;
       // A limit or the caller ended the wait: that is the ending, whatever the SDK makes of it.
       return answer.kind === 'threw' && why !== null ? stopped(why, parts) : outcomeOf(answer, parts);
     } finally {

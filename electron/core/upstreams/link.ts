@@ -1,15 +1,9 @@
-import {
-  Client,
-  type PriorDiscovery,
-  ProtocolError,
-  ProtocolErrorCode,
-  type RequestOptions,
-} from '@modelcontextprotocol/client';
+import { Client, type PriorDiscovery, ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import type { Era } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel, Failure } from './channel.ts';
-import { type Answer, createExchange, type Exchange } from './exchange.ts';
+import { type Ask, createExchange, type Exchange } from './exchange.ts';
 import { type Fault, faultOf, mayBeSseOnly, neverAnswered } from './faults.ts';
 import { inWords, type UpstreamLimits } from './limits.ts';
 import { createLinkCall, type LinkCall, type LinkOutcome } from './link-call.ts';
@@ -28,6 +22,8 @@ export interface LinkParts {
   open(exchange: Exchange, style: 'usual' | 'sse'): Channel;
   /** The verdict of an earlier start. */
   readonly prior: PriorDiscovery | null;
+  /** What this start found out about the era, for the next one; null: an earlier verdict is in doubt. */
+  noteEra(verdict: PriorDiscovery | null): void;
   /** Ends an opening that is no longer wanted. */
   readonly signal: AbortSignal;
   onListChanged(): void;
@@ -41,8 +37,6 @@ export interface LinkParts {
 export interface Link {
   readonly kind: 'link';
   readonly era: Era;
-  /** For the next start. */
-  readonly verdict: PriorDiscovery;
   readonly pid: number | null;
   readonly callsItself: string | null;
   list(signal: AbortSignal): Promise<Listing>;
@@ -62,6 +56,7 @@ export async function openLink(parts: LinkParts): Promise<Link | Failure> {
     }
     // Servers on old SDKs end at any request before `initialize`, the question for their era included.
     if (first.endedAtProbe) {
+      parts.noteEra(LEGACY);
       const again = await connect(parts, deadline, LEGACY, 'usual');
       return again.kind === 'link' ? again : again.failure;
     }
@@ -116,31 +111,39 @@ async function connect(
     const ending = channel.ending();
     await channel.close();
     if (deadline.isOver()) return notConnected(timedOut(parts, channel));
-    if (channel.pid !== null || parts.url === null) {
-      const failure = ending === null ? badHandshake(parts) : endedAtStart(parts, ending);
-      return { kind: 'not', failure, fault: faultOf(error, parts.url), endedAtProbe: probing && ending !== null };
-    }
     const fault = faultOf(error, parts.url);
+    if (parts.url === null) {
+      if (ending === null) parts.noteEra(null);
+      const failure = ending === null ? badHandshake(parts) : endedAtStart(parts, ending);
+      return { kind: 'not', failure, fault, endedAtProbe: probing && ending !== null };
+    }
+    if (fault.status !== null) parts.noteEra(null);
     return { kind: 'not', failure: unreachable(parts, fault), fault, endedAtProbe: false };
   }
   isOpen = true;
 
   const discover = client.getDiscoverResult();
   const era = client.getProtocolEra() === 'modern' ? 'modern' : 'legacy';
+  if (style === 'usual') parts.noteEra(era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY);
   if (era === 'modern' && client.getServerCapabilities()?.tools?.listChanged) void listen(client, parts, () => isOpen);
-  const ask = (method: string, params: Record<string, unknown>, options: RequestOptions): Promise<Answer> =>
-    exchange.ask(() => client.request({ method, params }, ANYTHING, { ...options, timeout: NO_TIMEOUT }));
+  const ask: Ask = (method, params, options, onProgress) => {
+    // The SDK adds the progress token; progress itself comes from the exchange.
+    const wanted = onProgress === undefined ? {} : { onprogress: () => {} };
+    const send = () => client.request({ method, params }, ANYTHING, { ...options, ...wanted, timeout: NO_TIMEOUT });
+    return exchange.ask(send, onProgress);
+  };
   const schemas = new Map<string, unknown>();
   return {
     kind: 'link',
     era,
-    verdict: era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY,
     pid: channel.pid,
     callsItself: client.getServerVersion()?.name ?? null,
     async list(signal) {
       if (!client.getServerCapabilities()?.tools) return { kind: 'listed', tools: [] };
       const listing = await listTools(ask, signal, parts);
       if (listing.kind === 'listed') rememberSchemas(schemas, listing.tools);
+      // With a verdict from earlier the handshake of the modern era asks nothing: this is its first answer.
+      else if (!probing) parts.noteEra(null);
       return listing;
     },
     call: createLinkCall({

@@ -1,12 +1,9 @@
-import type { RequestOptions } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import type { Failure } from './channel.ts';
-import type { Answer } from './exchange.ts';
+import type { Answer, Ask } from './exchange.ts';
 import { faultOf } from './faults.ts';
 
 export type Listing = { readonly kind: 'listed'; readonly tools: readonly unknown[] } | Failure;
-
-type Ask = (method: string, params: Record<string, unknown>, options: RequestOptions) => Promise<Answer>;
 
 interface ListingParts {
   readonly name: string;

@@ -22,6 +22,8 @@ export interface SupervisorParts {
 }
 
 export interface LinkEvents {
+  /** A process is started, or a connection made: each counts. */
+  onOpening(): void;
   onListChanged(): void;
   onEnded(how: string): void;
 }
@@ -87,10 +89,12 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     set('starting', null);
     await closing;
     if (signal.aborted) return;
-    starts = [...starts.filter((at) => at > clock.monotonic() - MINUTE_MS), clock.monotonic()];
     let isCurrent = true;
     let endedEarly: string | null = null;
     const opened = await parts.connect(signal, {
+      onOpening() {
+        starts = [...starts.filter((at) => at > clock.monotonic() - MINUTE_MS), clock.monotonic()];
+      },
       onListChanged: () => isCurrent && link !== null && relisting.soon(),
       onEnded(how) {
         if (!isCurrent) return;

@@ -219,7 +219,6 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       };
       const member = take(definition);
       record(definition, 'upstream_added', { endpoint: endpointOf(transport), secrets: [...needed.keys()] });
-      tell(id);
       void member.start();
       return done(id);
     },
