@@ -39,6 +39,7 @@ export function App({ connection }: { readonly connection: Connection }) {
 function Frame({ connection }: { readonly connection: Connection }) {
   const [screen, go] = useScreen();
   const [connected, setConnected] = useState(true);
+  const [reviewing, setReviewing] = useState<string | null>(null);
   useEffect(() => connection.onConnected(setConnected), [connection]);
   const status = useLive('status', {}, ['status', 'approvals', 'confirmations']).data;
   const waiting = status?.waiting ?? 0;
@@ -57,7 +58,10 @@ function Frame({ connection }: { readonly connection: Connection }) {
             key={name}
             className={`nav-item ${name === screen ? 'current' : ''}`}
             aria-current={name === screen ? 'page' : undefined}
-            onPress={() => go(name)}
+            onPress={() => {
+              setReviewing(null);
+              go(name);
+            }}
           >
             <span className={`nav-icon icon-${name}`} aria-hidden="true" />
             {label}
@@ -81,8 +85,15 @@ function Frame({ connection }: { readonly connection: Connection }) {
         <Header status={status} connected={connected} />
         <main className="main" tabIndex={-1}>
           {screen === 'approvals' && <ApprovalsScreen />}
-          {screen === 'tools' && <ToolsScreen />}
-          {screen === 'upstreams' && <UpstreamsScreen onReview={() => go('tools')} />}
+          {screen === 'tools' && <ToolsScreen reviewing={reviewing} onReview={setReviewing} />}
+          {screen === 'upstreams' && (
+            <UpstreamsScreen
+              onReview={(upstream) => {
+                setReviewing(upstream);
+                go('tools');
+              }}
+            />
+          )}
           {screen === 'audit' && <AuditScreen />}
           {screen === 'clients' && <ClientsScreen />}
           {screen === 'policy' && <PolicyScreen />}

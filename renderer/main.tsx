@@ -5,6 +5,11 @@ import { openBridge } from './bridge.ts';
 import { SignedOut } from './screens/signed-out.tsx';
 import './styles.css';
 
+// A link pasted into an open tab changes only the fragment, which loads nothing by itself.
+window.addEventListener('hashchange', () => {
+  if (window.location.hash.startsWith('#sign-in=')) window.location.reload();
+});
+
 const root = createRoot(document.getElementById('root')!);
 const opened = await openBridge();
 root.render(

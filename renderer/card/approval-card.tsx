@@ -75,10 +75,16 @@ function Facts({ approval }: { readonly approval: ApprovalView }) {
       )}
       <dt>Why you are asked</dt>
       <dd>
-        {approval.rule === null ? 'No rule matches' : <code>{approval.rule}</code>}{' '}
-        <span className="quiet">
-          <Visible text={approval.reason} />
-        </span>
+        {approval.rule !== null && (
+          <>
+            rule{' '}
+            <code>
+              <Visible text={approval.rule} />
+            </code>
+            {' · '}
+          </>
+        )}
+        <Visible text={approval.reason} />
       </dd>
     </dl>
   );

@@ -10,7 +10,7 @@ const RECENT_AT_MOST = 20;
 
 const STATES: Readonly<Record<ApprovalState, string>> = {
   waiting: 'waits',
-  approved: 'approved, not yet taken up',
+  approved: 'approved',
   redeemed: 'approved',
   denied: 'denied',
   expired: 'expired',
@@ -36,6 +36,7 @@ export function RecentDecisions({ approvals }: { readonly approvals: readonly Ap
               <span className="quiet">
                 {' '}
                 for <Visible text={approval.client} />
+                {approval.state === 'approved' && ' · waits for the caller to ask again'}
                 {approval.denyReason && (
                   <>
                     {' '}

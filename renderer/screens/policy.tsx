@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { Button, Label, TextArea, TextField } from 'react-aria-components';
+import type { RuleMatch } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
 import { messageOf, useBridge, useLive } from '../live.ts';
 import { EffectBadge } from '../parts/badges.tsx';
@@ -44,7 +45,7 @@ export function PolicyScreen() {
                 </span>
               </span>
               <span className="quiet">
-                <Visible text={Object.keys(rule.match).join(', ') || 'every call'} />
+                <Visible text={sayMatch(rule.match)} />
               </span>
             </li>
           ))}
@@ -68,6 +69,13 @@ export function PolicyScreen() {
       )}
     </div>
   );
+}
+
+/** `risk read · tool delete_*`; conditions on arguments are only named, the YAML has them. */
+function sayMatch({ arguments: condition, ...match }: RuleMatch): string {
+  const said = Object.entries(match).map(([name, values]) => `${name} ${values.join(' or ')}`);
+  if (condition !== undefined) said.push('certain arguments');
+  return said.join(' · ') || 'every call';
 }
 
 function Draft(props: { readonly text: string; onChange(text: string): void; onClose(): void }) {

@@ -9,14 +9,13 @@ import { ReviewPanel } from './review.tsx';
 import { ToolText } from './tool-text.tsx';
 
 /** Find tools as an agent would, see all of them by upstream, and review what is new. */
-export function ToolsScreen() {
+export function ToolsScreen({ reviewing, onReview }: Reviewing) {
   const [query, setQuery] = useState('');
-  const [reviewing, setReviewing] = useState<string | null>(null);
   const tools = useLive('toolsList', {}, ['tools', 'upstreams']);
   const groups = byUpstream(tools.data ?? []);
   const reviewed = groups.find((group) => group.upstreamId === reviewing);
   if (reviewed) {
-    return <ReviewPanel key={reviewed.upstreamId} {...reviewed} onClose={() => setReviewing(null)} />;
+    return <ReviewPanel key={reviewed.upstreamId} {...reviewed} onClose={() => onReview(null)} />;
   }
   return (
     <div className="screen">
@@ -38,13 +37,22 @@ export function ToolsScreen() {
             </Empty>
           )}
           {groups.map((group) => (
-            <UpstreamTools key={group.upstreamId} {...group} onReview={() => setReviewing(group.upstreamId)} />
+            <UpstreamTools key={group.upstreamId} {...group} onReview={() => onReview(group.upstreamId)} />
           ))}
         </>
       )}
     </div>
   );
 }
+
+interface Reviewing {
+  /** Id of the upstream whose tools are being reviewed; null shows the list. */
+  readonly reviewing: string | null;
+  onReview(upstreamId: string | null): void;
+}
+
+/** Longer lists open when asked: thousands of rows would make the screen slow. */
+const ROWS_AT_FIRST = 60;
 
 interface Group {
   readonly upstreamId: string;
@@ -61,7 +69,7 @@ function Found({ query }: { readonly query: string }) {
   const asked = useDeferredValue(query);
   const answer = useLive('toolsFind', { query: asked, limit: 20 }, ['tools', 'upstreams', 'policy']);
   return (
-    <section aria-label="Found tools" aria-live="polite">
+    <section className="found" aria-label="Found tools" aria-live="polite">
       <Problem message={answer.problem} />
       {answer.data?.notes.map((note) => (
         <p key={note} className="note">
@@ -100,6 +108,8 @@ function Found({ query }: { readonly query: string }) {
 }
 
 function UpstreamTools({ upstream, tools, onReview }: Group & { onReview(): void }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? tools : tools.slice(0, ROWS_AT_FIRST);
   const waiting = tools.filter((tool) => tool.offered !== null && tool.state !== 'gone');
   return (
     <section aria-label={`Tools of ${upstream}`}>
@@ -108,16 +118,21 @@ function UpstreamTools({ upstream, tools, onReview }: Group & { onReview(): void
           <Visible text={upstream} /> <span className="quiet">{tools.length} tools</span>
         </h3>
         {waiting.length > 0 && (
-          <Button className="button accent" onPress={onReview}>
+          <Button className="button small accent" onPress={onReview}>
             Review {waiting.length} {waiting.length === 1 ? 'tool' : 'tools'}
           </Button>
         )}
       </div>
       <ul className="list">
-        {tools.map((tool) => (
+        {shown.map((tool) => (
           <ToolRow key={tool.name} tool={tool} />
         ))}
       </ul>
+      {shown.length < tools.length && (
+        <Button className="link" onPress={() => setAll(true)}>
+          Show all {tools.length} tools of {upstream}
+        </Button>
+      )}
     </section>
   );
 }

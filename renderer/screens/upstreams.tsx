@@ -10,7 +10,7 @@ import { timeAgo } from '../parts/time.ts';
 import { AddUpstream } from './add-upstream.tsx';
 
 /** The MCP servers behind Gatehouse: what they are, how they are, and what to do about it. */
-export function UpstreamsScreen({ onReview }: { onReview(): void }) {
+export function UpstreamsScreen({ onReview }: { onReview(upstreamId: string): void }) {
   const upstreams = useLive('upstreamsList', {}, ['upstreams', 'tools']);
   const [adding, setAdding] = useState(false);
   return (
@@ -32,7 +32,7 @@ export function UpstreamsScreen({ onReview }: { onReview(): void }) {
         </Empty>
       )}
       {upstreams.data?.map((upstream) => (
-        <Upstream key={upstream.id} upstream={upstream} onReview={onReview} />
+        <Upstream key={upstream.id} upstream={upstream} onReview={() => onReview(upstream.id)} />
       ))}
     </div>
   );

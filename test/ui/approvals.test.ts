@@ -1,0 +1,309 @@
+import { createHash } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { aConfirmation, anApproval, aStanding } from '../support/fake-core.ts';
+import { askedFor, openTab, openUi, type Tab, type Ui } from '../support/ui.ts';
+
+let ui: Ui;
+let tab: Tab;
+beforeAll(async () => {
+  ui = await openUi();
+});
+afterAll(() => ui.close());
+afterEach(() => tab.close());
+
+const approve = () => tab.page.getByRole('button', { name: 'Approve once' });
+const deny = () => tab.page.getByRole('button', { name: 'Deny', exact: true });
+/** Until the guard has let go and the end of the arguments was seen. */
+const armed = () => tab.page.waitForSelector('button.approve:enabled');
+
+describe('answering a call', () => {
+  test('a mouse click on Approve sends the digest of the exact text that was shown', async () => {
+    const argumentsText = '{"n":9007199254740993, "b":1.0}';
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText })));
+    expect(await tab.page.getByLabel('Arguments as a tree').innerText()).toContain('9007199254740993');
+    await tab.page.getByText('Exact text').click();
+    expect(await tab.page.getByLabel('Arguments as exact text').textContent()).toBe(argumentsText);
+    await armed();
+    await approve().click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    const argumentsSha256 = createHash('sha256').update(argumentsText).digest('hex');
+    expect(askedFor(tab.core, 'approvalApprove')).toEqual([{ approval: 'a1', argumentsSha256, scope: 'once' }]);
+    expect(tab.core.asked.find((asked) => asked.name === 'approvalApprove')?.caller.origin).toBe('dashboard');
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('a yes for longer is chosen by hand and named on the button', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
+    await tab.page.getByText('15 minutes').click();
+    await armed();
+    await tab.page.getByRole('button', { name: 'Approve for 15 minutes' }).click();
+    await tab.page.getByText('Standing approvals').waitFor();
+    expect(askedFor(tab.core, 'approvalApprove')).toMatchObject([{ scope: 'minutes15' }]);
+    await tab.page.getByRole('button', { name: 'Revoke' }).click();
+    await tab.page.getByText('Standing approvals').waitFor({ state: 'detached' });
+    expect(tab.core.state.standing).toEqual([]);
+  });
+
+  test('a denial takes its reason to the agent', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
+    await tab.page.getByRole('button', { name: 'Deny with a reason…' }).click();
+    await tab.page.getByLabel('What the agent is told').fill('use staging');
+    await tab.page.waitForSelector('button.deny:enabled');
+    await tab.page.getByRole('button', { name: 'Deny with this reason' }).click();
+    await tab.page.getByText('“use staging”').waitFor();
+    expect(askedFor(tab.core, 'approvalDeny')).toEqual([{ approval: 'a1', reason: 'use staging' }]);
+  });
+
+  test('a refused answer says why beside the buttons', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsSha256: 'shown' })));
+    await armed();
+    tab.core.state.approvals[0] = anApproval({ argumentsSha256: 'other' });
+    await approve().click();
+    await tab.page.getByText('These are not the arguments that were shown.').waitFor();
+    expect(tab.core.state.approvals[0]?.state).toBe('waiting');
+  });
+
+  test('a confirmation is shown line by line and confirmed by hand', async () => {
+    tab = await openTab(ui, (core) => core.state.confirmations.push(aConfirmation()));
+    await tab.page.getByText('weather-server', { exact: true }).waitFor();
+    await armed();
+    await tab.page.getByRole('button', { name: 'Confirm' }).click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'confirmationAnswer')).toEqual([{ confirmation: 'f1', answer: 'confirm' }]);
+  });
+
+  test('the dashboard says what approving there means', async () => {
+    tab = await openTab(ui);
+    await tab.page.getByText('This tab approves.').waitFor();
+    await tab.page.getByRole('button', { name: 'Understood' }).click();
+    await tab.page.reload();
+    await tab.page.getByRole('heading', { level: 2 }).waitFor();
+    expect(await tab.page.getByText('This tab approves.').count()).toBe(0);
+  });
+});
+
+describe('what is not a person’s answer', () => {
+  test('a click in the first 500 ms after a card appears is ignored', async () => {
+    tab = await openTab(ui);
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    tab.core.state.approvals.push(anApproval());
+    tab.core.tell('approvals');
+    await approve().waitFor();
+    const box = (await approve().boundingBox())!;
+    for (let i = 0; i < 4; i++) await tab.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    expect(askedFor(tab.core, 'approvalApprove')).toEqual([]);
+    await armed();
+    await approve().click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalApprove')).toHaveLength(1);
+  });
+
+  test('a second click of a double click does not approve the card that moved into the place of the first', async () => {
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(anApproval({ id: 'a1' }), anApproval({ id: 'a2' }));
+    });
+    await armed();
+    const first = approve().first();
+    const box = (await first.boundingBox())!;
+    await tab.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await expect.poll(() => approve().count()).toBe(1);
+    await tab.page.evaluate('document.querySelector("main").scrollTop = 0');
+    const moved = (await approve().boundingBox())!;
+    await tab.page.mouse.click(moved.x + moved.width / 2, moved.y + moved.height / 2);
+    expect(askedFor(tab.core, 'approvalApprove')).toMatchObject([{ approval: 'a1' }]);
+  });
+
+  test('a press that began before the guard let go does not count when it ends after', async () => {
+    tab = await openTab(ui);
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    tab.core.state.approvals.push(anApproval());
+    tab.core.tell('approvals');
+    await approve().waitFor();
+    const box = (await approve().boundingBox())!;
+    await tab.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await tab.page.mouse.down();
+    await armed();
+    await tab.page.mouse.up();
+    await tab.page.waitForTimeout(100);
+    expect(askedFor(tab.core, 'approvalApprove')).toEqual([]);
+  });
+
+  test('F10 Enter and Space while a card appears approve nothing, and no answer has the focus', async () => {
+    tab = await openTab(ui);
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    tab.core.state.approvals.push(anApproval());
+    tab.core.tell('approvals');
+    for (let i = 0; i < 20; i++) {
+      await tab.page.keyboard.press(i % 2 === 0 ? 'Enter' : 'Space');
+      await tab.page.waitForTimeout(30);
+    }
+    await armed();
+    await tab.page.keyboard.press('Enter');
+    await tab.page.keyboard.press('Space');
+    const focused = String(await tab.page.evaluate('document.activeElement.className'));
+    expect(focused).not.toMatch(/approve|deny/);
+    expect(askedFor(tab.core, 'approvalApprove')).toEqual([]);
+    expect(askedFor(tab.core, 'approvalDeny')).toEqual([]);
+  });
+
+  test('the keyboard can approve when the person walks to the button', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
+    await armed();
+    await approve().focus();
+    await tab.page.keyboard.press('Enter');
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalApprove')).toHaveLength(1);
+  });
+
+  test('F17 click() and dispatched events of a script approve and deny nothing', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
+    await armed();
+    await tab.page.evaluate(`
+      for (const button of document.querySelectorAll('button.approve, button.deny')) {
+        button.click();
+        button.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }));
+        button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+        button.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+        button.click();
+      }
+    `);
+    await tab.page.waitForTimeout(200);
+    expect(askedFor(tab.core, 'approvalApprove')).toEqual([]);
+    expect(askedFor(tab.core, 'approvalDeny')).toEqual([]);
+    await approve().click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalApprove')).toHaveLength(1);
+  });
+});
+
+describe('what is shown is everything', () => {
+  test('F1 long arguments are whole in the page, and Approve waits until their end was on the screen', async () => {
+    const code = `${'step();\n'.repeat(2500)}rm("-rf /"); // the very last forty characters`;
+    const argumentsText = JSON.stringify({ code });
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText })));
+    await tab.page.waitForSelector('button.deny:enabled');
+    await approve().scrollIntoViewIfNeeded();
+    await tab.page.waitForTimeout(700);
+    expect(await approve().isDisabled()).toBe(true);
+    await tab.page.getByText('Scroll to the end of the arguments to approve.').waitFor();
+    const shown = (await tab.page.getByLabel('Arguments as a tree').textContent()) ?? '';
+    expect(shown).toContain(code.slice(-40));
+    expect(shown).not.toContain('…');
+    const box = (await tab.page.getByLabel('Arguments as a tree').boundingBox())!;
+    await tab.page.mouse.move(box.x + 50, box.y + 50);
+    await tab.page.mouse.wheel(0, 200_000);
+    await approve().scrollIntoViewIfNeeded();
+    await armed();
+  });
+
+  test('F3 F5 bidi, invisible and control characters stand as escapes, in logical order', async () => {
+    const text = 'file\u202Egpj.exe \u2066a\u2069 \u200b\u061c\u001b[2J\u0000\u009b';
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(
+        anApproval({
+          argumentsText: JSON.stringify({ name: text }),
+          tool: 'read\u202Eelif',
+          callsItself: 'Claude\u2028Desktop',
+        }),
+      );
+    });
+    const tree = await tab.page.getByLabel('Arguments as a tree').textContent();
+    expect(tree).toContain('file\\u202egpj.exe \\u2066a\\u2069 \\u200b\\u061c\\u001b[2J\\u0000\\u009b');
+    const whole = (await tab.page.locator('main').textContent()) ?? '';
+    expect(whole).toContain('read\\u202eelif');
+    expect(whole).toContain('Claude\\u2028Desktop');
+    expect(whole).not.toMatch(/[\u202e\u2066\u2069\u200b\u061c\u001b\u2028]/);
+    await tab.page.getByText('holds characters that cannot be seen').waitFor();
+  });
+
+  test('F7 markup and Markdown are literal text: no element, no request', async () => {
+    const markup = '<b>Approved</b><img src=x onerror=alert(1)>[ok](javascript:alert(1))![x](http://evil.test/?d=1)';
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(
+        anApproval({
+          argumentsText: JSON.stringify({ [markup]: markup }),
+          title: markup,
+          tool: markup,
+          upstream: markup,
+          client: markup,
+          callsItself: markup,
+          reason: markup,
+        }),
+      );
+    });
+    await approve().scrollIntoViewIfNeeded();
+    await armed();
+    expect(await tab.page.locator('article').textContent()).toContain(markup);
+    expect(await tab.page.locator('main b, main img, main a').count()).toBe(0);
+    expect(tab.foreign).toEqual([]);
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('F9 F19 the real names come first and largest; what others call themselves is marked as theirs', async () => {
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(
+        anApproval({ tool: 'exec', title: 'Read file', callsItself: 'Claude Desktop ✓ verified', callerLeft: true }),
+      );
+    });
+    expect(await tab.page.locator('article h3').textContent()).toBe('files / exec');
+    await tab.page.getByText('the server calls it “Read file”').waitFor();
+    await tab.page.getByText('calls itself “Claude Desktop ✓ verified”').waitFor();
+    await tab.page.getByText('The caller left.').waitFor();
+  });
+
+  test('no line of a text can pass for a member of its own', async () => {
+    const argumentsText = JSON.stringify({ note: 'hello\nmode: read-only', mode: 'wipe' });
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText })));
+    const real = (await tab.page.locator('.json-name', { hasText: 'mode' }).boundingBox())!;
+    const value = (await tab.page.locator('.json-string', { hasText: 'read-only' }).boundingBox())!;
+    expect(value.x).toBeGreaterThan(real.x + 20);
+  });
+
+  test('a value that looks like a secret is masked until it is asked for; words under such a name are not', async () => {
+    const argumentsText = '{"api_key":"sk-1234567890abcdef12","password":"rm -rf /home"}';
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText })));
+    const tree = tab.page.getByLabel('Arguments as a tree');
+    expect(await tree.textContent()).not.toContain('sk-1234567890');
+    expect(await tree.textContent()).toContain('rm -rf /home');
+    await tab.page.getByText('Exact text').click();
+    const exact = tab.page.getByLabel('Arguments as exact text');
+    expect(await exact.textContent()).not.toContain('sk-1234567890');
+    await tab.page.getByRole('button', { name: 'Reveal' }).click();
+    expect(await exact.textContent()).toBe(argumentsText);
+  });
+
+  test('arguments that are no JSON, or too many for a tree, are shown as exact text', async () => {
+    const many = JSON.stringify(Array.from({ length: 5000 }, (_, index) => index));
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(anApproval({ argumentsText: '{oops' }), anApproval({ id: 'a2', argumentsText: many }));
+    });
+    expect(await tab.page.getByLabel('Arguments as exact text').allTextContents()).toEqual(['{oops', many]);
+  });
+});
+
+describe('the queue', () => {
+  test('recent decisions and standing approvals are listed', async () => {
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(anApproval({ state: 'denied', denyReason: 'not today', decidedAt: Date.now() }));
+      core.state.standing.push(aStanding({ usedCount: 3 }));
+    });
+    await tab.page.getByText('“not today”').waitFor();
+    await tab.page.getByText('used 3×').waitFor();
+  });
+
+  test('cards say their place, and the navigation counts them', async () => {
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(anApproval({ id: 'a1' }), anApproval({ id: 'a2' }), anApproval({ id: 'a3' }));
+    });
+    await tab.page.getByText('2 of 3').waitFor();
+    await tab.page.getByRole('button', { name: 'Approvals 3 waiting' }).waitFor();
+    await deny().first().scrollIntoViewIfNeeded();
+    expect(await tab.page.title()).toBe('(3) Gatehouse');
+  });
+
+  test('a call whose time is over can no longer be approved', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ expiresAt: Date.now() + 1500 })));
+    await tab.page.getByText('Its time is over.').waitFor();
+    expect(await approve().isDisabled()).toBe(true);
+  });
+});
