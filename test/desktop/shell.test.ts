@@ -110,7 +110,7 @@ describe('the desktop app over the double', () => {
     expect(await main.getByRole('button', { name: /^Approve/ }).count()).toBe(0);
 
     await app.press(MAIN, review);
-    const page = await cardShown('write_note');
+    const page = await cardShown('first');
     await vi.waitFor(async () => expect((await windowAt(APPROVAL)).shownBy.slice(-2)).toEqual(['show', 'focus']));
     expect(await page.locator('body').innerText()).toContain('written after a yes');
     await readIt();
@@ -120,7 +120,7 @@ describe('the desktop app over the double', () => {
 
   test('F17 in the approval window a scripted click, dispatched events and a direct call of the preload approve nothing', async () => {
     const call = callWriteNote('scripted', 'must not run');
-    const page = await cardShown('write_note');
+    const page = await cardShown('scripted');
     await readIt();
     const [approval] = await waiting(page);
     if (approval === undefined) throw new Error('nothing waits');
@@ -153,14 +153,14 @@ describe('the desktop app over the double', () => {
         { url: 'app://ui/approval.html', parent: null },
       )
       .then(({ result }) => result);
-    expect(replayed).toMatchObject({ kind: 'refused' });
+    expect(replayed).toEqual({ kind: 'refused', message: expect.stringMatching(/^Not answered: /) });
     const result = await call;
     expect(result._meta?.['gatehouse/class']).toBe('approval_denied');
   });
 
   test('F17 the main window can approve nothing, by its own channel or the other', async () => {
-    const call = callWriteNote('from the main window', 'must not run');
-    const page = await cardShown('write_note');
+    const call = callWriteNote('from the main window', 'approved elsewhere');
+    const page = await cardShown('from the main window');
     await readIt();
     const [approval] = await waiting(page);
     if (approval === undefined) throw new Error('nothing waits');
@@ -176,14 +176,14 @@ describe('the desktop app over the double', () => {
     ).rejects.toThrow("No handler registered for 'gatehouse:approval:request'");
 
     expect((await waiting(page)).map(({ id }) => id)).toEqual([approval.id]);
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
-    expect((await call)._meta?.['gatehouse/class']).toBe('approval_denied');
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
+    expect(textOf(await call)).toContain('Wrote');
   });
 
   test('a press within half a second of the card is refused by the main process, whatever the page says', async () => {
     // The window stays hidden from the last test, so this card is its first sight of anything.
-    const call = callWriteNote('too soon', 'must not run');
-    const page = await cardShown('write_note');
+    const call = callWriteNote('too soon', 'approved later');
+    const page = await cardShown('too soon');
     const [approval] = await waiting(page);
     if (approval === undefined) throw new Error('nothing waits');
     for (const type of ['mouseDown', 'mouseUp'])
@@ -194,7 +194,7 @@ describe('the desktop app over the double', () => {
       message: 'Not answered: the card had just appeared. Read it, then press the button again.',
     });
     await readIt();
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     await call;
   });
 
@@ -210,8 +210,8 @@ describe('the desktop app over the double', () => {
     expect(textOf(await second)).toContain('Wrote \\"two\\"');
     await page.getByText('first of two').first().waitFor();
     await readIt();
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
-    expect((await first)._meta?.['gatehouse/class']).toBe('approval_denied');
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
+    expect(textOf(await first)).toContain('Wrote \\"one\\"');
   });
 
   test('closing the approval window is no answer, and only something new brings it back', async () => {
@@ -226,11 +226,11 @@ describe('the desktop app over the double', () => {
     await vi.waitFor(async () => expect((await windowAt(APPROVAL)).visible).toBe(true));
     await page.getByText('waits on').first().waitFor();
     await readIt();
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     await call;
     await page.getByText('brings it back').first().waitFor();
     await readIt();
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     await next;
   });
 
@@ -242,8 +242,8 @@ describe('the desktop app over the double', () => {
     const call = callWriteNote('unlocked', 'is asked about');
     const page = await cardShown('is asked about');
     await readIt();
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
-    expect((await call)._meta?.['gatehouse/class']).toBe('approval_denied');
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
+    expect(textOf(await call)).toContain('Wrote');
   });
 
   test('L1 every window is locked: sandbox, isolation, no Node, no developer tools', async () => {
@@ -362,10 +362,12 @@ describe('the desktop app over the double', () => {
           return error instanceof EvalError;
         }
       };
+      // Only what a timer calls is under the policy: what the browser is told to evaluate is not.
+      const later = (run) => new Promise((resolve) => setTimeout(() => resolve(refused(run))));
       return {
         inlineRan: 'inlineRan' in globalThis,
-        evalRefused: refused(() => (0, eval)('1')),
-        functionRefused: refused(() => new Function('return 1')),
+        evalRefused: await later(() => (0, eval)('1')),
+        functionRefused: await later(() => new Function('return 1')),
         foreign: await fetch('https://evil.test/').then(() => 'fetched', () => 'refused'),
       };
     })()`);
@@ -385,9 +387,30 @@ describe('the desktop app over the double', () => {
     await (await app.page(MAIN)).getByRole('heading', { name: 'Audit' }).waitFor();
 
     await readIt();
-    await app.press(APPROVAL, page.getByRole('button', { name: 'Deny', exact: true }));
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     await call;
     await vi.waitFor(async () => expect((await tray()).tray[0]?.tooltip).toBe('Gatehouse'));
+  });
+
+  test('a waiting call is announced without its long arguments, and a click on the notification opens its card', async () => {
+    const call = callWriteNote('announced', 'CANARY'.repeat(60));
+    const page = await cardShown('announced');
+    const shown = () => app.ask<{ notifications: { title: string; body: string; shown: boolean }[] }>('facts');
+    await vi.waitFor(async () => {
+      const last = (await shown()).notifications.at(-1);
+      expect(last && [last.title, last.body, last.shown]).toEqual([
+        'Gatehouse: a call waits for you',
+        'demo / write_note\nfor shell-test\nOpen it to read the whole call.',
+        true,
+      ]);
+    });
+    const before = (await windowAt(APPROVAL)).shownBy.length;
+    await app.ask('clickNotification');
+    await vi.waitFor(async () => expect((await windowAt(APPROVAL)).shownBy.slice(before)).toEqual(['show', 'focus']));
+    await readIt();
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
+    expect(textOf(await call)).toContain('Wrote');
+    await vi.waitFor(async () => expect((await shown()).notifications.at(-1)?.shown).toBe(false));
   });
 
   test('a second start brings the window to the front, on the page its link names', async () => {

@@ -158,6 +158,7 @@ export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
       await page.mouse.up();
     },
     async close() {
+      await Promise.allSettled(pages.values());
       await browser.close();
       await wire.ask('quit').catch(() => {});
       const { code, stderr } = await exit;

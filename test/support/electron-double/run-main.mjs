@@ -69,6 +69,7 @@ const ASKED = {
     if (item === undefined) throw new Error(`no item "${label}" in the tray's menu`);
     item.click();
   },
+  clickNotification: () => void double.notifications.at(-1).emit('click', {}),
   async permission(kind) {
     const session = ui();
     const asked = await new Promise((answer) => session.permissionRequest(null, kind, answer, {}));
