@@ -44,13 +44,13 @@ export function createAppender(
   const file = identity(path);
   const lastEntry = db.prepare<[], Head>('SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1');
   const lastCommit = db.prepare<[], Pick<CommitRow, 'number' | 'seq'>>(
-    'SELECT number, seq FROM commits ORDER BY number DESC LIMIT 1',
+    'SELECT number, seq FROM commits ORDER BY seq DESC LIMIT 1',
   );
   const insertEntry = db.prepare(
     `INSERT INTO entries VALUES (@seq, @at, @phase, @kind, @request_id, @workspace, @client_id, @client, @key_prefix,
       @upstream, @tool, @effect, @rule, @outcome, @error_class, @detail, @prev, @hash)`,
   );
-  const insertCommit = db.prepare('INSERT INTO commits VALUES (@number, @seq, @hash, @key_id, @signature)');
+  const insertCommit = db.prepare('INSERT INTO commits VALUES (@seq, @number, @hash, @key_id, @signature)');
   let chain: string | null = null;
 
   /** Within a transaction. The head is read anew each time: nothing that is remembered can fork the chain. */

@@ -25,7 +25,7 @@ export function* exportLines(
   { folder, at, version, publicKey }: ExportOptions,
 ): Generator<void, { readonly path: string; readonly entries: number }> {
   const source = chainSource(db);
-  const head = db.prepare<[], CommitRow>('SELECT * FROM commits ORDER BY number DESC LIMIT 1').get() ?? null;
+  const head = db.prepare<[], CommitRow>('SELECT * FROM commits ORDER BY seq DESC LIMIT 1').get() ?? null;
   const upTo = head?.seq ?? 0;
   const key = publicKey ?? announcedKeyAt(db, upTo);
   const exports = join(folder, 'exports');

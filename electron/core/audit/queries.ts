@@ -23,7 +23,7 @@ export function listRecords(db: Database.Database, filter: AuditFilter): Records
   };
   where('e.seq < @before', 'before', filter.before);
   // Who and what stand in the first entry of a call already; how it ended only in the last.
-  where('(e.client = @client OR e.client_id = @client)', 'client', filter.client);
+  where(`${clientColumn(db, filter.client)} = @client`, 'client', filter.client);
   where('e.upstream = @upstream', 'upstream', filter.upstream);
   where('e.tool = @tool', 'tool', filter.tool);
   where(inAnyEntry('x.outcome = @outcome'), 'outcome', filter.outcome);
@@ -51,6 +51,12 @@ export function listRecords(db: Database.Database, filter: AuditFilter): Records
     ),
     nextBefore: heads.length > filter.limit ? (page.at(-1)?.seq ?? null) : null,
   };
+}
+
+/** A client is given by its label, or by its id; one condition on both would go without an index. */
+function clientColumn(db: Database.Database, client: string | undefined): string {
+  const isLabel = db.prepare('SELECT 1 FROM entries WHERE client = ? LIMIT 1').get(client ?? '') !== undefined;
+  return isLabel ? 'e.client' : 'e.client_id';
 }
 
 const FIRST_OF_ITS_RECORD = `(e.request_id IS NULL OR NOT EXISTS

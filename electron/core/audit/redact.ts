@@ -146,7 +146,11 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [new RegExp(`(--${NAME_IN_TEXT}\\s+["']?)[^\\s"'-][^\\s"']*`, 'gi'), `$1${REDACTED}`],
 ];
 
+const SHORTEST = 8;
+
 function redactString(raw: string): string {
+  // Nothing shorter is a secret by its form, and arguments may hold a hundred thousand such strings.
+  if (raw.length < SHORTEST + 2) return raw;
   const value = parsed(raw).slice(0, SEARCHED);
   const redacted = withoutForms(value);
   // As it was written, unless something had to go.

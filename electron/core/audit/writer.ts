@@ -70,6 +70,8 @@ function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
       }
       db = opened.db;
       setAside = opened.setAside;
+      // The indexes over hashes and request ids are written all over; 32 MB keep them from being read again each time.
+      db.pragma('cache_size = -32768');
       // Else INSERT OR REPLACE would delete without the trigger being asked.
       db.pragma('recursive_triggers = ON');
       say({ kind: 'opened', setAside });

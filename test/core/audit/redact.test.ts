@@ -118,8 +118,10 @@ test('P22 hostile arguments of 3 MB take no noticeable time', () => {
     `{"password":${'['.repeat(3_000_000)}`,
   ];
   for (const text of hostile) {
-    const start = performance.now();
+    // Time of the processor, not of the clock: the machine may be busy with something else.
+    const before = process.cpuUsage();
     redactArguments(text);
-    expect([text.slice(0, 30), performance.now() - start < 200]).toEqual([text.slice(0, 30), true]);
+    const { user, system } = process.cpuUsage(before);
+    expect([text.slice(0, 30), (user + system) / 1_000 < 200]).toEqual([text.slice(0, 30), true]);
   }
 });
