@@ -63,16 +63,32 @@ function printedList(reading: Reading, depth: number): string | null {
 function printedString(reading: Reading): string {
   const { text, at } = reading;
   let end = at + 1;
-  while (text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+  let escaped = false;
+  for (let code = text.charCodeAt(end); code !== QUOTE; code = text.charCodeAt(end)) {
+    escaped ||= code === BACKSLASH;
+    end += code === BACKSLASH ? 2 : 1;
+  }
   reading.at = end + 1;
-  return JSON.stringify(JSON.parse(text.slice(at, end + 1)));
+  const written = text.slice(at, end + 1);
+  return escaped ? JSON.stringify(JSON.parse(written)) : written;
 }
 
 /** A number, true, false or null, as it stands. */
 function word(reading: Reading): string {
   const { text, at } = reading;
-  while (reading.at < text.length && !/[\s,\]}]/.test(text[reading.at]!)) reading.at += 1;
+  while (reading.at < text.length && !endsWord(text.charCodeAt(reading.at))) reading.at += 1;
   return text.slice(at, reading.at);
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+function endsWord(code: number): boolean {
+  return isSpace(code) || code === 0x2c || code === 0x5d || code === 0x7d;
 }
 
 /** Steps over the opening bracket; false, and over the closing one too, when there is nothing between them. */
@@ -92,7 +108,7 @@ function goesOn(reading: Reading): boolean {
 }
 
 function skipSpace(reading: Reading): void {
-  while (/\s/.test(reading.text[reading.at] ?? '')) reading.at += 1;
+  while (isSpace(reading.text.charCodeAt(reading.at))) reading.at += 1;
 }
 
 function isJson(text: string): boolean {

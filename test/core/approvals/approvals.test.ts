@@ -445,6 +445,17 @@ describe('exactly once', () => {
     expect(await answer).toMatchObject({ kind: 'approved' });
   });
 
+  test('a yes to a row that the database no longer has as waiting is refused, and runs nothing', async () => {
+    const w = world();
+    const { answer } = w.call({ holdMs: MINUTE });
+    await w.settle();
+    const { id } = w.only();
+    w.db.prepare(`UPDATE approvals SET state = 'expired' WHERE id = ?`).run(id);
+    expect(w.yes(id)).toMatchObject({ kind: 'refused', message: expect.stringContaining('is not waiting') });
+    await w.clock.advance(MINUTE);
+    expect(await answer).toMatchObject({ kind: 'pending' });
+  });
+
   test('a late yes that cannot be marked as used is not handed out', async () => {
     const w = world();
     const first = w.call();

@@ -48,7 +48,8 @@ test('three megabytes of arguments are read in a moment', () => {
     text: 'x\\"'.repeat(500_000),
     list: Array.from({ length: 100_000 }, (_, i) => ({ b: i, a: i })),
   });
-  const started = performance.now();
+  const before = process.cpuUsage();
   canonicalArguments(text);
-  expect(performance.now() - started).toBeLessThan(1000);
+  // Time of this process alone: the machine that runs the tests may be busy with others.
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(500);
 });

@@ -138,9 +138,9 @@ describe('all, any, not', () => {
 
 describe('regular expressions', () => {
   test('a pattern that is exponential elsewhere answers in linear time', () => {
-    const started = performance.now();
+    const before = process.cpuUsage();
     expect(truth(has('matches', '^(a+)+$'), { f: `${'a'.repeat(100_000)}!` })).toBe(false);
-    expect(performance.now() - started).toBeLessThan(200);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(200);
   });
 
   test.each([

@@ -67,7 +67,9 @@ describe('what a rule matches', () => {
     ['a glob over the tool', { tool: ['delete_*'] }, true],
     ['? is exactly one character', { tool: ['delete_rep?'] }, true],
     ['? is not none', { tool: ['delete_repo?'] }, false],
-    ['a glob covers the whole name', { tool: ['delete'] }, false],
+    ['a name covers the whole name', { tool: ['delete'] }, false],
+    ['a glob does not begin within a name', { tool: ['elete_*'] }, false],
+    ['a glob does not end within a name', { tool: ['*_rep'] }, false],
     ['case counts', { tool: ['Delete_*'] }, false],
     ['a dot is a dot', { tool: ['delete.repo'] }, false],
     ['brackets are not special', { tool: ['delete_rep[o]'] }, false],
@@ -211,14 +213,14 @@ describe('decide is total', () => {
   test('what cannot be told counts against the call: a deny applies, an allow does not', () => {
     const tooMuch = { arguments: { field: '/text', op: 'matches', value: '([ab]*a[ab]{100}[cd])$' } } as const;
     const long = { ...call, arguments: { text: 'ab'.repeat(500_000) } };
-    const started = performance.now();
+    const before = process.cpuUsage();
     expect(decide(policy('allow', rule('r', 'deny', tooMuch)), long)).toMatchObject({
       effect: 'deny',
       rule: 'r',
       reason: expect.stringContaining('it cannot be told that it does not apply'),
     });
     expect(decide(policy('deny', rule('r', 'allow', tooMuch)), long).effect).toBe('deny');
-    expect(performance.now() - started).toBeLessThan(200);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(200);
   });
 });
 
