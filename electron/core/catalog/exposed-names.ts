@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 /** 64, the shortest limit of a client, less `mcp__gatehouse` style prefixes and a margin. */
 export const MAX_EXPOSED_NAME = 46;
 
-/** The gateway's own tools. No upstream's tool is ever called like one of them. */
+/** The gateway's own tools. No upstream's tool is ever called like one of them: none of these has two underscores. */
 export const META_TOOL_NAMES = [
   'find_tools',
   'call_external_tool',
@@ -18,7 +18,7 @@ export const META_TOOL_NAMES = [
  * name on every machine. `taken` is asked with the name in lower case: two names never differ in case alone.
  */
 export function exposedNameFor(upstream: string, tool: string, taken: (lowerCase: string) => boolean): string {
-  const free = (name: string) => !RESERVED.has(name.toLowerCase()) && !taken(name.toLowerCase());
+  const free = (name: string) => !taken(name.toLowerCase());
   const plain = `${asWord(upstream)}__${asWord(tool)}`;
   if (plain.length <= MAX_EXPOSED_NAME && free(plain)) return plain;
   for (let attempt = 0; ; attempt += 1) {
@@ -27,8 +27,6 @@ export function exposedNameFor(upstream: string, tool: string, taken: (lowerCase
     if (free(name)) return name;
   }
 }
-
-const RESERVED: ReadonlySet<string> = new Set(META_TOOL_NAMES);
 
 const asWord = (name: string): string => name.replace(/[^A-Za-z0-9_]/gu, '_');
 

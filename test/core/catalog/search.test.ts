@@ -56,6 +56,35 @@ test.each(claims)('%j finds %s first', (query, expected) => {
   expect(first(query)).toBe(expected);
 });
 
+const pairs: readonly (readonly [string, string, SearchDocument, SearchDocument])[] = [
+  [
+    'a value in quotes does not count like what is said',
+    'send a message: "create the issue in a repository"',
+    tool('b', 'send_message', 'Sends text to a person.'),
+    tool('a', 'create_issue', 'Opens an issue in a repository.'),
+  ],
+  [
+    'a tool that does something else falls behind',
+    'get the release of the project',
+    tool('a', 'get_release_by_id', 'About a release of some project or other.'),
+    tool('a', 'create_release', 'Release of the project; project release.'),
+  ],
+  [
+    'a name that is wholly spoken of comes before one that is so in part',
+    'get page',
+    tool(
+      'a',
+      'get_page',
+      'Returns the whole of it as it is stored for the person who reads it and for others who may come.',
+    ),
+    tool('a', 'get_page_views_by_country', 'Page. Page page.'),
+  ],
+];
+
+test.each(pairs)('%s', (_, query, better, worse) => {
+  expect(buildSearch([worse, better])(query, 2).map(({ index }) => index)).toEqual([1, 0]);
+});
+
 test('best comes first, no more than asked for, nothing that has no word in common', () => {
   const hits = buildSearch(TOOLS)('read a text file', 3);
   expect(hits).toHaveLength(3);
