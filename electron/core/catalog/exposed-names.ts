@@ -3,19 +3,11 @@ import { createHash } from 'node:crypto';
 /** 64, the shortest limit of a client, less `mcp__gatehouse` style prefixes and a margin. */
 export const MAX_EXPOSED_NAME = 46;
 
-/** The gateway's own tools. No upstream's tool is ever called like one of them: none of these has two underscores. */
-export const META_TOOL_NAMES = [
-  'find_tools',
-  'call_external_tool',
-  'pin_tool',
-  'unpin_tool',
-  'list_pinned_tools',
-] as const;
-
 /**
  * `<upstream>__<tool>` in `[A-Za-z0-9_]`, at most 46 characters, every other character as `_`. Where that is too long
  * or taken, the end gives way to `_` and eight hex digits of the hash of both names, so the same tool gets the same
- * name on every machine. `taken` is asked with the name in lower case: two names never differ in case alone.
+ * name on every machine. `taken` is asked with the name in lower case: two names never differ in case alone. The two
+ * underscores keep all of them apart from the gateway's own tools.
  */
 export function exposedNameFor(upstream: string, tool: string, taken: (lowerCase: string) => boolean): string {
   const free = (name: string) => !taken(name.toLowerCase());

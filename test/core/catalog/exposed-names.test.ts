@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { exposedNameFor, META_TOOL_NAMES } from '../../../electron/core/catalog/exposed-names.ts';
+import { exposedNameFor } from '../../../electron/core/catalog/exposed-names.ts';
+import { META_TOOL_NAMES } from '../../../electron/core/gateway/meta-tools.ts';
 
 const free = () => false;
 
