@@ -24,6 +24,7 @@ export interface Member {
 
 export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines'> {
   readonly inventory: Inventory;
+  mayStart(): boolean;
   changed(): void;
 }
 
@@ -106,13 +107,13 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     },
     start: () => supervisor.start(),
     async restart() {
-      const isWanted = definition.enabled && supervisor.state().status !== 'stopped';
+      const wasWanted = supervisor.state().status !== 'stopped';
       await supervisor.stop();
-      if (isWanted && definition.enabled) await supervisor.refresh();
+      if (wasWanted) await supervisor.refresh();
     },
     async refresh() {
-      // A person asks: whatever the command resolves to now is what shall run.
-      definition = { ...definition, resolvedCommand: null };
+      // A person asks for a new start: whatever the command resolves to now is what shall run.
+      if (supervisor.state().status === 'failed') definition = { ...definition, resolvedCommand: null };
       await supervisor.refresh();
     },
     stop: () => supervisor.stop(),

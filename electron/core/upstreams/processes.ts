@@ -11,8 +11,6 @@ export interface Processes {
   started(upstreamId: string, pid: number): Group;
   /** Ends groups an earlier run of Gatehouse left behind and says how many. */
   cleanUp(): number;
-  /** Takes back the last resort at our own exit. */
-  close(): void;
 }
 
 export interface Group {
@@ -44,8 +42,6 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
   const lastResort = () => {
     for (const group of groups) group.signal('SIGKILL');
   };
-  process.on('exit', lastResort);
-
   return {
     started(upstreamId, pid) {
       insert.run(pid, upstreamId, boot, processStat(pid)?.started ?? '');
@@ -63,9 +59,11 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
         isAlive: () => groupHasMembers(pid) || strays.some((stray) => isRunning(stray)),
         forget() {
           groups.delete(group);
+          if (groups.size === 0) process.off('exit', lastResort);
           if (db.open) remove.run(pid, boot);
         },
       };
+      if (groups.size === 0) process.on('exit', lastResort);
       groups.add(group);
       return group;
     },
@@ -80,10 +78,6 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
       }
       db.prepare('DELETE FROM upstream_processes').run();
       return left.length;
-    },
-
-    close() {
-      process.off('exit', lastResort);
     },
   };
 }

@@ -14,6 +14,8 @@ export interface SupervisorParts {
   readonly limits: UpstreamLimits;
   readonly log: Log;
   record(kind: string, detail: Readonly<Record<string, unknown>>): void;
+  /** False while Gatehouse stops, and for an upstream that is disabled or removed: then nothing is started. */
+  mayStart(): boolean;
   /** Opens the upstream anew; `events` are of this link alone. */
   connect(signal: AbortSignal, events: LinkEvents): Promise<Link | Failure>;
   /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
@@ -74,7 +76,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   }
 
   function start(): Promise<void> {
-    if (link !== null) return Promise.resolve();
+    if (link !== null || !parts.mayStart()) return Promise.resolve();
     opening ??= run().finally(() => {
       opening = null;
     });

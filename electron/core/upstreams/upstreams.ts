@@ -129,12 +129,14 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
   };
   const listeners = new Set<(upstreamId: string) => void>();
   const members = new Map<string, Member>();
+  let isStopping = false;
   processes.cleanUp();
   for (const definition of definitions.all()) take(definition);
 
   function take(definition: UpstreamDefinition): Member {
-    const member = createMember(definition, {
+    const member: Member = createMember(definition, {
       ...shared,
+      mayStart: () => !isStopping && members.get(definition.id) === member && member.definition().enabled,
       changed: () => tell(definition.id),
       noteCommand: (path) => definitions.update(definition.id, { resolvedCommand: path }),
       record: (kind, detail) => record(definition, kind, detail),
@@ -218,7 +220,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         resolvedCommand: null,
       };
       const member = take(definition);
-      record(definition, 'upstream_added', { endpoint: endpointOf(transport), secrets: [...needed.keys()] });
+      record(definition, 'upstream_added', { ...whatRuns(transport), secrets: [...needed.keys()] });
       void member.start();
       return done(id);
     },
@@ -243,7 +245,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       definitions.update(id, change);
       member.redefine({ ...old, ...change });
       record(old, 'upstream_changed', {
-        ...(wanted === undefined ? {} : { endpoint: endpointOf(transport) }),
+        ...(wanted === undefined ? {} : whatRuns(transport)),
         ...(wantedTags === undefined ? {} : { tags }),
         secrets: Object.keys(secrets),
       });
@@ -303,11 +305,12 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       };
     },
     startAll() {
-      for (const member of members.values()) if (member.definition().enabled) void member.start();
+      isStopping = false;
+      for (const member of members.values()) void member.start();
     },
     async stopAll() {
+      isStopping = true;
       await Promise.all([...members.values()].map((member) => member.stop()));
-      processes.close();
     },
     onChange(listener) {
       listeners.add(listener);
@@ -334,6 +337,18 @@ function refuseSecrets(
     if (given[name] === undefined && !isStored(place)) return `${name} has no value.`;
   }
   return null;
+}
+
+/** For the audit: names only. A word of a command line, or the query of an address, may be somebody's secret. */
+function whatRuns(transport: UpstreamTransport): Readonly<Record<string, unknown>> {
+  switch (transport.kind) {
+    case 'stdio':
+      return { transport: 'stdio', command: transport.command };
+    case 'http':
+      return { transport: 'http', origin: new URL(transport.url).origin };
+    case 'demo':
+      return { transport: 'demo' };
+  }
 }
 
 function refused(message: string): UpstreamsResult {

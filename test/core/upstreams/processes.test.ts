@@ -146,7 +146,6 @@ describe('M9: nothing that an upstream started outlives it', () => {
     expect(isAlive(stranger.pid ?? 0)).toBe(true);
     expect(db.prepare('SELECT count(*) AS n FROM upstream_processes').get()).toEqual({ n: 0 });
     stranger.kill('SIGKILL');
-    processes.close();
   });
 });
 

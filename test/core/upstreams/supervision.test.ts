@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { fakeClock } from '../../support/fake-clock.ts';
 import { NODE, received, recorded, rig, stdioRecorder, waitFor } from './rig.ts';
 
 const starts = (file: string) => recorded(file).filter((entry) => entry.kind === 'started').length;
@@ -382,4 +383,35 @@ test('a description that changed on disk is seen at a refresh', async () => {
   writeFileSync(text, 'New words.');
   expect(await it.upstreams.refresh(view.id)).toMatchObject({ kind: 'done' });
   expect(it.inventory.taken.at(-1)?.tools).toMatchObject([{ description: 'New words.' }]);
+});
+
+test('while Gatehouse stops, a call starts nothing', async () => {
+  const it = rig();
+  const file = join(it.folder, 'record');
+  const { id } = await it.addReady('x', stdioRecorder(file));
+  const stopped = it.upstreams.stopAll();
+  expect(await it.call(id, 'echo')).toMatchObject({ kind: 'failed', errorClass: 'upstream_unreachable' });
+  await stopped;
+  expect(await it.call(id, 'echo')).toEqual({
+    kind: 'failed',
+    errorClass: 'upstream_unreachable',
+    message: 'x is not running.',
+  });
+  expect(starts(file)).toBe(1);
+});
+
+test('a hung start ends after 15 s of the clock, whatever the clock on the wall says', async () => {
+  const clock = fakeClock();
+  const it = rig({ clock, limits: { startsPerMinute: 1, graceMs: 10 } });
+  const { id } = await it.add('hung', stdioRecorder(join(it.folder, 'record'), '--silent'));
+  await waitFor(() => recorded(join(it.folder, 'record')).some((entry) => entry.kind === 'line'), 'the first message');
+  clock.set(0);
+  await clock.advance(14_000);
+  expect(it.upstreams.get(id)?.status).toBe('starting');
+  await clock.advance(1_000);
+  await waitFor(
+    () => void clock.advance(100) === undefined && it.upstreams.get(id)?.status === 'failed',
+    'the failure',
+  );
+  expect(it.upstreams.get(id)?.reason).toMatch(/^hung was started, but did not answer within 15 s\./);
 });
