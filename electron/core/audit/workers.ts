@@ -24,6 +24,8 @@ export interface WriterWorker {
 /** How long a worker may take to end. Milliseconds. */
 const END_MS = 5_000;
 
+const CLOSING = 'Gatehouse is closing.';
+
 /**
  * Waits for a worker that was told to end. It is not terminated before the limit: Node aborts the whole process when a
  * worker is terminated while it loads a native module.
@@ -79,6 +81,7 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
   let worker: Worker | null = null;
   let exited = Promise.withResolvers<void>();
   let nextId = 1;
+  let over = false;
   const asked = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
 
   function abandon(why: string): void {
@@ -116,14 +119,17 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
       const id = nextId;
       nextId += 1;
       const message = { id, request, folder, ...ask } as ReaderQuestion;
+      // A question that was being prepared while we closed must not start a worker that nobody ends.
+      if (over) return Promise.reject(new Error(CLOSING));
       return new Promise((resolve, reject) => {
         asked.set(id, { resolve: (answer) => resolve(answer as ReaderRequests[R]['answer']), reject });
         running().postMessage(message);
       });
     },
     async end() {
+      over = true;
       const ending = worker;
-      abandon('Gatehouse is closing.');
+      abandon(CLOSING);
       if (ending === null) return;
       ending.postMessage({ request: 'end' } satisfies ToReader);
       await exitOf(ending, exited.promise, clock);
