@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, fchmodSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
 
 /** Makes the folder where it is missing and leaves it to its owner alone, whatever the umask is. Throws what `fs` throws. */
 export function privateFolder(path: string): void {
@@ -16,9 +16,7 @@ export function privateFolder(path: string): void {
 export function privateFile(path: string): void {
   if (!existsSync(path)) {
     try {
-      const fd = openSync(path, 'wx', 0o600);
-      fchmodSync(fd, 0o600);
-      closeSync(fd);
+      closeSync(openSync(path, 'wx', 0o600));
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }

@@ -82,6 +82,21 @@ test('after a failure those who wait are told, the rest is kept in order behind 
   expect(changes).toEqual(['the disk is full', null]);
 });
 
+test('a refusal that comes late is not taken for the answer to the next try', async () => {
+  const { outbox, fails, commits } = setUp();
+  for (const kind of ['1', '2']) {
+    outbox.writeSoon(event(kind));
+    await turn();
+  }
+  fails(1);
+  outbox.hear({ kind: 'try_again' });
+  fails(1);
+  expect(outbox.queued()).toBe(3);
+  commits(3);
+  expect(outbox.available()).toEqual({ ok: true });
+  expect(outbox.queued()).toBe(0);
+});
+
 test('calls wait until everything that is kept is durable', async () => {
   const { outbox, posted, fails, commits } = setUp();
   outbox.writeSoon(event('first'));

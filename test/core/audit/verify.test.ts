@@ -110,6 +110,8 @@ test('an older copy put back is found by the anchor, offline and at the next sta
   await again.audit.close();
   const report = await verifyAudit(folder, keychain);
   expect(report).toMatchObject({ ok: false, badSeq: 6 });
+  // Numbers that were given once are not given again: the hole stays where it is.
+  expect(rows(folder, 'SELECT seq FROM entries WHERE seq > 5 ORDER BY seq LIMIT 1')).toEqual([{ seq: 8 }]);
 });
 
 test('O8 a middle entry edited while Gatehouse was closed is told by the check in the background of the start', async () => {
@@ -195,6 +197,16 @@ test('a locked keychain makes no new key: nothing is recorded until a call finds
   const { records } = await audit.list({ limit: 50 });
   expect(records.map((record) => record.kind)).toContain('host_rejected');
   expect((await audit.verify()).problem).toBeNull();
+});
+
+test('a keyring that hides its items while locked is not taken for an empty one', async () => {
+  const { folder, keychain } = await closedLog(3);
+  const key = keychain.items.get('audit-signing-key');
+  const hiding = { ...keychain, read: async () => ({ kind: 'missing' }) as const, write: async () => LOCKED };
+  const { audit } = await openLog(folder, hiding);
+  expect(audit.available()).toEqual({ ok: false, reason: expect.stringMatching(/keychain is locked/) });
+  expect(keychain.items.get('audit-signing-key')).toBe(key);
+  expect(existsSync(join(folder, 'audit-signing-key'))).toBe(false);
 });
 
 test('another key is announced in the chain, and verify notes it', async () => {
