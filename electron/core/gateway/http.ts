@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { isLegacyRequest } from '@modelcontextprotocol/server';
 import { ERRORS } from '../../../shared/errors.ts';
 import type { Clients } from '../clients/clients.ts';
@@ -9,17 +10,20 @@ import type { Clock } from '../platform.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import { type Arrival, EXACT_PATHS } from './arrival.ts';
 import { authenticate } from './authenticate.ts';
+import { MAX_BODY, readBody } from './body.ts';
+import { foreign, short } from './foreign.ts';
 import { newRequestId } from './mcp-server.ts';
+import { type Message, messageOf } from './message.ts';
 import { openPage } from './open-page.ts';
 import type { Rejections } from './rejections.ts';
 import { rawResponse, sendError, sendJson, sendPage } from './responses.ts';
-import { destinationOf } from './routes.ts';
+import { routeOf } from './routes.ts';
 import type { Sessions } from './sessions.ts';
 import { STATELESS_METHODS, type Stateless } from './stateless.ts';
 import { toWebRequest, writeWebResponse } from './web.ts';
 
-/** Largest body of one message, bytes. */
-export const MAX_BODY = 4 * 1024 * 1024;
+/** Connections at once; one more is closed unanswered, so that no caller can use up the machine's file descriptors. */
+export const MAX_CONNECTIONS = 1024;
 /** Streams (GET, `subscriptions/listen`) one key may hold open. */
 export const MAX_STREAMS_PER_KEY = 32;
 /** A socket that has not sent its headers, or its whole body, by then is closed. */
@@ -56,11 +60,14 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: 65_000,
     connectionsCheckingInterval: 1000,
+    // Node would answer a missing Host by itself, without our headers and unrecorded.
+    requireHostHeader: false,
   });
+  server.maxConnections = MAX_CONNECTIONS;
   const admission = createAdmission();
   const responses = new Map<string, Set<ServerResponse>>();
   const streams = new Map<string, number>();
-  server.on('request', (request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     serve({ ...parts, admission, responses, streams, port: portOf(server) }, request, response).catch(
       (error: unknown) => {
         parts.log.error('request_failed', {
@@ -74,7 +81,19 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
         );
       },
     );
+  };
+  server.on('request', onRequest);
+  // Node would ask for the body before a single check was made.
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    parts.rejections.record({ kind: 'malformed_http', reason: 'unknown expectation' });
+    sendError(response, 417, { code: -32600, message: 'Send no Expect header but 100-continue.' }, { close: true });
   });
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+    parts.rejections.record({ kind: 'method_not_allowed', reason: 'CONNECT' });
+    socket.end(rawResponse('405 Method Not Allowed'));
+  });
+  server.on('drop', () => parts.rejections.record({ kind: 'too_many_connections', reason: `over ${MAX_CONNECTIONS}` }));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
@@ -127,43 +146,27 @@ interface Serving extends HttpParts {
 
 async function serve(parts: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { rejections } = parts;
-  const hosts = request.headersDistinct.host ?? [];
-  if (hosts.length !== 1) {
-    rejections.record({
-      kind: 'host_rejected',
-      reason: 'not exactly one Host header',
-      detail: { hosts: hosts.map(short) },
-    });
-    return sendError(response, 400, { code: -32600, message: 'Send exactly one Host header.' }, { close: true });
-  }
-  if (!isOurHost(hosts[0] ?? '', parts.port)) {
-    rejections.record({ kind: 'host_rejected', reason: 'foreign Host', detail: { host: short(hosts[0] ?? '') } });
-    return sendError(response, 403, { code: -32600, message: 'This Host is not allowed.' }, { close: true });
-  }
-  const origins = request.headersDistinct.origin ?? [];
-  if (origins.length > 1 || (origins[0] !== undefined && !isOurOrigin(origins[0], parts.port))) {
-    rejections.record({
-      kind: 'origin_rejected',
-      reason: 'foreign Origin',
-      detail: { origin: short(origins.join(', ')) },
-    });
-    return sendError(response, 403, { code: -32600, message: 'This Origin is not allowed.' }, { close: true });
+  const stranger = foreign(request, parts.port);
+  if (stranger !== null) {
+    const { status, kind, reason, message, detail } = stranger;
+    rejections.record({ kind, reason, detail });
+    return sendError(response, status, { code: -32600, message }, { close: true });
   }
 
-  const destination = destinationOf(request.url ?? '');
   const method = request.method ?? '';
-  const reads = method === 'GET' || method === 'HEAD';
-  if (destination.kind === 'open' && reads)
-    return sendPage(response, 200, openPage(destination.page, request, parts.open));
-  if (destination.kind === 'absent' && destination.public && (reads || method === 'POST'))
-    return sendJson(response, 404, { error: 'not_found' });
-  if (destination.kind === 'health' && reads && request.headersDistinct.authorization === undefined)
-    return sendJson(response, 200, parts.health(false));
+  const routed = routeOf(request.url ?? '', method);
+  const { destination } = routed;
+  if (routed.public) {
+    if (destination.kind === 'open') return sendPage(response, 200, openPage(destination.page, request, parts.open));
+    if (destination.kind === 'absent') return sendJson(response, 404, { error: 'not_found' });
+    if (destination.kind === 'health' && request.headersDistinct.authorization === undefined)
+      return sendJson(response, 200, parts.health(false));
+  }
 
   const caller = authenticate(parts.clients, request, destination.kind === 'mcp' ? destination.workspace : null);
   if (caller.kind === 'refused') {
     rejections.record({ kind: 'unauthorized', reason: caller.why, keyPrefix: caller.keyPrefix });
-    return sendUnauthorized(request, response);
+    return sendUnauthorized(response);
   }
   const who = {
     workspace: caller.workspace.name,
@@ -174,7 +177,7 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
 
   switch (destination.kind) {
     case 'health':
-      if (!reads) return notAllowed(parts, response, who, method, 'GET');
+      if (!routed.public) return notAllowed(parts, response, who, method, 'GET');
       return sendJson(response, 200, parts.health(caller.key.role === 'admin'));
     case 'open':
       return notAllowed(parts, response, who, method, 'GET');
@@ -230,7 +233,7 @@ async function post(
       response,
       status,
       { code, message },
-      { ...(id === undefined ? {} : { id }), ...(headers ? { headers } : {}), close: !request.complete },
+      { ...(id === undefined ? {} : { id }), ...(headers ? { headers } : {}) },
     );
   };
 
@@ -263,7 +266,7 @@ async function post(
   }
   const leave = await entered;
   try {
-    const body = await readBody(request, MAX_BODY);
+    const body = await readBody(request, response, MAX_BODY);
     if (body === 'too_large') return tooLarge();
     if (body === 'broken') return;
     const read = readExactJson(body, EXACT_PATHS);
@@ -400,51 +403,6 @@ function takeStream(parts: Serving, keyId: string, response: ServerResponse): 't
   return 'taken';
 }
 
-type Message =
-  | { readonly kind: 'request'; readonly id: string | number; readonly method: string; readonly value: unknown }
-  | { readonly kind: 'notification'; readonly method: string; readonly value: unknown }
-  | { readonly kind: 'response'; readonly value: unknown }
-  | { readonly kind: 'none'; readonly why: string };
-
-/** One JSON-RPC message, or why it is none. Batches are refused in every revision (design section 9, C5). */
-function messageOf(value: unknown): Message {
-  if (Array.isArray(value)) return { kind: 'none', why: 'Batches are not accepted; send one message.' };
-  if (typeof value !== 'object' || value === null) return { kind: 'none', why: 'The body is not a JSON-RPC message.' };
-  const { jsonrpc, id, method, params } = value as Record<string, unknown>;
-  if (jsonrpc !== '2.0') return { kind: 'none', why: 'jsonrpc must be "2.0".' };
-  if (params !== undefined && (typeof params !== 'object' || params === null || Array.isArray(params)))
-    return { kind: 'none', why: 'params must be an object.' };
-  if (method === undefined) {
-    const isResponse = (typeof id === 'string' || typeof id === 'number') && ('result' in value || 'error' in value);
-    return isResponse ? { kind: 'response', value } : { kind: 'none', why: 'The body is not a JSON-RPC message.' };
-  }
-  if (typeof method !== 'string') return { kind: 'none', why: 'method must be a string.' };
-  if (id === undefined) return { kind: 'notification', method, value };
-  if (typeof id !== 'string' && typeof id !== 'number')
-    return { kind: 'none', why: 'id must be a string or a number.' };
-  return { kind: 'request', id, method, value };
-}
-
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer | 'too_large' | 'broken'> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limit) {
-        request.pause();
-        resolve('too_large');
-        return;
-      }
-      chunks.push(chunk);
-    });
-    request.on('end', () => resolve(Buffer.concat(chunks, size)));
-    // The caller hung up before its message was whole: nothing is run and nobody is left to answer.
-    request.on('error', () => resolve('broken'));
-    request.on('close', () => resolve('broken'));
-  });
-}
-
 function hold(open: Map<string, Set<ServerResponse>>, keyId: string, response: ServerResponse): void {
   let held = open.get(keyId);
   if (held === undefined) {
@@ -459,11 +417,9 @@ function hold(open: Map<string, Set<ServerResponse>>, keyId: string, response: S
   });
 }
 
-/** The body was not read; the connection closes so that nobody sends it for nothing. */
-function sendUnauthorized(request: IncomingMessage, response: ServerResponse): void {
+function sendUnauthorized(response: ServerResponse): void {
   const headers = { 'www-authenticate': 'Bearer realm="gatehouse"' };
-  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-  sendError(response, 401, { code: -32600, message: '401 unauthorized' }, { headers, close: hasBody });
+  sendError(response, 401, { code: -32600, message: '401 unauthorized' }, { headers });
 }
 
 function notAllowed(parts: Serving, response: ServerResponse, who: object, method: string, allow: string): void {
@@ -490,21 +446,7 @@ function whoOf(arrival: Omit<Arrival, 'slices'>): {
   };
 }
 
-function isOurHost(host: string, port: number): boolean {
-  return host === `127.0.0.1:${port}` || host === `localhost:${port}` || host === `[::1]:${port}`;
-}
-
-/** Only pages of this very port: another port of the same machine is another site (P2). */
-function isOurOrigin(origin: string, port: number): boolean {
-  return origin.startsWith('http://') && isOurHost(origin.slice('http://'.length), port);
-}
-
 function portOf(server: Server): number {
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-/** Foreign text in an audit entry: enough to recognise it, never enough to fill the disk. */
-function short(text: string): string {
-  return text.slice(0, 200);
 }

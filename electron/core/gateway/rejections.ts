@@ -16,7 +16,8 @@ export interface Rejection {
     | 'method_not_allowed'
     | 'session_unknown'
     | 'rate_limited'
-    | 'too_many_streams';
+    | 'too_many_streams'
+    | 'too_many_connections';
   readonly reason: string;
   readonly workspace?: string | null;
   readonly clientId?: string | null;

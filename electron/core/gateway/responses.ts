@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** On every response of every listener, error pages included (security.md A21). Never any `Access-Control-*`. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
@@ -6,14 +6,16 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'x-frame-options': 'DENY',
+  // What is not a page may load nothing and stand in no frame.
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 };
 
-/** Beside the above on everything that is HTML. */
+/** On top of the above on everything that is HTML. */
 export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'",
-  'x-frame-options': 'DENY',
-  'cross-origin-opener-policy': 'same-origin',
 };
 
 export interface JsonRpcErrorBody {
@@ -59,10 +61,17 @@ function sendBytes(
   response.writeHead(status, {
     ...SECURITY_HEADERS,
     ...headers,
+    ...(hasUnreadBody(response.req) ? { connection: 'close' } : {}),
     'content-type': type,
     'content-length': Buffer.byteLength(body),
   });
   response.end(body);
+}
+
+/** An answer before the body was read ends the connection: else the rest would be read for nothing. */
+function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
+  const announced = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  return announced && !complete;
 }
 
 /** For answers written to a bare socket, where there is no request to answer (malformed HTTP, header deadline). */

@@ -3,63 +3,83 @@
  * answers 401 to every method without a valid key (security.md A12, design section 9).
  */
 export interface Route {
+  /** `:name` is one part of the path, `*` at the end any number of them. */
   readonly pattern: string;
   readonly methods: readonly string[];
+  /** Without a key, by these methods. */
   readonly public: boolean;
+  readonly leadsTo: Destination['kind'];
 }
 
 export const ROUTES: readonly Route[] = [
-  { pattern: '/mcp', methods: ['POST', 'GET', 'DELETE'], public: false },
-  { pattern: '/u/:upstream/mcp', methods: ['POST', 'GET', 'DELETE'], public: false },
-  { pattern: '/w/:workspace/mcp', methods: ['POST', 'GET', 'DELETE'], public: false },
-  { pattern: '/w/:workspace/u/:upstream/mcp', methods: ['POST', 'GET', 'DELETE'], public: false },
-  { pattern: '/health', methods: ['GET', 'HEAD'], public: true },
-  { pattern: '/open/:page', methods: ['GET', 'HEAD'], public: true },
+  { pattern: '/mcp', methods: ['POST', 'GET', 'DELETE'], public: false, leadsTo: 'mcp' },
+  { pattern: '/u/:upstream/mcp', methods: ['POST', 'GET', 'DELETE'], public: false, leadsTo: 'mcp' },
+  { pattern: '/w/:workspace/mcp', methods: ['POST', 'GET', 'DELETE'], public: false, leadsTo: 'mcp' },
+  { pattern: '/w/:workspace/u/:upstream/mcp', methods: ['POST', 'GET', 'DELETE'], public: false, leadsTo: 'mcp' },
+  { pattern: '/health', methods: ['GET', 'HEAD'], public: true, leadsTo: 'health' },
+  { pattern: '/open/:page', methods: ['GET', 'HEAD'], public: true, leadsTo: 'open' },
+  { pattern: '/open/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
   // Client sign-in and OAuth answer 404 at once until they exist: clients probe them and must not hang.
-  { pattern: '/.well-known/*', methods: ['GET', 'HEAD'], public: true },
-  { pattern: '/oauth/callback', methods: ['GET', 'HEAD'], public: true },
-  { pattern: '/register', methods: ['POST'], public: true },
+  { pattern: '/.well-known/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
+  { pattern: '/oauth/callback', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
+  { pattern: '/register', methods: ['POST'], public: true, leadsTo: 'absent' },
 ];
 
 export type Destination =
   | { readonly kind: 'mcp'; readonly workspace: string | null; readonly upstream: string | null }
   | { readonly kind: 'health' }
   | { readonly kind: 'open'; readonly page: string }
-  | { readonly kind: 'absent'; readonly public: boolean };
+  | { readonly kind: 'absent' };
 
-/** Where a request goes. `path` is the raw request target; a query is cut off and never looked at, so no key hides there. */
-export function destinationOf(target: string): Destination {
+/** Where a request goes, and whether it may go there without a key. */
+export interface Routed {
+  readonly destination: Destination;
+  readonly public: boolean;
+}
+
+/** `target` is the raw request target; a query is cut off and never looked at, so no key hides there. */
+export function routeOf(target: string, method: string): Routed {
   const question = target.indexOf('?');
-  const path = question < 0 ? target : target.slice(0, question);
-  if (path === '/mcp') return { kind: 'mcp', workspace: null, upstream: null };
-  if (path === '/health') return { kind: 'health' };
-  const parts = path.split('/');
-  if (parts.length === 3 && parts[1] === 'open' && isPage(parts[2])) return { kind: 'open', page: parts[2] };
-  if (parts.length === 4 && parts[1] === 'u' && isSlug(parts[2]) && parts[3] === 'mcp')
-    return { kind: 'mcp', workspace: null, upstream: parts[2] };
-  if (parts.length === 4 && parts[1] === 'w' && isSlug(parts[2]) && parts[3] === 'mcp')
-    return { kind: 'mcp', workspace: parts[2], upstream: null };
-  if (
-    parts.length === 6 &&
-    parts[1] === 'w' &&
-    isSlug(parts[2]) &&
-    parts[3] === 'u' &&
-    isSlug(parts[4]) &&
-    parts[5] === 'mcp'
-  ) {
-    return { kind: 'mcp', workspace: parts[2], upstream: parts[4] };
+  const parts = (question < 0 ? target : target.slice(0, question)).split('/');
+  for (const { route, wanted } of TABLE) {
+    const named = matched(wanted, parts);
+    if (named !== null)
+      return { destination: arriveAt(route, named), public: route.public && route.methods.includes(method) };
   }
-  const isPublic =
-    path.startsWith('/.well-known/') || path === '/oauth/callback' || path === '/register' || path.startsWith('/open/');
-  return { kind: 'absent', public: isPublic };
+  return { destination: { kind: 'absent' }, public: false };
 }
 
 export const PAGES = ['approvals', 'tools', 'upstreams', 'audit', 'policy', 'clients', 'connections'] as const;
 
-function isPage(text: string | undefined): text is (typeof PAGES)[number] {
-  return (PAGES as readonly (string | undefined)[]).includes(text);
+const TABLE = ROUTES.map((route) => ({ route, wanted: route.pattern.split('/') }));
+
+/** The named parts, or null when the path is another one. */
+function matched(wanted: readonly string[], parts: readonly string[]): Readonly<Record<string, string>> | null {
+  const open = wanted.at(-1) === '*';
+  if (open ? parts.length < wanted.length : parts.length !== wanted.length) return null;
+  const named: Record<string, string> = {};
+  for (const [at, want] of wanted.entries()) {
+    const part = parts[at] ?? '';
+    if (want === '*') continue;
+    if (!want.startsWith(':')) {
+      if (part !== want) return null;
+      continue;
+    }
+    if (want === ':page' ? !(PAGES as readonly string[]).includes(part) : !SLUG.test(part)) return null;
+    named[want.slice(1)] = part;
+  }
+  return named;
 }
 
-function isSlug(text: string | undefined): text is string {
-  return text !== undefined && /^[a-z0-9][a-z0-9-]{0,31}$/.test(text);
+function arriveAt({ leadsTo }: Route, named: Readonly<Record<string, string>>): Destination {
+  switch (leadsTo) {
+    case 'mcp':
+      return { kind: 'mcp', workspace: named.workspace ?? null, upstream: named.upstream ?? null };
+    case 'open':
+      return { kind: 'open', page: named.page ?? '' };
+    default:
+      return { kind: leadsTo };
+  }
 }
+
+const SLUG = /^[a-z0-9][a-z0-9-]{0,31}$/;
