@@ -170,7 +170,7 @@ function pin(parts: MetaToolParts, client: Client, name: 'pin_tool' | 'unpin_too
 function data(value: Readonly<Record<string, unknown>>): MetaAnswer {
   return {
     kind: 'result',
-    result: { content: [{ type: 'text', text: JSON.stringify(value, null, 1) }], structuredContent: value },
+    result: { content: [{ type: 'text', text: JSON.stringify(value) }], structuredContent: value },
   };
 }
 
