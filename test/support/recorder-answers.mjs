@@ -40,6 +40,8 @@ const META = 'io.modelcontextprotocol/';
 export function createAnswers(options, send) {
   const state = { description: String(options.description ?? 'Gives back what it was given.'), asked: new Map() };
   const open = new Map();
+  /** Ids are unique within one session only; over HTTP the message carries its session. */
+  const key = (message) => `${message.session ?? ''}:${message.id}`;
   const era = options.era ?? 'legacy';
 
   const catalogue = () => [
@@ -122,12 +124,12 @@ export function createAnswers(options, send) {
   }
 
   const done = (message, result) => {
-    open.delete(message.id);
+    open.delete(key(message));
     const whole = isModern(message) ? { resultType: 'complete', ...result } : result;
     send({ jsonrpc: '2.0', id: message.id, result: whole }, message);
   };
   const refuse = (message, code, text, data) => {
-    open.delete(message.id);
+    open.delete(key(message));
     send(
       { jsonrpc: '2.0', id: message.id, error: { code, message: text, ...(data === undefined ? {} : { data }) } },
       message,
@@ -153,9 +155,9 @@ export function createAnswers(options, send) {
     const args = message.params?.arguments ?? {};
     const token = message.params?._meta?.progressToken;
     const name = message.params?.name;
-    const later = (ms, then) => open.set(message.id, setTimeout(then, ms));
+    const later = (ms, then) => open.set(key(message), setTimeout(then, ms));
     const delay = Number(args.delayMs ?? options.delay ?? 0);
-    if (name === 'never') return open.set(message.id, null);
+    if (name === 'never') return open.set(key(message), null);
     if (name === 'crash') return process.exit(Number(options['exit-code'] ?? 7));
     if (name === 'fail') return done(message, { ...text(String(args.text ?? 'It failed.')), isError: true });
     if (name === 'rpc_error')
@@ -218,8 +220,9 @@ export function createAnswers(options, send) {
       return;
     }
     if (message.method === 'notifications/cancelled') {
-      clearTimeout(open.get(message.params?.requestId));
-      open.delete(message.params?.requestId);
+      const cancelled = key({ id: message.params?.requestId, session: message.session });
+      clearTimeout(open.get(cancelled));
+      open.delete(cancelled);
       return;
     }
     if (message.id === undefined) return;

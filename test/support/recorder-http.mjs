@@ -31,12 +31,14 @@ record('started', { argv: process.argv.slice(2) });
 
 /** Request id -> its open response; the standing event stream is under `stream`. */
 const responses = new Map();
+const key = (message) => `${message.session ?? ''}:${message.id}`;
+let sessions = 0;
 const event = (message) => `event: message\ndata: ${JSON.stringify(message)}\n\n`;
 
 const answers = createAnswers(options, (message, belongsTo) => {
   const final = message.method === undefined;
   if (options['sse-only']) return responses.get('stream')?.write(event(message));
-  const response = belongsTo ? responses.get(belongsTo.id) : responses.get('stream');
+  const response = responses.get(belongsTo ? key(belongsTo) : 'stream');
   if (!response) return;
   if (final && options.json && !response.headersSent) {
     response.setHeader('content-type', 'application/json');
@@ -46,7 +48,7 @@ const answers = createAnswers(options, (message, belongsTo) => {
     response.write(event(message));
     if (final) response.end();
   }
-  if (final) responses.delete(belongsTo.id);
+  if (final) responses.delete(key(belongsTo));
 });
 
 const server = createServer((request, response) => {
@@ -97,12 +99,16 @@ function post(request, body, response) {
   }
   if (message.id === undefined || message.method === undefined) {
     response.writeHead(202).end();
+    message.session = request.headers['mcp-session-id'];
     return answers.handle(message);
   }
   if (isCall && options['endless-body']) return pour(response, Number(options['endless-body']));
+  sessions += 1;
   if (message.method === 'initialize' && !options['no-session'])
-    response.setHeader('mcp-session-id', `recorder-${process.pid}`);
-  responses.set(message.id, response);
+    response.setHeader('mcp-session-id', `recorder-${process.pid}-${sessions}`);
+  // Without a session every request stands alone, whatever its id.
+  message.session = request.headers['mcp-session-id'] ?? `none-${sessions}`;
+  responses.set(key(message), response);
   return answers.handle(message);
 }
 

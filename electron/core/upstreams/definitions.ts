@@ -117,6 +117,38 @@ export function endpointOf(transport: UpstreamTransport): string {
   }
 }
 
+/** Why these secrets do not fit the transport; null when they do. */
+export function refuseSecrets(
+  transport: UpstreamTransport,
+  needed: ReadonlyMap<string, string>,
+  given: Readonly<Record<string, string>>,
+  isStored: (place: string) => boolean,
+): string | null {
+  for (const [name, value] of Object.entries(given)) {
+    if (!needed.has(name)) return `${name} is not among the secrets of this upstream.`;
+    if (value === '' || value.includes('\0')) return `The value of ${name} is empty or holds a NUL character.`;
+    if (transport.kind === 'http' && !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      return `The value of ${name} holds characters that no header can hold.`;
+    }
+  }
+  for (const [name, place] of needed) {
+    if (given[name] === undefined && !isStored(place)) return `${name} has no value.`;
+  }
+  return null;
+}
+
+/** For the audit: names only. A word of a command line, or the query of an address, may be somebody's secret. */
+export function whatRuns(transport: UpstreamTransport): Readonly<Record<string, unknown>> {
+  switch (transport.kind) {
+    case 'stdio':
+      return { transport: 'stdio', command: transport.command };
+    case 'http':
+      return { transport: 'http', origin: new URL(transport.url).origin };
+    case 'demo':
+      return { transport: 'demo' };
+  }
+}
+
 function refuseStdio(transport: Extract<UpstreamTransport, { kind: 'stdio' }>): string | null {
   if (transport.command.trim() === '') return 'The command is empty.';
   if ([transport.command, ...transport.args, transport.cwd ?? ''].some((word) => word.includes('\0'))) {

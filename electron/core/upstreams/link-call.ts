@@ -6,7 +6,7 @@ import type { ArgumentMarkers } from './marker.ts';
 import { parameterHeaders } from './parameter-headers.ts';
 import type { UpstreamCall, UpstreamOutcome } from './upstreams.ts';
 
-export type LinkCall = Pick<UpstreamCall, 'tool' | 'argumentsText' | 'meta' | 'signal' | 'onProgress'>;
+export type LinkCall = Pick<UpstreamCall, 'clientId' | 'tool' | 'argumentsText' | 'meta' | 'signal' | 'onProgress'>;
 
 /** `stale`: the upstream no longer knows our session, or was not reached. The call did not run. */
 export type LinkOutcome =

@@ -39,6 +39,8 @@ export interface Link {
   readonly era: Era;
   readonly pid: number | null;
   readonly callsItself: string | null;
+  /** The upstream keeps state for this link apart from that of others: clients must not share it. */
+  readonly hasSession: boolean;
   list(signal: AbortSignal): Promise<Listing>;
   call(call: LinkCall): Promise<LinkOutcome>;
   close(): Promise<void>;
@@ -138,6 +140,7 @@ async function connect(
     era,
     pid: channel.pid,
     callsItself: client.getServerVersion()?.name ?? null,
+    hasSession: parts.url !== null && (style === 'sse' || channel.transport.sessionId !== undefined),
     async list(signal) {
       if (!client.getServerCapabilities()?.tools) return { kind: 'listed', tools: [] };
       const listing = await listTools(ask, signal, parts);

@@ -2,10 +2,12 @@ import type { Era, UpstreamStatus } from '../../../shared/model.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
-import { inWords, type UpstreamLimits } from './limits.ts';
+import { type ClientLinks, createClientLinks } from './client-links.ts';
+import type { UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { LinkCall, LinkOutcome } from './link-call.ts';
 import type { Listing } from './listing.ts';
+import { createRelisting, listWithin } from './relisting.ts';
 import type { UpstreamOutcome } from './upstreams.ts';
 
 export interface SupervisorParts {
@@ -65,6 +67,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   let failures = 0;
   let starts: readonly number[] = [];
   let cancelRetry: () => void = () => {};
+  let sessions = newSessions();
   let relisting = createRelisting(parts, () => link, noteListing);
 
   function set(next: typeof status, why: string | null): void {
@@ -73,6 +76,12 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     status = next;
     reason = why;
     parts.changed();
+  }
+
+  function newSessions(): ClientLinks {
+    return createClientLinks(clock, (signal, onEnded) =>
+      parts.connect(signal, { onOpening() {}, onListChanged: () => link !== null && relisting.soon(), onEnded }),
+    );
   }
 
   function start(): Promise<void> {
@@ -158,7 +167,9 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     relisting = createRelisting(parts, () => link, noteListing);
     const old = link;
     link = null;
-    if (old !== null) closing = old.close();
+    const others = sessions;
+    sessions = newSessions();
+    if (old !== null) closing = Promise.all([old.close(), others.closeAll()]).then(() => {});
   }
 
   function noteListing(listing: Listing): void {
@@ -173,27 +184,43 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     if (link === null) await untilAborted(start(), wanted.signal);
     if (wanted.signal.aborted) return { kind: 'cancelled' };
     if (link === null) return unavailable();
-    const used: Link = link;
-    const outcome = await used.call(wanted);
-    return outcome.kind === 'stale' ? again(wanted, used, outcome) : outcome;
-  }
-
-  /** The session is gone or the address does not answer: nothing of the call was run, so it may be made once more. */
-  async function again(
-    wanted: LinkCall,
-    used: Link,
-    stale: Extract<LinkOutcome, { kind: 'stale' }>,
-  ): Promise<UpstreamOutcome> {
-    if (link === used) {
-      letGo();
-      void start();
-    }
-    if (stale.status !== 404) return stale.outcome;
-    await untilAborted(start(), wanted.signal);
+    const outcome = await callOver(link, wanted);
+    if (outcome.kind !== 'stale') return outcome;
+    // The session is gone: nothing of the call was run, so it is made once more over a new one.
+    if (outcome.status !== 404 || wanted.signal.aborted) return outcome.outcome;
+    if (link === null) await untilAborted(start(), wanted.signal);
     if (wanted.signal.aborted) return { kind: 'cancelled' };
     if (link === null) return unavailable();
-    const second = await (link as Link).call(wanted);
+    const second = await callOver(link, wanted);
     return second.kind === 'stale' ? second.outcome : second;
+  }
+
+  async function callOver(shared: Link, wanted: LinkCall): Promise<LinkOutcome> {
+    if (!shared.hasSession) {
+      const outcome = await shared.call(wanted);
+      if (outcome.kind === 'stale') restart(shared);
+      return outcome;
+    }
+    const used = await sessions.use(wanted.clientId);
+    if (used.kind === 'failure') {
+      if (used.errorClass === 'upstream_unreachable') restart(shared);
+      return { kind: 'failed', errorClass: used.errorClass, message: used.message };
+    }
+    try {
+      const outcome = await used.link.call(wanted);
+      if (outcome.kind === 'stale') sessions.drop(used.link);
+      // Not even reached: then our own session is gone as well.
+      if (outcome.kind === 'stale' && outcome.status === null) restart(shared);
+      return outcome;
+    } finally {
+      used.done();
+    }
+  }
+
+  function restart(broken: Link): void {
+    if (link !== broken) return;
+    letGo();
+    void start();
   }
 
   function unavailable(): UpstreamOutcome {
@@ -231,62 +258,6 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       set('stopped', null);
     },
   };
-}
-
-interface Relisting {
-  soon(): void;
-  cancel(): void;
-}
-
-/** One listing for a burst of changes, and never two at a time. */
-function createRelisting(
-  parts: SupervisorParts,
-  current: () => Link | null,
-  done: (listing: Listing) => void,
-): Relisting {
-  let cancelTimer: (() => void) | null = null;
-  let isListing = false;
-  let isDirty = false;
-  let isOver = false;
-
-  async function list(): Promise<void> {
-    cancelTimer = null;
-    const link = current();
-    if (link === null || isOver) return;
-    isListing = true;
-    isDirty = false;
-    const listing = await listWithin(link, new AbortController().signal, parts);
-    isListing = false;
-    if (isOver) return;
-    done(listing);
-    if (isDirty) soon();
-  }
-
-  function soon(): void {
-    if (isListing) isDirty = true;
-    else cancelTimer ??= parts.clock.after(parts.limits.relistMs, () => void list());
-  }
-
-  return {
-    soon,
-    cancel() {
-      isOver = true;
-      cancelTimer?.();
-    },
-  };
-}
-
-async function listWithin(link: Link, outer: AbortSignal, { clock, limits, name }: SupervisorParts): Promise<Listing> {
-  const limit = new AbortController();
-  const cancel = clock.after(limits.startMs, () => limit.abort('timeout'));
-  try {
-    const listing = await link.list(AbortSignal.any([outer, limit.signal]));
-    if (listing.kind === 'listed' || !limit.signal.aborted) return listing;
-    const message = `${name} was started, but it did not list its tools within ${inWords(limits.startMs)}.`;
-    return { ...listing, errorClass: 'upstream_timeout', message };
-  } finally {
-    cancel();
-  }
 }
 
 function ended(name: string, how: string): Failure {

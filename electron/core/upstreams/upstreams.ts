@@ -10,8 +10,10 @@ import {
   createDefinitions,
   endpointOf,
   refuseDefinition,
+  refuseSecrets,
   secretPlaces,
   type UpstreamDefinition,
+  whatRuns,
 } from './definitions.ts';
 import type { Environment } from './environment.ts';
 import { createEras } from './eras.ts';
@@ -317,38 +319,6 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       return () => void listeners.delete(listener);
     },
   };
-}
-
-/** Why these secrets do not fit the transport; null when they do. */
-function refuseSecrets(
-  transport: UpstreamTransport,
-  needed: ReadonlyMap<string, string>,
-  given: Readonly<Record<string, string>>,
-  isStored: (place: string) => boolean,
-): string | null {
-  for (const [name, value] of Object.entries(given)) {
-    if (!needed.has(name)) return `${name} is not among the secrets of this upstream.`;
-    if (value === '' || value.includes('\0')) return `The value of ${name} is empty or holds a NUL character.`;
-    if (transport.kind === 'http' && !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-      return `The value of ${name} holds characters that no header can hold.`;
-    }
-  }
-  for (const [name, place] of needed) {
-    if (given[name] === undefined && !isStored(place)) return `${name} has no value.`;
-  }
-  return null;
-}
-
-/** For the audit: names only. A word of a command line, or the query of an address, may be somebody's secret. */
-function whatRuns(transport: UpstreamTransport): Readonly<Record<string, unknown>> {
-  switch (transport.kind) {
-    case 'stdio':
-      return { transport: 'stdio', command: transport.command };
-    case 'http':
-      return { transport: 'http', origin: new URL(transport.url).origin };
-    case 'demo':
-      return { transport: 'demo' };
-  }
 }
 
 function refused(message: string): UpstreamsResult {

@@ -152,7 +152,8 @@ test('a session the server no longer knows is opened anew, and the call is made 
   const server = await httpRecorder(file, '--forget-sessions=1');
   const view = await it.addReady('x', server.transport);
   expect(await it.call(view.id, 'echo', '{"n":1.0}')).toMatchObject({ kind: 'answered' });
-  expect(received(file, 'initialize')).toHaveLength(2);
+  // Ours for listing, the client's first, the client's second.
+  expect(received(file, 'initialize')).toHaveLength(3);
   expect(received(file, 'tools/call')).toHaveLength(2);
 });
 
@@ -236,4 +237,25 @@ test('values of parameters marked for headers are repeated in headers (2026-07-2
     'mcp-param-count': '7',
   });
   expect(call?.headers).not.toHaveProperty('mcp-param-other');
+});
+
+test('each client has a session of its own at the upstream, and keeps it from call to call', async () => {
+  const it = rig();
+  const file = join(it.folder, 'record');
+  const server = await httpRecorder(file);
+  const view = await it.addReady('x', server.transport);
+  const outcomes = await Promise.all(
+    ['a', 'b', 'a', 'b'].map((clientId, i) => it.call(view.id, 'echo', `{"text":"${clientId}${i}"}`, { clientId })),
+  );
+  expect(outcomes.map((outcome) => JSON.stringify(outcome).match(/[ab]\d/)?.[0])).toEqual(['a0', 'b1', 'a2', 'b3']);
+  const session = (client: string) =>
+    new Set(
+      recorded(file)
+        .filter((entry) => entry.body?.includes(`"text":"${client}`))
+        .map((entry) => entry.headers?.['mcp-session-id']),
+    );
+  expect([session('a').size, session('b').size]).toEqual([1, 1]);
+  expect(session('a')).not.toEqual(session('b'));
+  await it.upstreams.stopAll();
+  expect(recorded(file).filter((entry) => entry.method === 'DELETE')).toHaveLength(3);
 });
