@@ -77,6 +77,8 @@ function startApp(asked: AppLaunch): void {
   app.enableSandbox();
   app.on('web-contents-created', (_event, contents) => lockContents(contents));
   protocol.registerSchemesAsPrivileged([PAGE_SCHEME]);
+  // Windows shows notifications only of programs that say who they are, as the installer wrote it down.
+  if (process.platform === 'win32') app.setAppUserModelId('org.gatehouse.Gatehouse');
   if (app.isPackaged) app.setAsDefaultProtocolClient('gatehouse');
   app.on('window-all-closed', () => {
     // The tray lives on without a window.
@@ -168,11 +170,11 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
       copyEndpoint: () => void clipboard.writeText(core.endpoint),
       setNotifications: (choice) => {
         preferences.setNotifications(choice);
-        void tray.refresh();
+        refresh.ask();
       },
       setStartsAtLogin: (on) => {
         loginItem.set(on);
-        void tray.refresh();
+        refresh.ask();
       },
       quit: () => app.quit(),
     },
@@ -187,15 +189,15 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   const refresh = oneAtATime(async () => {
     await Promise.all([tray.refresh(), approvalWindow.refresh(), notifications.refresh()]);
   }, crash);
-  core.subscribe((topic) => {
+  const unsubscribe = core.subscribe((topic) => {
     mainWindow.tell(topic);
     approvalWindow.tell(topic);
-    if (topic === 'status' || topic === 'approvals' || topic === 'confirmations') refresh();
+    if (topic === 'status' || topic === 'approvals' || topic === 'confirmations') refresh.ask();
   });
   core.onCard((card) => {
     if ('approval' in card) notifications.approval(card.approval);
     else notifications.confirmation(card.confirmation);
-    refresh();
+    refresh.ask();
   });
   core.onOpenPage((name) => open(pageNamed(name)));
   app.on('second-instance', (_event, argv) => {
@@ -207,6 +209,8 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   links.follow(openLink);
 
   closeBeforeQuit(async () => {
+    unsubscribe();
+    await refresh.end();
     endLock();
     notifications.closeAll();
     notifier.close();
@@ -215,8 +219,8 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     await control.server.close();
     await core.close();
   });
-  refresh();
-  if (!hidden) open(null);
+  refresh.ask();
+  if (!hidden && !app.getLoginItemSettings().wasOpenedAtLogin) open(null);
   sayReady(core, json);
 }
 

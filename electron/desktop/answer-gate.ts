@@ -57,9 +57,9 @@ export function createAnswerGate(clock: Clock): AnswerGate {
     admit(named) {
       if (card === null || named !== card) return { kind: 'refused', reason: 'other_card' };
       if (press === null || press.spent || press.actedAt === null) return { kind: 'refused', reason: 'no_input' };
-      if (clock.monotonic() - press.actedAt > PRESS_MS) return { kind: 'refused', reason: 'no_input' };
       // The press must have begun late enough: a key held down while the card came up was meant for something else.
       if (press.beganAt - seenFrom < SEEN_MS) return { kind: 'refused', reason: 'too_soon' };
+      if (clock.monotonic() - press.actedAt > PRESS_MS) return { kind: 'refused', reason: 'no_input' };
       press = { ...press, spent: true };
       return { kind: 'admitted' };
     },

@@ -7,6 +7,7 @@ import { createCardView } from './card-view.ts';
 import { type Card, cardAddress, cardInAddress, cardKey } from './cards.ts';
 import { APPROVAL_CHANNELS } from './channels.ts';
 import { answerApprovalWindow } from './ipc.ts';
+import { loadPage } from './load-page.ts';
 import { lockedPreferences } from './locks.ts';
 import { PAGE_ORIGIN } from './page-protocol.ts';
 
@@ -93,7 +94,7 @@ export function createApprovalWindow(parts: {
       made.destroy();
       void refresh();
     });
-    void made.loadURL(APPROVAL_PAGE);
+    loadPage(made, APPROVAL_PAGE);
     return made;
   };
 
@@ -123,7 +124,7 @@ export function createApprovalWindow(parts: {
       if (closing || cards.length === 0) return;
       putAway = new Set();
       window ??= create();
-      if (card !== null) void window.loadURL(`${APPROVAL_PAGE}${cardAddress(card)}`);
+      if (card !== null) loadPage(window, `${APPROVAL_PAGE}${cardAddress(card)}`);
       window.show();
       window.focus();
     },

@@ -1,5 +1,5 @@
 /** Pages of the main window that a link may open. */
-export const PAGES = ['approvals', 'tools', 'upstreams', 'audit'] as const;
+export const PAGES = ['approvals', 'tools', 'upstreams', 'audit', 'clients', 'policy'] as const;
 export type Page = (typeof PAGES)[number];
 
 export type DeepLink = { readonly kind: 'open'; readonly page: Page } | { readonly kind: 'unknown' };
@@ -14,7 +14,7 @@ export function readDeepLink(text: string): DeepLink {
   return page === null ? { kind: 'unknown' } : { kind: 'open', page };
 }
 
-/** The page that a name in `/open/<page>` means; names of pages still to come lead to the nearest there is. */
+/** The page that a name in `/open/<page>` means: accounts are connected where their upstream is. */
 export function pageNamed(name: string): Page | null {
   const page = name === 'connections' ? 'upstreams' : name;
   return PAGES.find((known) => known === page) ?? null;

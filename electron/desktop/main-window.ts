@@ -5,6 +5,7 @@ import type { Card } from './cards.ts';
 import { MAIN_CHANNELS } from './channels.ts';
 import type { Page } from './deep-links.ts';
 import { answerMainWindow } from './ipc.ts';
+import { loadPage } from './load-page.ts';
 import { lockedPreferences } from './locks.ts';
 import { PAGE_ORIGIN } from './page-protocol.ts';
 import type { Preferences } from './preferences.ts';
@@ -44,7 +45,7 @@ export function createMainWindow(parts: {
     made.on('closed', () => {
       window = null;
     });
-    void made.loadURL(address(page));
+    loadPage(made, address(page));
     return made;
   };
 
@@ -55,7 +56,7 @@ export function createMainWindow(parts: {
         return;
       }
       // Only the fragment changes, so the page stays loaded and its router follows.
-      if (page !== null) void window.loadURL(address(page));
+      if (page !== null) loadPage(window, address(page));
       if (window.isMinimized()) window.restore();
       window.show();
       window.focus();

@@ -1,4 +1,4 @@
-import type { Rectangle } from 'electron';
+import { ipcMain, type Rectangle } from 'electron';
 import ElectronStore from 'electron-store';
 import { z } from 'zod';
 import type { NotificationChoice } from './notifications.ts';
@@ -13,7 +13,14 @@ export interface Preferences {
 
 /** `folder` holds `preferences.json`. A file that does not parse is taken for an empty one: only comfort is lost. */
 export function openPreferences(folder: string): Preferences {
-  const store = new ElectronStore({ cwd: folder, name: 'preferences', clearInvalidConfig: true });
+  const store = new ElectronStore({
+    cwd: folder,
+    name: 'preferences',
+    clearInvalidConfig: true,
+    configFileMode: 0o600,
+  });
+  // SECURITY: electron-store answers any page that asks on this channel, without looking at who asks (security.md L4).
+  ipcMain.removeAllListeners('electron-store-get-data');
   const read = () => SCHEMA.parse(store.store);
 
   return {

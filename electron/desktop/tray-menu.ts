@@ -1,7 +1,7 @@
 import type { MenuItemConstructorOptions } from 'electron';
 import type { ApprovalView, ConfirmationView, StatusView } from '../../shared/model.ts';
 import type { Card } from './cards.ts';
-import type { Page } from './deep-links.ts';
+import { PAGES, type Page } from './deep-links.ts';
 import type { NotificationChoice } from './notifications.ts';
 import { shortened, visible } from './plain-text.ts';
 
@@ -57,10 +57,10 @@ export function trayMenu(view: TrayView, actions: TrayActions): readonly MenuIte
       : []),
     { type: 'separator' },
     { label: 'Open Gatehouse', click: () => actions.open(null) },
-    { label: 'Approvals', click: () => actions.open('approvals') },
-    { label: 'Tools', click: () => actions.open('tools') },
-    { label: 'Upstreams', click: () => actions.open('upstreams') },
-    { label: 'Audit', click: () => actions.open('audit') },
+    ...PAGES.map((page) => ({
+      label: `${page.charAt(0).toUpperCase()}${page.slice(1)}`,
+      click: () => actions.open(page),
+    })),
     { type: 'separator' },
     {
       label: status === null ? 'No endpoint' : `Copy ${menuText(status.endpoint)}`,

@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { readDeepLink } from '../../electron/desktop/deep-links.ts';
 
-test.each(['approvals', 'tools', 'upstreams', 'audit'])('gatehouse://open/%s opens that page', (page) => {
-  expect(readDeepLink(`gatehouse://open/${page}`)).toEqual({ kind: 'open', page });
-  expect(readDeepLink(`gatehouse://open/${page}/`)).toEqual({ kind: 'open', page });
-});
+test.each(['approvals', 'tools', 'upstreams', 'audit', 'clients', 'policy'])(
+  'gatehouse://open/%s opens that page',
+  (page) => {
+    expect(readDeepLink(`gatehouse://open/${page}`)).toEqual({ kind: 'open', page });
+    expect(readDeepLink(`gatehouse://open/${page}/`)).toEqual({ kind: 'open', page });
+  },
+);
 
 test('a link to connections leads to the upstreams, where they are shown', () => {
   expect(readDeepLink('gatehouse://open/connections')).toEqual({ kind: 'open', page: 'upstreams' });

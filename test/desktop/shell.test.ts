@@ -4,7 +4,7 @@
  * match, and the sender checks, the CSP, the answer gate and the flow. It does not prove Electron's own behaviour:
  * windows, tray drawing, single instance, the custom protocol, the real sandbox, fuses, native notifications.
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -33,9 +33,10 @@ const newFolder = () => mkdtempSync(join(tmpdir(), 'gatehouse-shell-'));
 describe('the desktop app over the double', () => {
   let app: DesktopApp;
   let key: string;
+  const folder = newFolder();
 
   beforeAll(async () => {
-    app = await startDesktopApp(newFolder());
+    app = await startDesktopApp(folder);
   });
   afterAll(async () => {
     await app?.close();
@@ -105,7 +106,8 @@ describe('the desktop app over the double', () => {
   test('a waiting call is listed in the main window, reviewed and approved in the approval window, and then runs', async () => {
     const call = callWriteNote('first', 'written after a yes');
     const main = await app.page(MAIN);
-    const review = main.getByRole('button', { name: 'Review' });
+    const row = main.getByRole('article').filter({ hasText: 'write_note' });
+    const review = row.getByRole('button', { name: 'Review' });
     await review.waitFor();
     expect(await main.getByRole('button', { name: /^Approve/ }).count()).toBe(0);
 
@@ -181,13 +183,11 @@ describe('the desktop app over the double', () => {
   });
 
   test('a press within half a second of the card is refused by the main process, whatever the page says', async () => {
-    // The window stays hidden from the last test, so this card is its first sight of anything.
     const call = callWriteNote('too soon', 'approved later');
     const page = await cardShown('too soon');
     const [approval] = await waiting(page);
     if (approval === undefined) throw new Error('nothing waits');
-    for (const type of ['mouseDown', 'mouseUp'])
-      await app.ask('contentsEvent', APPROVAL, 'before-mouse-event', { type, button: 'left', x: 1, y: 1 });
+    await app.ask('pressAsItAppears', APPROVAL);
     const answer = await request(page, 'approvalApprove', answerTo(approval));
     expect(answer).toEqual({
       kind: 'refused',
@@ -324,6 +324,7 @@ describe('the desktop app over the double', () => {
     expect(channels).toBe(2);
     expect((await windowAt(MAIN)).listens).toEqual(['gatehouse:main:review']);
     expect((await windowAt(APPROVAL)).listens).toEqual([]);
+    expect(await app.ask('globalChannels')).toEqual([]);
   });
 
   test('L6 the pages get the bridge and nothing else of Electron or Node', async () => {
@@ -413,13 +414,26 @@ describe('the desktop app over the double', () => {
     await vi.waitFor(async () => expect((await shown()).notifications.at(-1)?.shown).toBe(false));
   });
 
+  test('the switches in the tray are kept, in a file that only its user can read', async () => {
+    await app.ask('clickMenu', 'Approve short calls in notifications');
+    const file = join(folder, 'desktop', 'preferences.json');
+    await vi.waitFor(() => expect(statSync(file).mode & 0o777).toBe(0o600));
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ notifications: { show: true, approve: false } });
+  });
+
   test('a second start brings the window to the front, on the page its link names', async () => {
     const before = (await windowAt(MAIN)).shownBy.length;
-    await app.ask('secondInstance', ['gatehouse', 'gatehouse://open/tools']);
+    await app.ask('secondInstances', ['gatehouse', 'gatehouse://open/tools']);
     expect((await windowAt(MAIN)).url).toBe('app://ui/index.html#/tools');
     expect((await windowAt(MAIN)).shownBy.slice(before)).toEqual(['show', 'focus']);
-    await app.ask('secondInstance', ['gatehouse', 'gatehouse://approve/everything']);
+    await app.ask('secondInstances', ['gatehouse', 'gatehouse://approve/everything']);
     expect((await windowAt(MAIN)).shownBy.slice(before)).toEqual(['show', 'focus']);
+  });
+
+  test('an address that is overtaken by the next one does no harm', async () => {
+    await app.ask('secondInstances', ['gatehouse', 'gatehouse://open/tools'], ['gatehouse', 'gatehouse://open/policy']);
+    await (await app.page(MAIN)).getByRole('heading', { name: 'Policy' }).first().waitFor();
+    expect((await windowAt(MAIN)).url).toBe('app://ui/index.html#/policy');
   });
 });
 

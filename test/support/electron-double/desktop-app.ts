@@ -90,6 +90,7 @@ export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
     const context = await browser.newContext({ viewport: { width: 1000, height: 760 } });
     await serveBundle(context, wire.ask);
     const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
     const frameOf = (url: string) => ({ url: toApp(url), parent: null });
     await page.exposeBinding('__invoke', async ({ frame }, channel: string, args: readonly unknown[]) => {
       try {
@@ -147,7 +148,8 @@ export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
     page: pageAt,
     async press(index, target) {
       const page = await pageAt(index);
-      await target.scrollIntoViewIfNeeded();
+      // Waits until it can be pressed, and presses nothing yet.
+      await target.click({ trial: true });
       const box = await target.boundingBox();
       if (box === null) throw new Error('there is nothing to press');
       const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];

@@ -104,11 +104,23 @@ class BrowserWindow extends EventEmitter {
     double.windows.push(this);
     double.events.emit('window', this);
   }
-  async loadURL(url: string): Promise<void> {
+  #abort: (() => void) | null = null;
+
+  /** A newer address ends a load that is under way, and its promise rejects, as in Electron. */
+  loadURL(url: string): Promise<void> {
+    this.#abort?.();
     this.webContents.url = url;
     double.events.emit('load', this, url);
-    setImmediate(() => {
-      if (!this.destroyed) this.emit('ready-to-show');
+    return new Promise((resolve, reject) => {
+      const end = setImmediate(() => {
+        this.#abort = null;
+        if (!this.destroyed) this.emit('ready-to-show');
+        resolve();
+      });
+      this.#abort = () => {
+        clearImmediate(end);
+        reject(Object.assign(new Error(`ERR_ABORTED (-3) loading '${url}'`), { code: 'ERR_ABORTED', errno: -3 }));
+      };
     });
   }
   show(): void {
@@ -335,8 +347,8 @@ class App extends EventEmitter {
     double.protocolClients.push(scheme);
     return true;
   }
-  getLoginItemSettings(): { openAtLogin: boolean } {
-    return { openAtLogin: false };
+  getLoginItemSettings(): { openAtLogin: boolean; wasOpenedAtLogin: boolean } {
+    return { openAtLogin: false, wasOpenedAtLogin: false };
   }
   setLoginItemSettings(): void {}
   quit(): void {
@@ -418,4 +430,4 @@ export default {
   session,
   shell,
   Tray,
-};
+} satisfies { [Name in keyof typeof import('electron')]?: unknown };

@@ -13,7 +13,7 @@ registerHooks({
 });
 
 const [, , main, ...args] = process.argv;
-const { app, double, powerMonitor } = await import('electron');
+const { app, double, ipcMain, powerMonitor } = await import('electron');
 
 const windowOf = (contents) => double.windows.findIndex((window) => window.webContents === contents);
 double.events.on('load', (window, url) => tell('load', double.windows.indexOf(window), url));
@@ -62,6 +62,13 @@ const ASKED = {
     double.windows[index].webContents.emit(name, { preventDefault: () => (prevented = true) }, ...rest);
     return { prevented };
   },
+  /** The window comes into sight and is pressed in the same moment. */
+  pressAsItAppears(index) {
+    const { webContents } = double.windows[index];
+    double.windows[index].emit('show');
+    for (const type of ['mouseDown', 'mouseUp'])
+      webContents.emit('before-mouse-event', {}, { type, button: 'left', x: 1, y: 1 });
+  },
   windowOpen: (index, url) => double.windows[index].webContents.openHandler({ url }),
   closeWindow: (index) => double.windows[index].close(),
   clickMenu(label) {
@@ -76,7 +83,10 @@ const ASKED = {
     return { asked, looked: session.permissionCheck(null, kind, 'app://ui', {}), device: session.devicePermission({}) };
   },
   request: (url) => new Promise((answer) => ui().beforeRequest({ url }, answer)),
-  secondInstance: (argv) => void app.emit('second-instance', {}, argv, process.cwd(), null),
+  secondInstances(...starts) {
+    for (const argv of starts) app.emit('second-instance', {}, argv, process.cwd(), null);
+  },
+  globalChannels: () => [...ipcMain.handlers.keys(), ...ipcMain.eventNames()],
   power: (event) => void powerMonitor.emit(event),
   quit: () => void app.quit(),
 };
