@@ -34,7 +34,6 @@ import { createVault } from './secrets/vault.ts';
 import { lockDataFolder } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { createTopics } from './topics.ts';
-import { demoRisks } from './upstreams/demo.ts';
 import { createUpstreams } from './upstreams/upstreams.ts';
 
 export interface CoreOptions {
@@ -143,7 +142,16 @@ export const startCore: StartCore = async (platform, options) => {
   const approvals = createApprovals({ db, clock, approvers });
   const confirmations = createConfirmations({ clock, approvers });
   const inventory = createInventory({ db, clock, upstreamName: (id) => upstreams.get(id) });
-  const upstreams = createUpstreams({ db, clock, vault, inventory, log, audit });
+  const upstreams = createUpstreams({
+    db,
+    clock,
+    vault,
+    inventory,
+    log,
+    audit,
+    version: options.version,
+    idle: !options.listen,
+  });
   const catalog = createCatalog({ inventory, upstreams });
 
   let gateway: Gateway | null = null;
@@ -331,14 +339,7 @@ export const startCore: StartCore = async (platform, options) => {
       tags: ['demo'],
       secrets: {},
     });
-    if (added.kind === 'refused') return log.warn('demo_not_added', { reason: added.message });
-    const { id } = added.upstream;
-    if (inventory.tools(id).length > 0) return inventory.acceptBuiltIn(id, demoRisks);
-    const stop = inventory.onChange((upstreamId) => {
-      if (upstreamId !== id) return;
-      stop();
-      inventory.acceptBuiltIn(id, demoRisks);
-    });
+    if (added.kind === 'refused') throw new Error(`the demo upstream was not added: ${added.message}`);
   }
 
   async function shutDown(): Promise<void> {

@@ -98,6 +98,8 @@ export interface TestOptions {
   /** False: nobody is there to approve. */
   readonly approver?: boolean;
   readonly unattended?: boolean;
+  /** False: as one command of the command line opens the folder while no app runs. */
+  readonly listen?: boolean;
   readonly platform?: Partial<Platform>;
 }
 
@@ -106,7 +108,13 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
   const clock = options.clock ?? systemClock;
   const started = await startCore(
     { mode: 'headless', dataFolder: folder, clock, keychain: createMemoryKeychain(), notify() {}, ...options.platform },
-    { port: 0, version: '0.0.0-test', unattended: options.unattended ?? false, listen: true, masterKeyFile: null },
+    {
+      port: 0,
+      version: '0.0.0-test',
+      unattended: options.unattended ?? false,
+      listen: options.listen ?? true,
+      masterKeyFile: null,
+    },
   );
   if (started.kind === 'fault') throw new Error(started.message);
   const { core } = started;

@@ -78,14 +78,15 @@ export function clientRequests(parts: {
       const client = clients.list().find((one) => one.id === wanted || one.name === wanted);
       if (client === undefined)
         return { kind: 'refused', message: `There is no client "${wanted}". "clients list" shows which there are.` };
-      // A label or a hold time widens nothing; what it may see, and tags that rules match on, may.
-      if (change.upstreams !== undefined || change.tags !== undefined) {
+      // What it may see widens, and so do a label and tags: rules match on them. Listing and hold time do not.
+      if (change.upstreams !== undefined || change.tags !== undefined || change.name !== undefined) {
         const refusal = await widening(
           {
             kind: 'client',
             title: `Change what "${client.name}" may reach`,
             lines: [
               { label: 'Client', value: client.name },
+              ...(change.name === undefined ? [] : [{ label: 'New name', value: change.name }]),
               ...(change.upstreams === undefined
                 ? []
                 : [

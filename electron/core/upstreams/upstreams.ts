@@ -109,6 +109,8 @@ export interface UpstreamsParts {
   readonly environment?: Environment;
   /** Of Gatehouse, as told to upstreams. */
   readonly version?: string;
+  /** One command of the command line holds the data folder: what it adds is started by the app, not by it. */
+  readonly idle?: boolean;
 }
 
 /** Builds the upstreams of `state.db` and ends processes that an earlier run left behind. Starts nothing else. */
@@ -223,7 +225,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       };
       const member = take(definition);
       record(definition, 'upstream_added', { ...whatRuns(transport), secrets: [...needed.keys()] });
-      void member.start();
+      if (parts.idle !== true) void member.start();
       return done(id);
     },
 
@@ -252,7 +254,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         secrets: Object.keys(secrets),
       });
       tell(id);
-      if (wanted !== undefined || Object.keys(secrets).length > 0) void member.restart();
+      if (parts.idle !== true && (wanted !== undefined || Object.keys(secrets).length > 0)) void member.restart();
       return done(id);
     },
 
@@ -279,7 +281,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         record(member.definition(), enabled ? 'upstream_enabled' : 'upstream_disabled', {});
         tell(id);
       }
-      if (enabled) void member.start();
+      if (enabled && parts.idle !== true) void member.start();
       else await member.stop();
       return done(id);
     },
