@@ -13,12 +13,17 @@ export type ExactJson =
     }
   | {
       readonly kind: 'refused';
-      readonly why: 'encoding' | 'syntax' | 'duplicate_key' | 'depth';
+      readonly why: 'encoding' | 'syntax' | 'duplicate_key' | 'depth' | 'too_many_names';
       readonly message: string;
     };
 
 /** Deepest nesting of arrays and objects in one message. */
 export const MAX_DEPTH = 64;
+/**
+ * Most different member names in one message. Rows of a table share theirs; a message of nothing but names costs the
+ * parser a hundred times what its size suggests, and everybody waits meanwhile (P22).
+ */
+export const MAX_NAMES = 20_000;
 
 /**
  * @param bytes UTF-8, without byte order mark.
@@ -56,8 +61,11 @@ export function readExactText(text: string, paths: readonly string[] = [], maxDe
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 interface Open {
+  /** Null inside arrays, and where no wanted value can be. */
   readonly path: string | null;
-  readonly keys: Set<string> | null;
+  readonly isObject: boolean;
+  /** The names in this object so far; the set only once they are many. */
+  names: string[] | Set<string>;
   key: string | null;
   /** Where the value of the current member starts, when its path is wanted. */
   start: number;
@@ -74,6 +82,9 @@ function scanStructure(
 ): { kind: 'scanned'; slices: Map<string, string> } | (ExactJson & { kind: 'refused' }) {
   const slices = new Map<string, string>();
   const wanted = new Set(paths);
+  const onTheWay = new Set(paths.flatMap(parentsOf));
+  /** What was written between the quotes, and what it reads as. */
+  const names = new Map<string, string>();
   const stack: Open[] = [];
   let expectKey = false;
   let at = 0;
@@ -92,17 +103,25 @@ function scanStructure(
         const end = endOfString(text, at);
         if (end < 0) return syntax('a string is not closed');
         const open = stack.at(-1);
-        if (expectKey && open?.keys) {
-          const key = keyOf(text, at, end);
+        if (expectKey && open?.isObject) {
+          const raw = text.slice(at + 1, end);
+          const key = names.get(raw) ?? keyOf(raw);
           if (key === null) return syntax('a key is not a valid string');
-          if (open.keys.has(key)) {
+          names.set(raw, key);
+          if (names.size > MAX_NAMES) {
+            return {
+              kind: 'refused',
+              why: 'too_many_names',
+              message: `The message has more than ${MAX_NAMES} different member names; send it in parts.`,
+            };
+          }
+          if (!isNew(open, key)) {
             return {
               kind: 'refused',
               why: 'duplicate_key',
               message: `The key ${JSON.stringify(key.slice(0, 80))} stands twice in one object; send it once.`,
             };
           }
-          open.keys.add(key);
           open.key = key;
           expectKey = false;
         }
@@ -115,14 +134,16 @@ function scanStructure(
           return { kind: 'refused', why: 'depth', message: `The message is nested deeper than ${maxDepth} levels.` };
         }
         const parent = stack.at(-1);
-        const path =
-          parent === undefined
-            ? ''
-            : parent.keys !== null && parent.path !== null && parent.key !== null
-              ? `${parent.path}/${parent.key}`
-              : null;
-        stack.push({ path, keys: code === 0x7b ? new Set() : null, key: null, start: -1 });
-        expectKey = code === 0x7b;
+        const path = parent === undefined ? '' : pathOf(parent);
+        const isObject = code === 0x7b;
+        stack.push({
+          path: path !== null && onTheWay.has(path) ? path : null,
+          isObject,
+          names: [],
+          key: null,
+          start: -1,
+        });
+        expectKey = isObject;
         at += 1;
         break;
       }
@@ -130,21 +151,23 @@ function scanStructure(
       case 0x5d: {
         endOfValue(at);
         const closed = stack.pop();
-        if (closed === undefined || (closed.keys !== null) !== (code === 0x7d)) return syntax('brackets do not match');
+        if (closed === undefined || closed.isObject !== (code === 0x7d)) return syntax('brackets do not match');
         expectKey = false;
         at += 1;
         break;
       }
       case 0x3a: {
         const open = stack.at(-1);
-        if (open?.keys && open.path !== null && open.key !== null && wanted.has(`${open.path}/${open.key}`))
-          open.start = at + 1;
+        if (open?.isObject) {
+          const path = pathOf(open);
+          if (path !== null && wanted.has(path)) open.start = at + 1;
+        }
         at += 1;
         break;
       }
       case 0x2c:
         endOfValue(at);
-        expectKey = stack.at(-1)?.keys != null;
+        expectKey = stack.at(-1)?.isObject === true;
         at += 1;
         break;
       default:
@@ -155,6 +178,29 @@ function scanStructure(
   return { kind: 'scanned', slices };
 }
 
+/** `/a/b` -> `''` and `/a`: the objects that a wanted value lies in. */
+function parentsOf(path: string): readonly string[] {
+  const parts = path.split('/');
+  return parts.slice(0, -1).map((_, at) => parts.slice(0, at + 1).join('/'));
+}
+
+/** Path of the current member. A name with a slash in it would pass for two names, and is on no wanted path. */
+function pathOf({ path, key }: Open): string | null {
+  return path === null || key === null || key.includes('/') ? null : `${path}/${key}`;
+}
+
+/** Adds a name to its object; false when it stands there already. */
+function isNew(open: Open, key: string): boolean {
+  if (!(open.names instanceof Set)) {
+    if (open.names.includes(key)) return false;
+    open.names.push(key);
+    if (open.names.length > 16) open.names = new Set(open.names);
+    return true;
+  }
+  const before = open.names.size;
+  return open.names.add(key).size > before;
+}
+
 function syntax(what: string): ExactJson & { kind: 'refused' } {
   return { kind: 'refused', why: 'syntax', message: `The body is not JSON: ${what}.` };
 }
@@ -162,6 +208,12 @@ function syntax(what: string): ExactJson & { kind: 'refused' } {
 /** Index of the closing quote, or -1. A quote is closing when an even number of backslashes stands before it. */
 function endOfString(text: string, start: number): number {
   let from = start + 1;
+  // Most strings are short, and a search costs more than a few characters.
+  for (const near = Math.min(from + 24, text.length); from < near; from += 1) {
+    const code = text.charCodeAt(from);
+    if (code === 0x22) return from;
+    if (code === 0x5c) break;
+  }
   for (;;) {
     const quote = text.indexOf('"', from);
     if (quote < 0) return -1;
@@ -173,11 +225,10 @@ function endOfString(text: string, start: number): number {
 }
 
 /** The key as a reader would see it: `"\u0061"` and `"a"` are one key. */
-function keyOf(text: string, start: number, end: number): string | null {
-  const raw = text.slice(start + 1, end);
+function keyOf(raw: string): string | null {
   if (!raw.includes('\\')) return raw;
   try {
-    const key: unknown = JSON.parse(text.slice(start, end + 1));
+    const key: unknown = JSON.parse(`"${raw}"`);
     return typeof key === 'string' ? key : null;
   } catch {
     return null;

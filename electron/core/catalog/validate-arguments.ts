@@ -1,3 +1,4 @@
+import { createContext, Script } from 'node:vm';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { RE2JS } from 're2js';
 import { readExactText } from '../exact-json.ts';
@@ -10,14 +11,36 @@ export type ArgumentCheck =
 
 /** Compiled schemas kept at once; a schema is compiled when its tool is first called. */
 const KEEP = 500;
+/** Longest that one schema may compile, and one check may run. Everybody waits meanwhile (P22). */
+const BUDGET_MS = 80;
+const ROUNDS = 4;
+/** Arguments up to this many characters cannot take long unless the schema refers to itself or has patterns. */
+const SHORT = 65_536;
+
+interface Compiled {
+  readonly validate: ValidateFunction;
+  /** Its time is not bounded by the lengths of schema and arguments alone. */
+  readonly isHeavy: boolean;
+}
 
 /**
- * Checks arguments against the schema that was reviewed. A server's schema is untrusted: its patterns run in a
- * linear-time engine (security.md D7), nothing is ever fetched for a `$ref`, and a schema that does not compile checks
- * nothing here (the upstream still does).
+ * Checks arguments against the schema that was reviewed. A server's schema is untrusted: nothing is ever fetched for a
+ * `$ref`, a schema that does not compile in time checks nothing here (the upstream still does), patterns run in a
+ * linear-time engine where it knows them, and a check that takes too long is an answer too (security.md D7).
  */
 export function createArgumentCheck(): (tool: Tool, argumentsText: string) => ArgumentCheck {
-  const compiled = new Map<string, ValidateFunction | null>();
+  const compiled = new Map<string, Compiled | null>();
+  const within = createBudget();
+
+  function schemaOf({ fingerprint, reviewed }: Tool): Compiled | null {
+    const known = compiled.get(fingerprint);
+    if (known !== undefined) return known;
+    const made = within(() => compile(reviewed?.inputSchema));
+    const schema = made === TOO_LONG ? null : made;
+    if (compiled.size >= KEEP) compiled.delete(compiled.keys().next().value ?? '');
+    compiled.set(fingerprint, schema);
+    return schema;
+  }
 
   return (tool, argumentsText) => {
     const read = readExactText(argumentsText);
@@ -25,29 +48,67 @@ export function createArgumentCheck(): (tool: Tool, argumentsText: string) => Ar
     const { value } = read;
     if (!isObject(value)) return { kind: 'invalid', message: 'The arguments must be a JSON object.' };
 
-    let validate = compiled.get(tool.fingerprint);
-    if (validate === undefined) {
-      validate = compile(tool.reviewed?.inputSchema);
-      if (compiled.size >= KEEP) compiled.delete(compiled.keys().next().value ?? '');
-      compiled.set(tool.fingerprint, validate);
+    const schema = schemaOf(tool);
+    if (schema === null) return { kind: 'valid', value };
+    const { validate, isHeavy } = schema;
+    const fits = isHeavy || argumentsText.length > SHORT ? within(() => validate(value)) : validate(value);
+    if (fits === true) return { kind: 'valid', value };
+    if (fits === TOO_LONG) {
+      return { kind: 'invalid', message: "The arguments take too long to check against the tool's schema; send less." };
     }
-    if (validate === null || validate(value) === true) return { kind: 'valid', value };
     return { kind: 'invalid', message: sentenceOf(validate.errors?.[0]) };
   };
 }
 
-function compile(schema: Readonly<Record<string, unknown>> | undefined): ValidateFunction | null {
+const TOO_LONG = Symbol('too long');
+
+/**
+ * Runs something for at most `BUDGET_MS`: V8 stops a script, whatever it is doing, when its time is up. On a machine so
+ * busy that this thread had not even half of that time to itself, it is run again.
+ */
+function createBudget(): <T>(run: () => T) => T | typeof TOO_LONG {
+  const context = createContext({ run: null });
+  const script = new Script('run()');
+
+  function once<T>(run: () => T): T | typeof TOO_LONG {
+    context.run = run;
+    try {
+      return script.runInContext(context, { timeout: BUDGET_MS });
+    } catch (error) {
+      // An error of the other context, so it is no instance of this one's Error.
+      if (isObject(error) && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return TOO_LONG;
+      throw error;
+    } finally {
+      context.run = null;
+    }
+  }
+
+  return (run) => {
+    for (let round = 1; ; round += 1) {
+      const before = process.threadCpuUsage();
+      const ended = once(run);
+      if (ended !== TOO_LONG || round === ROUNDS) return ended;
+      const { user, system } = process.threadCpuUsage(before);
+      if (user + system > BUDGET_MS * 500) return TOO_LONG;
+    }
+  };
+}
+
+function compile(schema: Readonly<Record<string, unknown>> | undefined): Compiled | null {
   if (schema === undefined) return null;
   const ajv = new Ajv2020({
     strict: false,
     validateFormats: false,
+    // The schema of schemas takes longer to compile than any tool's, and what is wrong shows in compiling anyway.
+    meta: false,
+    validateSchema: false,
     allErrors: false,
     logger: false,
-    code: { regExp: Object.assign(linearTime, { code: 'linearTime' }) },
+    code: { regExp: Object.assign(searcher, { code: 'searcher' }) },
   });
   try {
     const { $schema: _draft, $id: _id, ...rest } = withoutQuadratic(schema) as Record<string, unknown>;
-    return ajv.compile(rest);
+    return { validate: ajv.compile(rest), isHeavy: /"(\$\w*ref|pattern\w*)":/i.test(JSON.stringify(rest)) };
   } catch {
     return null;
   }
@@ -65,12 +126,28 @@ function withoutQuadratic(schema: unknown): unknown {
 }
 
 /**
- * What Ajv needs of a regular expression, answered by RE2: it cannot run longer than the text is long. A pattern RE2
- * does not know (look-around, back-references) throws here, and the schema that holds it checks nothing.
+ * What Ajv needs of a regular expression, answered by RE2: it cannot run longer than the text is long. A pattern that RE2
+ * does not know (look-around, back-references) runs in V8's own engine, within the budget. One that nobody knows throws
+ * here, and the schema that holds it checks nothing.
  */
-function linearTime(pattern: string): { test(text: string): boolean } {
-  const re = RE2JS.compile(RE2JS.translateRegExp(pattern));
-  return { test: (text) => re.matcher(text).find() };
+function searcher(pattern: string): { test(text: string): boolean; toString(): string } {
+  const test = linearTime(pattern) ?? native(pattern);
+  // Ajv keeps one expression for each text that `toString` gives; without it all patterns would be the first one.
+  return { test, toString: () => pattern };
+}
+
+function linearTime(pattern: string): ((text: string) => boolean) | null {
+  try {
+    const re = RE2JS.compile(RE2JS.translateRegExp(pattern));
+    return (text) => re.matcher(text).find();
+  } catch {
+    return null;
+  }
+}
+
+function native(pattern: string): (text: string) => boolean {
+  const re = new RegExp(pattern, 'u');
+  return (text) => re.test(text);
 }
 
 function sentenceOf(error: ErrorObject | undefined): string {
@@ -81,7 +158,7 @@ function sentenceOf(error: ErrorObject | undefined): string {
   if (keyword === 'additionalProperties')
     return `Field "${join(instancePath, params.additionalProperty)}" is not one of this tool's fields.`;
   if (keyword === 'enum') return `${field} must be one of ${JSON.stringify(params.allowedValues).slice(0, 300)}.`;
-  return `${field} ${message ?? 'does not fit'}.`;
+  return `${field} ${(message ?? 'does not fit').slice(0, 300)}.`;
 }
 
 function join(path: string, name: unknown): string {

@@ -274,7 +274,7 @@ async function post(
       return refuse(
         400,
         'message_rejected',
-        read.why === 'duplicate_key' || read.why === 'depth' ? -32600 : -32700,
+        read.why === 'encoding' || read.why === 'syntax' ? -32700 : -32600,
         read.message,
       );
     const message = messageOf(read.value);
