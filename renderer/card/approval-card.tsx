@@ -73,7 +73,7 @@ function Facts({ approval }: { readonly approval: ApprovalView }) {
           </dd>
         </>
       )}
-      <dt>Why you are asked</dt>
+      <dt>Why</dt>
       <dd>
         {approval.rule !== null && (
           <>
@@ -113,18 +113,23 @@ function Answer({ approval, seen }: { readonly approval: ApprovalView; readonly 
 
   return (
     <footer className="answer">
-      <RadioGroup
-        className="segments"
-        aria-label="How long a yes lasts"
-        value={scope}
-        onChange={(value) => setScope(SCOPES.find((one) => one.scope === value)?.scope ?? 'once')}
-      >
-        {SCOPES.map((one) => (
-          <Radio key={one.scope} value={one.scope}>
-            {one.label}
-          </Radio>
-        ))}
-      </RadioGroup>
+      <div className="answer-how">
+        <span className="quiet" aria-live="polite">
+          {waitsFor(expired, seen, guard.armed)}
+        </span>
+        <RadioGroup
+          className="segments"
+          aria-label="How long a yes lasts"
+          value={scope}
+          onChange={(value) => setScope(SCOPES.find((one) => one.scope === value)?.scope ?? 'once')}
+        >
+          {SCOPES.map((one) => (
+            <Radio key={one.scope} value={one.scope}>
+              {one.label}
+            </Radio>
+          ))}
+        </RadioGroup>
+      </div>
       {reason !== null && (
         <TextField className="field" value={reason} onChange={setReason} autoFocus maxLength={2000}>
           <Label>What the agent is told</Label>
@@ -152,9 +157,6 @@ function Answer({ approval, seen }: { readonly approval: ApprovalView; readonly 
           </>
         )}
         <span className="grow" />
-        <span className="quiet" aria-live="polite">
-          {waitsFor(expired, seen, guard.armed)}
-        </span>
         <button
           type="button"
           className={`button approve risk-${approval.risk}`}
@@ -172,5 +174,6 @@ function Answer({ approval, seen }: { readonly approval: ApprovalView; readonly 
 function waitsFor(expired: boolean, seen: boolean, armed: boolean): string {
   if (expired) return 'Its time is over.';
   if (!seen) return 'Scroll to the end of the arguments to approve.';
-  return armed ? '' : 'One moment…';
+  // Always a line of its own, so that nothing moves when it changes.
+  return armed ? 'A yes is for' : 'One moment…';
 }

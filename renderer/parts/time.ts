@@ -17,6 +17,18 @@ export function timeAgo(at: number, now: number): string {
   return dateAndTime(at);
 }
 
+/** For rows: the time, with the day before it when that is not today. */
+export function shortTime(at: number, now: number): string {
+  const time = new Date(at).toLocaleTimeString(undefined, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hour12: false,
+  });
+  if (new Date(at).toDateString() === new Date(now).toDateString()) return time;
+  return `${new Date(at).toLocaleDateString(undefined, { month: 'short', day: '2-digit' })} ${time}`;
+}
+
 export function dateAndTime(at: number): string {
   return new Date(at).toLocaleString(undefined, {
     year: 'numeric',

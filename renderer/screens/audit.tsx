@@ -6,7 +6,7 @@ import { Visible } from '../card/visible.tsx';
 import { messageOf, useBridge, useLive } from '../live.ts';
 import { EffectBadge, OutcomeBadge } from '../parts/badges.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
-import { dateAndTime } from '../parts/time.ts';
+import { shortTime } from '../parts/time.ts';
 import { AuditRecord } from './audit-record.tsx';
 import { VerifyResult } from './verify-result.tsx';
 
@@ -138,7 +138,7 @@ function Row(props: { readonly record: AuditRecordView; readonly isOpen: boolean
         aria-expanded={props.isOpen}
         onPress={props.onOpen}
       >
-        <span className="quiet when">{dateAndTime(record.at)}</span>
+        <span className="quiet when">{shortTime(record.at, Date.now())}</span>
         <span className="grow record-what">
           {record.tool === null ? (
             <strong>
