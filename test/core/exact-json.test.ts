@@ -1,16 +1,22 @@
 import { expect, test } from 'vitest';
-import { MAX_DEPTH, readExactJson, readExactText } from '../../electron/core/exact-json.ts';
+import { MAX_DEPTH, MAX_NAMES, readExactJson, readExactText } from '../../electron/core/exact-json.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 test('the exact text of a value is kept, digits, order and blanks included', () => {
   const inner = '{ "n": 9007199254740993, "f": 1.0, "s":"é\\u200b", "k":{"b":1,"a":[true,null]} }';
-  const read = readExactJson(bytes(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments": ${inner} ,"_meta":{}}}`), ['/params/arguments']);
+  const read = readExactJson(
+    bytes(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments": ${inner} ,"_meta":{}}}`),
+    ['/params/arguments'],
+  );
   expect(read.kind === 'read' && read.slices.get('/params/arguments')).toBe(inner);
 });
 
 test('the innermost arguments of call_external_tool have a slice of their own', () => {
-  const read = readExactText('{"params":{"arguments":{"upstream":"u","arguments":{"a":1.0}}}}', ['/params/arguments', '/params/arguments/arguments']);
+  const read = readExactText('{"params":{"arguments":{"upstream":"u","arguments":{"a":1.0}}}}', [
+    '/params/arguments',
+    '/params/arguments/arguments',
+  ]);
   expect(read.kind === 'read' && [...read.slices]).toEqual([
     ['/params/arguments/arguments', '{"a":1.0}'],
     ['/params/arguments', '{"upstream":"u","arguments":{"a":1.0}}'],
@@ -18,8 +24,42 @@ test('the innermost arguments of call_external_tool have a slice of their own', 
 });
 
 test('scalar values and values inside arrays do not confuse the paths', () => {
-  const read = readExactText('{"x":[{"params":{"arguments":{"no":1}}}],"params":{"arguments":7,"z":"}"}}', ['/params/arguments']);
+  const read = readExactText('{"x":[{"params":{"arguments":{"no":1}}}],"params":{"arguments":7,"z":"}"}}', [
+    '/params/arguments',
+  ]);
   expect(read.kind === 'read' && [...read.slices]).toEqual([['/params/arguments', '7']]);
+});
+
+test('a name with a slash in it does not pass for two', () => {
+  const paths = ['/params/arguments', '/params/arguments/arguments'];
+  const read = readExactText(
+    '{"params":{"arguments":{"arguments":1},"arguments/arguments":2},"params/arguments":{"arguments":3}}',
+    paths,
+  );
+  expect(read.kind === 'read' && Object.fromEntries(read.slices)).toEqual({
+    '/params/arguments': '{"arguments":1}',
+    '/params/arguments/arguments': '1',
+  });
+});
+
+test('so many different names are refused, and a table whose rows share theirs is not', () => {
+  const names = (count: number) => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join(',')}}`;
+  expect(readExactText(names(MAX_NAMES))).toMatchObject({ kind: 'read' });
+  expect(readExactText(names(MAX_NAMES + 1))).toMatchObject({ kind: 'refused', why: 'too_many_names' });
+  expect(
+    readExactText(
+      `[${Array(MAX_NAMES + 1)
+        .fill('{"a":1,"b":2}')
+        .join(',')}]`,
+    ),
+  ).toMatchObject({ kind: 'read' });
+});
+
+test('the twentieth name of an object is still compared with all before it', () => {
+  const names = Array.from({ length: 20 }, (_, at) => `"k${at}":1`).join(',');
+  expect(readExactText(`{${names}}`)).toMatchObject({ kind: 'read' });
+  for (const at of [0, 10, 16, 17, 19])
+    expect(readExactText(`{${names},"k${at}":2}`)).toMatchObject({ kind: 'refused', why: 'duplicate_key' });
 });
 
 test.each([

@@ -324,11 +324,13 @@ async function dispatch(
         );
       leave();
     }
-    return writeWebResponse(response, await parts.stateless.serve(arrival, web, message.value));
+    return deliver(parts, arrival, response, await parts.stateless.serve(arrival, web, message.value));
   }
 
   if (message.kind === 'request' && message.method === 'initialize') {
-    return writeWebResponse(
+    return deliver(
+      parts,
+      arrival,
       response,
       await parts.sessions.open(arrival, toWebRequest(request, arrival.gone, ['mcp-session-id']), message.value),
     );
@@ -344,7 +346,22 @@ async function dispatch(
     );
   const served = parts.sessions.serve(arrival, sessionId, web, message.value);
   if (served === 'unknown') return refuse(404, 'session_unknown', -32001, 'Session not found', id);
-  return writeWebResponse(response, await served);
+  return deliver(parts, arrival, response, await served);
+}
+
+/** Writes a handler's answer; a refusal by the protocol's own rules is recorded like ours. */
+async function deliver(
+  parts: Serving,
+  arrival: Omit<Arrival, 'slices'>,
+  response: ServerResponse,
+  answer: Response,
+): Promise<void> {
+  if (answer.status >= 400) {
+    const reason = short(await answer.clone().text());
+    const detail = { requestId: arrival.requestId, status: answer.status };
+    parts.rejections.record({ kind: 'message_rejected', reason, ...whoOf(arrival), detail });
+  }
+  return writeWebResponse(response, answer);
 }
 
 /** GET opens the stream of a session, DELETE ends the session; both exist only in the 2025 revisions. */
@@ -387,7 +404,7 @@ async function stream(
     rejections.record({ kind: 'session_unknown', reason: 'unknown session', ...who });
     return sendError(response, 404, { code: -32001, message: 'Session not found' });
   }
-  return writeWebResponse(response, await served);
+  return deliver(parts, arrival, response, await served);
 }
 
 /** Counts an open stream until its response closes. */
