@@ -6,12 +6,15 @@ import { environment, ROOT } from '../node24.mjs';
 
 const CLI = join(ROOT, 'out/main/cli.js');
 
-/** Gatehouse as a person starts it, headless, in its own data folder, with a master key file in place of a keychain. */
-export async function startGatehouse(folder, port) {
-  const env = { ...environment(), GATEHOUSE_MASTER_KEY_FILE: join(folder, 'master-key') };
+/**
+ * Gatehouse as a person starts it, headless, in its own data folder, with a master key file in place of a keychain.
+ * `node` are options for Node itself, `more` is more environment.
+ */
+export async function startGatehouse(folder, port, { node = [], more = {} } = {}) {
+  const env = { ...environment(), GATEHOUSE_MASTER_KEY_FILE: join(folder, 'master-key'), ...more };
   const child = spawn(
     process.execPath,
-    [CLI, 'start', '--headless', '--port', String(port), '--data', folder, '--json'],
+    [...node, CLI, 'start', '--headless', '--port', String(port), '--data', folder, '--json'],
     { env, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let said = '';
@@ -28,6 +31,7 @@ export async function startGatehouse(folder, port) {
     endpoint,
     dashboard,
     port: Number(new URL(endpoint).port),
+    pid: child.pid,
     /** One command of the command line; rejects with what it said when it fails. */
     async cli(args) {
       const command = spawn(process.execPath, [CLI, ...args.slice(0, 2), '--data', folder, ...args.slice(2)], {
