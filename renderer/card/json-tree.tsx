@@ -45,11 +45,26 @@ export function JsonTree({ json, masks }: { readonly json: Json; readonly masks:
   if (json.kind === 'literal') return <span className="json-literal">{json.text}</span>;
   if (isMasked(json.from, masks)) return <Mask length={json.value.length} onReveal={() => masks.reveal(json.from)} />;
   if (json.value === '') return <span className="json-empty">empty text</span>;
+  const end = json.value.search(/[\n ]+$/);
+  const seen = end < 0 ? json.value : json.value.slice(0, end);
   return (
     <span className="json-string">
-      <Visible text={json.value} />
+      <Visible text={seen} />
+      {end >= 0 && <UnseenEnd text={json.value.slice(end)} />}
     </span>
   );
+}
+
+/** Line feeds and spaces at the end of a text, which nobody would see. */
+function UnseenEnd({ text }: { readonly text: string }) {
+  const lines = text.split('\n').length - 1;
+  const spaces = text.length - lines;
+  const said = [lines > 0 && count(lines, 'line feed'), spaces > 0 && count(spaces, 'space')].filter(Boolean);
+  return <span className="unseen-end">then {said.join(' and ')}</span>;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 export function Mask({ length, onReveal }: { readonly length: number; readonly onReveal: () => void }) {

@@ -33,9 +33,18 @@ export function StatusBadge({ status }: { readonly status: UpstreamStatus }) {
   );
 }
 
-/** Outcome of a call: answered, refused, failed … */
-export function OutcomeBadge({ outcome }: { readonly outcome: string | null }) {
-  if (outcome === null) return <span className="badge outcome-open">open</span>;
-  const tone = ['answered', 'done', 'written'].includes(outcome) ? 'good' : outcome === 'refused' ? 'warn' : 'bad';
-  return <span className={`badge outcome-${tone}`}>{outcome}</span>;
+const GOOD = ['answered', 'done', 'written', 'approved', 'confirmed'];
+const STOPPED = ['refused', 'denied', 'expired', 'cancelled', 'unavailable', 'not_executed'];
+const BAD = ['failed', 'error', 'interrupted'];
+
+/** How a record ended; nothing for an event that has no outcome. A call without one is still running. */
+export function OutcomeBadge({ kind, outcome }: { readonly kind: string; readonly outcome: string | null }) {
+  if (outcome === null) return kind === 'tool_call' ? <span className="badge">running</span> : null;
+  return <span className={`badge ${toneOf(outcome)}`}>{outcome.replaceAll('_', ' ')}</span>;
+}
+
+function toneOf(outcome: string): string {
+  if (GOOD.includes(outcome)) return 'outcome-good';
+  if (STOPPED.includes(outcome)) return 'outcome-warn';
+  return BAD.includes(outcome) ? 'outcome-bad' : '';
 }

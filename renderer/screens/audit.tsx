@@ -140,15 +140,12 @@ function Row(props: { readonly record: AuditRecordView; readonly isOpen: boolean
       >
         <span className="quiet when">{shortTime(record.at, Date.now())}</span>
         <span className="grow record-what">
-          {record.tool === null ? (
+          {record.kind !== 'tool_call' && (
             <strong>
               <Visible text={record.kind.replaceAll('_', ' ')} />
             </strong>
-          ) : (
-            <strong>
-              <Visible text={record.upstream ?? '?'} /> / <Visible text={record.tool} />
-            </strong>
           )}
+          <ToolName record={record} />
           {record.client !== null && (
             <span className="quiet">
               {' '}
@@ -158,9 +155,20 @@ function Row(props: { readonly record: AuditRecordView; readonly isOpen: boolean
         </span>
         {record.errorClass !== null && <code className="error-class">{record.errorClass}</code>}
         {record.effect !== null && <EffectBadge effect={record.effect} />}
-        <OutcomeBadge outcome={record.outcome} />
+        <OutcomeBadge kind={record.kind} outcome={record.outcome} />
       </Button>
     </li>
+  );
+}
+
+function ToolName({ record }: { readonly record: AuditRecordView }) {
+  const name = [record.upstream, record.tool].filter((part) => part !== null).join(' / ');
+  if (name === '') return null;
+  if (record.kind !== 'tool_call') return <Visible text={name} />;
+  return (
+    <strong>
+      <Visible text={name} />
+    </strong>
   );
 }
 

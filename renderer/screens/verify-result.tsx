@@ -31,7 +31,8 @@ export function VerifyResult({ report, onClose }: { readonly report: VerifyRepor
       )}
       <p className="quiet">
         {report.firstSeq !== null && `Entries ${report.firstSeq} to ${report.lastSeq}. `}
-        {KEPT[report.signingKey]}
+        {/* The report's own notes say more when they say anything of the key. */}
+        {!report.notes.some((note) => note.includes('signing key')) && KEPT[report.signingKey]}
       </p>
       {report.notes.map((note) => (
         <p key={note} className="quiet">

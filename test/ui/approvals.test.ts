@@ -259,6 +259,12 @@ describe('what is shown is everything', () => {
     expect(value.x).toBeGreaterThan(real.x + 20);
   });
 
+  test('line feeds and spaces at the end of a text are named', async () => {
+    const argumentsText = JSON.stringify({ content: 'written\n \n', none: 'written' });
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText })));
+    expect(await tab.page.locator('.unseen-end').allTextContents()).toEqual(['then 2 line feeds and 1 space']);
+  });
+
   test('a value that looks like a secret is masked until it is asked for; words under such a name are not', async () => {
     const argumentsText = '{"api_key":"sk-1234567890abcdef12","password":"rm -rf /home"}';
     tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText })));
