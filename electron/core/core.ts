@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ApprovalView, Client, Topic } from '../../shared/model.ts';
+import type { ApprovalView, Client, Topic, VerifyReport } from '../../shared/model.ts';
 import { type Api, createApi } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
@@ -206,6 +206,26 @@ export const startCore: StartCore = async (platform, options) => {
     stateless.listChanged(clientId);
   }
 
+  const startNotes = [
+    ...(opened.setAside === null
+      ? []
+      : [
+          `The settings database was broken and is kept as ${opened.setAside}. Gatehouse started with empty settings; restore your copy or set it up again.`,
+        ]),
+    ...(auditOpened.setAside === null
+      ? []
+      : [
+          `The audit log was broken and is kept as ${auditOpened.setAside}. A new log was started and names the old one.`,
+        ]),
+    ...(auditOpened.problem === null ? [] : [auditOpened.problem]),
+  ];
+  // The whole log is checked in the background; what it finds shows as a banner.
+  let verified: VerifyReport | null = null;
+  void auditOpened.verified.then((report) => {
+    verified = report;
+    topics.tell('status');
+  });
+
   const health = createHealth({
     version: options.version,
     platform,
@@ -216,18 +236,7 @@ export const startCore: StartCore = async (platform, options) => {
     approvals,
     endpoint,
     admission: () => gateway?.admission ?? null,
-    notes: [
-      ...(opened.setAside === null
-        ? []
-        : [
-            `The settings database was broken and is kept as ${opened.setAside}. Gatehouse started with empty settings; restore your copy or set it up again.`,
-          ]),
-      ...(auditOpened.setAside === null
-        ? []
-        : [
-            `The audit log was broken and is kept as ${auditOpened.setAside}. A new log was started and names the old one.`,
-          ]),
-    ],
+    notes: () => [...startNotes, ...(verified === null || verified.ok ? [] : [doubtful(verified)])],
   });
 
   const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
@@ -235,7 +244,7 @@ export const startCore: StartCore = async (platform, options) => {
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, clients, widening }),
-    ...toolRequests({ inventory, catalog, upstreams, clients, audit, foresee, widening }),
+    ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, decide, clients, upstreams, catalog, audit, widening }),
     ...approvalRequests({ approvals, confirmations, audit }),
     ...auditRequests({ audit }),
@@ -386,6 +395,11 @@ export const startCore: StartCore = async (platform, options) => {
     },
   };
 };
+
+function doubtful(report: VerifyReport): string {
+  const where = report.badSeq === null ? '' : ` at entry ${report.badSeq}`;
+  return `The audit log does not verify${where}: ${report.problem ?? 'something in it was changed'}. "gatehouse audit verify" says more.`;
+}
 
 async function portMessage(port: number, reason: string | null): Promise<string> {
   if (reason !== null) return `Port ${port} cannot be used: ${reason}. Start with --port and another number.`;

@@ -26,8 +26,8 @@ export function createHealth(parts: {
   readonly approvals: Approvals;
   readonly endpoint: () => string;
   readonly admission: () => Admission | null;
-  /** Sentences about the start that the person must read. */
-  readonly notes: readonly string[];
+  /** Sentences about the start, and about the log as it was found, that the person must read. */
+  readonly notes: () => readonly string[];
 }): Health {
   const { upstreams, audit, approvals, platform } = parts;
   const startedAt = platform.clock.monotonic();
@@ -84,7 +84,7 @@ export function createHealth(parts: {
         endpoint: parts.endpoint(),
         healthy: isWell(),
         banners: [
-          ...parts.notes,
+          ...parts.notes(),
           ...(parts.unattended
             ? ['Started unattended: the command line adds keys, upstreams and policies without asking you.']
             : []),
