@@ -15,6 +15,8 @@ export interface CallRecord {
   /** Durable before the card shows. */
   asked(approval: ApprovalView): Promise<AuditWritten>;
   answered(answer: ApprovalAnswer): void;
+  /** The card ended after the caller had been told `pending` or had left: nobody else would say how. */
+  lapsed(approval: ApprovalView): void;
   /** Durable before the first byte goes upstream. */
   forwarded(argumentsText: string): Promise<AuditWritten>;
   /** The answer does not wait for it; it is retried until it is written. */
@@ -95,8 +97,26 @@ export function createCallRecord(parts: { readonly audit: Audit; readonly clock:
         answer: answer.kind,
         ...('approval' in answer ? { approval: answer.approval.id } : {}),
         ...(answer.kind === 'approved' ? { by: answer.by, waitedMs: Math.round(answer.waitedMs) } : {}),
+        ...(answer.kind === 'cancelled' ? { because: answer.because } : {}),
         ...(answer.kind === 'denied' ? { by: answer.approval.decidedBy, denyReason: answer.reason } : {}),
       };
+    },
+    lapsed(card) {
+      const isExpired = card.state === 'expired';
+      audit.writeSoon(
+        entry(
+          'event',
+          {
+            approval: card.id,
+            message: isExpired ? (card.decidedBy === null ? NOBODY_ANSWERED : NOT_REDEEMED) : card.denyReason,
+          },
+          {
+            kind: isExpired ? 'approval_expired' : 'approval_cancelled',
+            outcome: 'not_executed',
+            errorClass: isExpired ? 'approval_expired' : null,
+          },
+        ),
+      );
     },
     forwarded(argumentsText) {
       forwardedAt = clock.monotonic();
@@ -127,6 +147,9 @@ export function createCallRecord(parts: { readonly audit: Audit; readonly clock:
     },
   };
 }
+
+const NOBODY_ANSWERED = 'Nobody answered in time; it was not run.';
+const NOT_REDEEMED = 'It was approved, but the client did not call again in time; it was not run.';
 
 function endingDetail(ending: CallEnding): {
   outcome: string;

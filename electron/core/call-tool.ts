@@ -160,20 +160,13 @@ function stateRefusal({ tool, upstream }: Found): CallEnding | null {
 function decideCall(
   parts: CallToolParts,
   call: ToolCall,
-  { tool, upstream }: Found,
+  found: Found,
   policy: Policy | null,
   value: unknown,
 ): Decision {
-  const decision = parts.decide(policy, {
-    upstream: upstream.name,
-    upstreamTags: upstream.tags,
-    tool: tool.name,
-    risk: tool.risk,
-    client: call.client.name,
-    clientTags: call.client.tags,
-    arguments: value,
-  });
+  const decision = judge(parts, call, found, policy, value);
   if (decision.effect !== 'require_approval') return decision;
+  const { tool, upstream } = found;
   const standing = parts.approvals.standingFor({
     clientId: call.client.id,
     sessionId: call.sessionId,
@@ -184,6 +177,25 @@ function decideCall(
   });
   // A standing approval satisfies require_approval, never a deny: a deny has been returned above.
   return standing === null ? decision : { ...decision, effect: 'allow', standing };
+}
+
+/** What the policy alone says: every look at the standing approvals counts as a use of the one that holds. */
+function judge(
+  parts: CallToolParts,
+  call: ToolCall,
+  { tool, upstream }: Found,
+  policy: Policy | null,
+  value: unknown,
+): Decision {
+  return parts.decide(policy, {
+    upstream: upstream.name,
+    upstreamTags: upstream.tags,
+    tool: tool.name,
+    risk: tool.risk,
+    client: call.client.name,
+    clientTags: call.client.tags,
+    arguments: value,
+  });
 }
 
 function denied(decision: Decision, { tool, upstream }: Found, problem: string | null): CallEnding {
@@ -225,6 +237,7 @@ async function ask(
     signal: call.left,
     onWaiting: call.onWaiting,
     recordAsked: record.asked,
+    recordLapsed: record.lapsed,
   });
   record.answered(answer);
   const { rule } = decision;
@@ -237,6 +250,13 @@ async function ask(
         errorClass: 'approval_denied',
         message:
           answer.reason === '' ? 'The person denied this call.' : `The person denied this call: ${answer.reason}`,
+        rule,
+      };
+    case 'cancelled':
+      return {
+        kind: 'refused',
+        errorClass: answer.because === 'key_ended' ? 'approval_denied' : 'tool_changed',
+        message: answer.reason,
         rule,
       };
     case 'expired':
@@ -268,7 +288,7 @@ function checkAgain(parts: CallToolParts, call: ToolCall, found: Found, value: u
     return refused('tool_changed', `${found.upstream.name} / ${found.tool.name} changed while the call waited.`);
   }
   const { policy, problem } = parts.policies.get(call.workspace.id);
-  const decision = decideCall(parts, call, { ...found, tool: now }, policy, value);
+  const decision = judge(parts, call, { ...found, tool: now }, policy, value);
   return decision.effect === 'deny' ? denied(decision, found, problem) : null;
 }
 

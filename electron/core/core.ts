@@ -4,6 +4,7 @@ import { type Api, createApi } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
 import { createConfirmations } from './approvals/confirmations.ts';
+import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
 import { type CallToolParts, callTool, type Found } from './call-tool.ts';
 import { createCatalog } from './catalog/catalog.ts';
@@ -14,7 +15,7 @@ import { openLog } from './diagnosis/log.ts';
 import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
 import type { McpServerParts } from './gateway/mcp-server.ts';
-import { createRejections } from './gateway/rejections.ts';
+import { createRejections, type Rejection } from './gateway/rejections.ts';
 import { createSessions } from './gateway/sessions.ts';
 import { createStateless } from './gateway/stateless.ts';
 import { createHealth } from './health.ts';
@@ -62,6 +63,8 @@ export interface Core {
   onCard(listener: (card: { readonly approval: ApprovalView } | { readonly confirmation: string }) => void): () => void;
   /** Headless: where `/open/<page>` leads and what mints one-time links. */
   setDashboard(dashboard: { readonly url: string; link(): string } | null): void;
+  /** Records what happened at the dashboard's port; a flood of refusals is counted, not written one by one. */
+  record(entry: AuditInput): void;
   /** Desktop: what a click on `/open/<page>` does. */
   onOpenPage(listener: (page: string) => void): () => void;
   close(): Promise<void>;
@@ -383,6 +386,11 @@ export const startCore: StartCore = async (platform, options) => {
       },
       setDashboard(now) {
         dashboard = now;
+      },
+      record(entry) {
+        if (entry.outcome !== 'refused') return audit.writeSoon(entry);
+        const { kind, detail = {} } = entry;
+        rejections.record({ kind: kind as Rejection['kind'], reason: 'at the dashboard', detail });
       },
       onOpenPage(listener) {
         openPageListeners.add(listener);

@@ -47,6 +47,8 @@ export interface RecorderOptions {
   readonly risks?: Readonly<Record<string, 'read' | 'write' | 'destructive'>>;
   /** False leaves the tools unreviewed. */
   readonly review?: boolean;
+  /** Slug of the workspace; the default one when left out. */
+  readonly workspace?: string;
 }
 
 export interface Recorder {
@@ -165,10 +167,11 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
       if (made.kind !== 'done') throw new Error(made.message);
       return { secret: made.secret, keyId: made.key.id, prefix: made.key.prefix, clientId: made.client.id };
     },
-    async recorder(name, { args = [], risk = 'write', risks = {}, review = true } = {}) {
+    async recorder(name, { args = [], risk = 'write', risks = {}, review = true, workspace } = {}) {
       const file = join(folder, `record-${name}-${++nextFile}.jsonl`);
       const script = fileURLToPath(new URL('./recorder-stdio.mjs', import.meta.url));
       const added = await ask('upstreamAdd', {
+        ...(workspace === undefined ? {} : { workspace }),
         name,
         transport: { kind: 'stdio', command: process.execPath, args: [script, file, ...args] },
       });

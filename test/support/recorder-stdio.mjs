@@ -15,6 +15,7 @@
 //   --tools=a,b             lists only these; names not known become tools that echo
 //   --many=N                lists N tools more (tool_0 …)
 //   --description=TEXT      of echo; --description-file=PATH is read at every tools/list. SIGUSR2 sends list_changed
+//   --later=NAME            with --tools: lists this tool too from the first SIGUSR2 on
 //   --server-name=TEXT      what it calls itself
 //   --era=legacy|modern|dual, --version=2025-06-18    default legacy, 2025-11-25
 //   --delay=MS              before every echo        --start-delay=MS   before the answer to initialize
@@ -73,7 +74,11 @@ const answers = createAnswers(options, (message) => {
   if (options.garbage) garbage();
   write(`${JSON.stringify(message)}${options.garbage ? '\r\n' : '\n'}`);
 });
-process.on('SIGUSR2', () => answers.changed());
+process.on('SIGUSR2', () => {
+  if (options.later) options.tools = [options.tools, options.later].join(',');
+  delete options.later;
+  answers.changed();
+});
 
 let endless = Number(options['endless-line'] ?? 0);
 function pour() {

@@ -29,6 +29,8 @@ export interface Target extends AsyncDisposable {
   refuses<T>(row: Partial<AuditEntryView>, vector: () => Promise<T>): Promise<T>;
   /** The refusals recorded while the vector ran, and what it returned. NOREACH and the normal call are asserted too. */
   refusals<T>(vector: () => Promise<T>): Promise<{ readonly result: T; readonly rows: readonly AuditEntryView[] }>;
+  /** From now on NOREACH is asserted of this upstream as well. */
+  watch(recorder: Recorder): Recorder;
   /** A normal call of the other client: answered, within a second. */
   stillServes(): Promise<void>;
 }
@@ -37,6 +39,7 @@ export async function openTarget(options: TestOptions = {}): Promise<Target> {
   const gatehouse = await startGatehouse(options);
   const [k1, k2] = [await gatehouse.key({ name: 'attacker' }), await gatehouse.key({ name: 'bystander' })];
   const recorder = await gatehouse.recorder('rec', { risk: 'read' });
+  const watched = [recorder];
 
   async function stillServes(): Promise<void> {
     const began = performance.now();
@@ -47,9 +50,9 @@ export async function openTarget(options: TestOptions = {}): Promise<Target> {
 
   async function refusals<T>(vector: () => Promise<T>) {
     const before = (await gatehouse.audit()).at(-1)?.seq ?? 0;
-    const reached = seen(recorder);
+    const reached = watched.map(seen);
     const result = await vector();
-    expect(seen(recorder), 'NOREACH').toBe(reached);
+    expect(watched.map(seen), 'NOREACH').toEqual(reached);
     await stillServes();
     // Entries are written in order, so with the normal call's last one every earlier refusal is there.
     const entries = await gatehouse.audit((all) =>
@@ -64,6 +67,10 @@ export async function openTarget(options: TestOptions = {}): Promise<Target> {
     k1,
     k2,
     stillServes,
+    watch(more) {
+      watched.push(more);
+      return more;
+    },
     refusals,
     async refuses(row, vector) {
       const { result, rows } = await refusals(vector);

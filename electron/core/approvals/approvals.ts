@@ -52,7 +52,12 @@ export interface ApprovalRequest {
   onWaiting(approval: ApprovalView): void;
   /** Records `asked` durably; the card shows only after it was written. Not called when the call attaches to a card. */
   recordAsked(approval: ApprovalView): Promise<AuditWritten>;
+  /** Records that the card, or a yes that waited for its retry, ended with no caller there to be told. */
+  recordLapsed(approval: ApprovalView): void;
 }
+
+/** Why a card ended although nobody said no and time was left. */
+export type Withdrawal = 'key_ended' | 'tool_changed' | 'risk_changed';
 
 /**
  * `approved` is handed out exactly once per yes, to one caller; `argumentsText` is the text of the call that was shown.
@@ -66,6 +71,12 @@ export type ApprovalAnswer =
       readonly waitedMs: number;
     }
   | { readonly kind: 'denied'; readonly approval: ApprovalView; readonly reason: string }
+  | {
+      readonly kind: 'cancelled';
+      readonly approval: ApprovalView;
+      readonly because: Withdrawal;
+      readonly reason: string;
+    }
   | { readonly kind: 'expired'; readonly approval: ApprovalView }
   | { readonly kind: 'pending'; readonly approval: ApprovalView }
   | { readonly kind: 'caller_left'; readonly approval: ApprovalView }
@@ -96,7 +107,8 @@ export interface Approvals {
   revokeStanding(id: string): AnswerResult;
   /** The key ended, the tool changed …: waiting cards of it are cancelled, standing approvals of it die. */
   cancelForKey(keyId: string): void;
-  cancelForTool(upstreamId: string, tool: string): void;
+  /** `risk_changed`: its definition is the same, but the person judged its risk anew. */
+  cancelForTool(upstreamId: string, tool: string, because?: Exclude<Withdrawal, 'key_ended'>): void;
   onChange(listener: () => void): () => void;
   /** Told of each new card, for notification and approval window. */
   onCard(listener: (approval: ApprovalView) => void): () => void;
@@ -320,6 +332,8 @@ export function createApprovals({
       } catch {
         // Nothing runs either way, and a row that could not be written now is expired at the next start.
       }
+      // A no is recorded as the person's answer; any other end that no caller hears would be in no record.
+      if (card.view.state !== 'denied' && card.callers.first() === null) card.call.recordLapsed(card.view);
     }
     card.callers.answerAll(answer(card.view));
     changed();
@@ -337,9 +351,10 @@ export function createApprovals({
     }
   }
 
-  function cancel(card: Card, reason: string): void {
+  function cancel(card: Card, because: Withdrawal): void {
+    const reason = WITHDRAWN[because];
     const ended = { state: 'cancelled', decidedAt: clock.now(), denyReason: reason } as const;
-    close(card, ended, (approval) => ({ kind: 'denied', approval, reason }));
+    close(card, ended, (approval) => ({ kind: 'cancelled', approval, because, reason }));
   }
 
   function forget(card: Card): void {
@@ -399,17 +414,22 @@ export function createApprovals({
       return { kind: 'done' };
     },
     cancelForKey(keyId) {
-      const reason = 'The key of this client ended while the call waited.';
+      const because = 'key_ended';
       for (const card of [...cards.values()]) {
-        if (card.call.keyId === keyId) cancel(card, reason);
-        else card.callers.answerKey(keyId, { kind: 'denied', approval: card.view, reason });
+        if (card.call.keyId === keyId) cancel(card, because);
+        else
+          card.callers.answerKey(keyId, {
+            kind: 'cancelled',
+            approval: card.view,
+            because,
+            reason: WITHDRAWN[because],
+          });
       }
       if (standing.end((approval) => approval.keyId === keyId)) changed();
     },
-    cancelForTool(upstreamId, tool) {
-      const reason = 'The tool changed while the call waited, so what was asked for is no longer what would run.';
+    cancelForTool(upstreamId, tool, because = 'tool_changed') {
       for (const card of [...cards.values()]) {
-        if (card.call.upstreamId === upstreamId && card.call.tool === tool) cancel(card, reason);
+        if (card.call.upstreamId === upstreamId && card.call.tool === tool) cancel(card, because);
       }
       if (standing.end((approval) => approval.upstreamId === upstreamId && approval.tool === tool)) changed();
     },
@@ -426,6 +446,12 @@ export function createApprovals({
 
 /** How many ended approvals a list shows. */
 const LOOK_BACK = 200;
+
+const WITHDRAWN: Readonly<Record<Withdrawal, string>> = {
+  key_ended: 'The key of this client ended while the call waited.',
+  tool_changed: 'The tool changed while the call waited, so what was asked for is no longer what would run.',
+  risk_changed: 'The person judged the risk of this tool anew while the call waited, so it has to be asked for again.',
+};
 
 const NOBODY = 'No approver available: the screen is locked, or no dashboard is open.';
 

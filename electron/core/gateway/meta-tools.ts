@@ -68,6 +68,9 @@ export const META_TOOLS: readonly ToolDefinition[] = [
   },
 ];
 
+/** Tools one client may have pinned: each makes every `tools/list` of it longer. */
+export const MAX_PINS = 100;
+
 export const META_TOOL_NAMES: ReadonlySet<string> = new Set(META_TOOLS.map((tool) => tool.name));
 
 const findInput = z.object({
@@ -85,6 +88,7 @@ export const callExternalInput = z.object({
 
 export interface MetaToolParts {
   readonly catalog: {
+    find(client: Client, exposedName: string): Found | null;
     findDirect(client: Client, upstream: string, tool: string): Found | null;
     search(
       client: Client,
@@ -154,13 +158,22 @@ function pin(parts: MetaToolParts, client: Client, name: 'pin_tool' | 'unpin_too
       message: `There is no tool "${parsed.data.tool}" of "${parsed.data.upstream}" that this client can see; find_tools tells which there are.`,
     };
   }
-  const before = parts.pins.get(client.id);
   const { exposedName } = found.tool;
+  const stored = parts.pins.get(client.id);
+  // Pins of upstreams that were removed since could not be taken out by name: they give way.
+  const before =
+    stored.length < MAX_PINS ? stored : stored.filter((pinned) => parts.catalog.find(client, pinned) !== null);
+  if (name === 'pin_tool' && before.length >= MAX_PINS && !before.includes(exposedName)) {
+    return {
+      kind: 'invalid',
+      message: `This client has ${MAX_PINS} pinned tools already, which is the most there can be. Take one out with unpin_tool, or call the tool by call_external_tool without pinning it.`,
+    };
+  }
   const after =
     name === 'pin_tool'
       ? [...before.filter((pinned) => pinned !== exposedName), exposedName]
       : before.filter((pinned) => pinned !== exposedName);
-  if (after.length !== before.length) {
+  if (after.length !== before.length || before.length !== stored.length) {
     parts.pins.set(client.id, after);
     parts.listChanged(client.id);
   }

@@ -1,5 +1,6 @@
 import type { Client, ToolView } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
+import type { Approvals } from '../approvals/approvals.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Inventory } from '../catalog/inventory.ts';
@@ -14,6 +15,7 @@ type Names = 'toolsList' | 'toolsFind' | 'toolsReview';
 
 export function toolRequests(parts: {
   readonly inventory: Inventory;
+  readonly approvals: Pick<Approvals, 'cancelForTool'>;
   readonly catalog: Pick<Catalog, 'search'>;
   readonly upstreams: Upstreams;
   readonly clients: Clients;
@@ -21,7 +23,7 @@ export function toolRequests(parts: {
   readonly foresee: Foresee;
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
-  const { inventory, catalog, upstreams, clients, audit, foresee, widening } = parts;
+  const { inventory, approvals, catalog, upstreams, clients, audit, foresee, widening } = parts;
 
   const viewOf = (upstreamId: string, name: string): ToolView | undefined =>
     inventory.view(upstreamId).find((tool) => tool.name === name);
@@ -74,8 +76,12 @@ export function toolRequests(parts: {
         caller,
       );
       if (refusal !== null) return refusal;
+      const before = new Map(inventory.tools(found.upstream.id).map((tool) => [tool.name, tool.risk]));
       const reviewed = inventory.review(found.upstream.id, accept);
       if (reviewed.kind === 'refused') return reviewed;
+      // A yes was given to a tool of the risk it had; what lasts of it must not carry over to another (design section 3).
+      for (const { name, risk } of accept)
+        if (before.get(name) !== risk) approvals.cancelForTool(found.upstream.id, name, 'risk_changed');
       audit.writeSoon({
         phase: 'event',
         kind: 'tools_reviewed',

@@ -43,6 +43,7 @@ function world({ db = new Database(':memory:'), schema = true, approver = true }
   const cards: ApprovalView[] = [];
   approvals.onCard((card) => cards.push(card));
   const asked: ApprovalView[] = [];
+  const lapsed: ApprovalView[] = [];
   let changes = 0;
   approvals.onChange(() => {
     changes++;
@@ -73,6 +74,7 @@ function world({ db = new Database(':memory:'), schema = true, approver = true }
         asked.push(approval);
         return { kind: 'written', seq: 1 };
       },
+      recordLapsed: (approval) => lapsed.push(approval),
       ...more,
     };
     return { answer: approvals.request(request), leave: () => aborter.abort(), waiting, request };
@@ -89,7 +91,21 @@ function world({ db = new Database(':memory:'), schema = true, approver = true }
     expect(list).toHaveLength(1);
     return list[0]!;
   };
-  return { db, clock, approvers, leave, approvals, cards, asked, changes: () => changes, call, settle, yes, only };
+  return {
+    db,
+    clock,
+    approvers,
+    leave,
+    approvals,
+    cards,
+    asked,
+    lapsed,
+    changes: () => changes,
+    call,
+    settle,
+    yes,
+    only,
+  };
 }
 
 const DONE = { kind: 'done' };
@@ -585,7 +601,7 @@ test('ids are 128 random bits', async () => {
 });
 
 describe('what ends a wait from outside', () => {
-  test("the client's key ends: its cards are cancelled, its callers denied, its late yes is void", async () => {
+  test("the client's key ends: its cards and callers are cancelled, its late yes is void", async () => {
     const w = world();
     const waiting = w.call();
     const late = w.call({ tool: 'late' });
@@ -596,7 +612,8 @@ describe('what ends a wait from outside', () => {
     await w.settle();
     w.approvals.cancelForKey('k1');
     expect(await waiting.answer).toMatchObject({
-      kind: 'denied',
+      kind: 'cancelled',
+      because: 'key_ended',
       reason: expect.stringContaining('key'),
       approval: { state: 'cancelled' },
     });
@@ -614,7 +631,7 @@ describe('what ends a wait from outside', () => {
     const other = w.call({ keyId: 'k2' });
     await w.settle();
     w.approvals.cancelForKey('k2');
-    expect(await other.answer).toMatchObject({ kind: 'denied' });
+    expect(await other.answer).toMatchObject({ kind: 'cancelled', because: 'key_ended' });
     w.yes(w.only().id);
     expect(await opener.answer).toMatchObject({ kind: 'approved' });
   });
@@ -625,7 +642,11 @@ describe('what ends a wait from outside', () => {
     w.call({ tool: 'other' });
     await w.settle();
     w.approvals.cancelForTool('u1', 'write_file');
-    expect(await changed.answer).toMatchObject({ kind: 'denied', reason: expect.stringContaining('tool changed') });
+    expect(await changed.answer).toMatchObject({
+      kind: 'cancelled',
+      because: 'tool_changed',
+      reason: expect.stringContaining('tool changed'),
+    });
     expect(w.only().tool).toBe('other');
     expect(w.yes(w.cards[0]!.id)).toMatchObject({ kind: 'refused', message: expect.stringContaining('cancelled') });
   });
@@ -642,9 +663,53 @@ describe('what ends a wait from outside', () => {
     await w.settle();
     w.approvals.cancelForKey('k1');
     written({ kind: 'written', seq: 1 });
-    expect(await answer).toMatchObject({ kind: 'denied' });
+    expect(await answer).toMatchObject({ kind: 'cancelled' });
     await w.settle();
     expect(w.cards).toEqual([]);
+  });
+});
+
+describe('an end that no caller hears is recorded, and no other', () => {
+  test('nobody answers a card whose caller was told pending', async () => {
+    const w = world();
+    await w.call({ holdMs: 0 }).answer;
+    await w.clock.advance(300_000);
+    expect(w.lapsed).toMatchObject([{ state: 'expired', decidedBy: null }]);
+  });
+
+  test('a late yes that is not redeemed', async () => {
+    const w = world();
+    await w.call({ holdMs: 0 }).answer;
+    w.yes(w.only().id);
+    await w.clock.advance(600_000);
+    expect(w.lapsed).toMatchObject([{ state: 'expired', decidedBy: 'dashboard' }]);
+  });
+
+  test('the tool changes after the caller was told pending', async () => {
+    const w = world();
+    await w.call({ holdMs: 0 }).answer;
+    w.approvals.cancelForTool('u1', 'write_file');
+    expect(w.lapsed).toMatchObject([{ state: 'cancelled', denyReason: expect.stringContaining('changed') }]);
+  });
+
+  test('a caller that hears it records it itself, and a no is the record of the person', async () => {
+    const w = world();
+    const held = w.call({ holdMs: 400_000 });
+    await w.call({ tool: 'other', holdMs: 0 }).answer;
+    w.approvals.deny(w.approvals.list('waiting').find(({ tool }) => tool === 'other')!.id, '', 'dashboard');
+    await w.clock.advance(300_000);
+    expect(await held.answer).toMatchObject({ kind: 'expired' });
+    expect(w.lapsed).toEqual([]);
+  });
+
+  test('a card that was never shown was never asked', async () => {
+    const w = world();
+    const { answer, leave } = w.call({ recordAsked: () => new Promise(() => {}) });
+    await w.settle();
+    leave();
+    await answer;
+    w.approvals.cancelForKey('k1');
+    expect(w.lapsed).toEqual([]);
   });
 });
 

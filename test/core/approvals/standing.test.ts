@@ -49,6 +49,7 @@ function world(db = new Database(':memory:')) {
       signal: new AbortController().signal,
       onWaiting() {},
       recordAsked: async () => ({ kind: 'written', seq: 1 }),
+      recordLapsed() {},
       ...more,
     });
   const grant = async (scope: StandingScope, more: Partial<ApprovalRequest> = {}) => {
