@@ -5,7 +5,6 @@ import type { StartSettings } from './cli/start.ts';
 import { visible } from './cli/untrusted.ts';
 import { serveControl } from './core/control/server.ts';
 import { type Core, startCore } from './core/core.ts';
-import { silentLog } from './core/diagnosis/log.ts';
 import { systemClock } from './core/platform.ts';
 import { startDashboard } from './dashboard/server.ts';
 
@@ -40,7 +39,8 @@ export async function runHeadless(settings: StartSettings, { print, say, why }: 
     core,
     rendererFolder: rendererFolder(),
     clock: systemClock,
-    log: silentLog,
+    log: core.log,
+    record: core.record,
   });
   core.setDashboard(dashboard);
   const control = await serveControl({ folder: dataFolder, api: core.api, subscribe: core.subscribe });

@@ -11,11 +11,11 @@ import { createCatalog } from './catalog/catalog.ts';
 import { createInventory } from './catalog/inventory.ts';
 import { createArgumentCheck } from './catalog/validate-arguments.ts';
 import { createClients } from './clients/clients.ts';
-import { openLog } from './diagnosis/log.ts';
+import { type Log, openLog } from './diagnosis/log.ts';
 import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
 import type { McpServerParts } from './gateway/mcp-server.ts';
-import { createRejections, type Rejection } from './gateway/rejections.ts';
+import { createRejections } from './gateway/rejections.ts';
 import { createSessions } from './gateway/sessions.ts';
 import { createStateless } from './gateway/stateless.ts';
 import { createHealth } from './health.ts';
@@ -67,6 +67,7 @@ export interface Core {
   record(entry: AuditInput): void;
   /** Desktop: what a click on `/open/<page>` does. */
   onOpenPage(listener: (page: string) => void): () => void;
+  readonly log: Log;
   close(): Promise<void>;
 }
 
@@ -388,14 +389,14 @@ export const startCore: StartCore = async (platform, options) => {
         dashboard = now;
       },
       record(entry) {
-        if (entry.outcome !== 'refused') return audit.writeSoon(entry);
-        const { kind, detail = {} } = entry;
-        rejections.record({ kind: kind as Rejection['kind'], reason: 'at the dashboard', detail });
+        if (entry.outcome === 'refused') rejections.recordEntry(entry);
+        else audit.writeSoon(entry);
       },
       onOpenPage(listener) {
         openPageListeners.add(listener);
         return () => openPageListeners.delete(listener);
       },
+      log,
       close() {
         closing ??= shutDown();
         return closing;

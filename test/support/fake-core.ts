@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ApiAnswer, Caller } from '../../electron/core/api.ts';
 import { createApprovers } from '../../electron/core/approvals/approvers.ts';
 import type { Core } from '../../electron/core/core.ts';
+import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { API, ONLY, type RequestArguments, type RequestName, type RequestResults } from '../../shared/api.ts';
 import type {
   ApprovalView,
@@ -63,6 +64,7 @@ export function createFakeCore(): FakeCore {
     asked,
     tell,
     mode: 'headless',
+    log: silentLog,
     port: 3100,
     endpoint: state.status.endpoint,
     approvers,
@@ -88,6 +90,7 @@ export function createFakeCore(): FakeCore {
     },
     onCard: () => () => {},
     setDashboard() {},
+    record() {},
     onOpenPage: () => () => {},
     async close() {},
   };

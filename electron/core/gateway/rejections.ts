@@ -28,6 +28,8 @@ export interface Rejection {
 
 export interface Rejections {
   record(rejection: Rejection): void;
+  /** The same for an entry that is written already: a refusal at the dashboard's port. */
+  recordEntry(entry: AuditInput): void;
   close(): void;
 }
 
@@ -60,24 +62,27 @@ export function createRejections(parts: {
   }
 
   return {
-    record(rejection) {
-      if (clock.monotonic() - windowStart > 60_000) {
-        windowStart = clock.monotonic();
-        singles = 0;
-      }
-      if (singles < SINGLE_PER_MINUTE) {
-        singles += 1;
-        audit.writeSoon(entryOf(rejection));
-        return;
-      }
-      counted.set(rejection.kind, (counted.get(rejection.kind) ?? 0) + 1);
-      cancelTimer ??= clock.after(COUNT_EVERY_MS, writeCounts);
-    },
+    record: (rejection) => recordEntry(entryOf(rejection)),
+    recordEntry,
     close() {
       cancelTimer?.();
       writeCounts();
     },
   };
+
+  function recordEntry(entry: AuditInput): void {
+    if (clock.monotonic() - windowStart > 60_000) {
+      windowStart = clock.monotonic();
+      singles = 0;
+    }
+    if (singles < SINGLE_PER_MINUTE) {
+      singles += 1;
+      audit.writeSoon(entry);
+      return;
+    }
+    counted.set(entry.kind, (counted.get(entry.kind) ?? 0) + 1);
+    cancelTimer ??= clock.after(COUNT_EVERY_MS, writeCounts);
+  }
 }
 
 function entryOf(rejection: Rejection): AuditInput {
