@@ -43,6 +43,7 @@ export interface Inventory {
     upstreamId: string,
     endpoint: string,
     listed: readonly unknown[],
+    kind?: 'tool' | 'prompt' | 'resource_template',
   ): { readonly changed: boolean; readonly problems: readonly string[] };
   tools(upstreamId: string): readonly Tool[];
   find(upstreamId: string, toolName: string): Tool | null;

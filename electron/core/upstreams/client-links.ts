@@ -1,22 +1,31 @@
+import type { Era } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
 import type { Link } from './link.ts';
 
+/** How a link of one caller is opened: in the era it speaks, telling the upstream what it can be asked. */
+export interface LinkManner {
+  readonly era: Era;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly sessionKey: string;
+}
+
 /**
- * A session of its own at an HTTP upstream for each client that calls it: what one client does there must not show in the
- * session of another. Opened by a client's first call, closed when it has been idle.
+ * A link of its own to an HTTP upstream for each session of a client: what one client does there must not show in the
+ * session of another. Opened by its first request, closed when it has been idle.
  */
 export interface ClientLinks {
-  /** Call `done` when the call has ended. */
-  use(clientId: string): Promise<{ readonly kind: 'use'; readonly link: Link; done(): void } | Failure>;
+  /** Call `done` when the request has ended. */
+  use(manner: LinkManner): Promise<{ readonly kind: 'use'; readonly link: Link; done(): void } | Failure>;
   /** The session is no longer good; the next call opens another one. */
   drop(link: Link): void;
+  endOf(sessionKey: string): void;
   closeAll(): Promise<void>;
 }
 
 export function createClientLinks(
   clock: Clock,
-  connect: (signal: AbortSignal, onEnded: () => void) => Promise<Link | Failure>,
+  connect: (signal: AbortSignal, onEnded: () => void, manner: LinkManner) => Promise<Link | Failure>,
 ): ClientLinks {
   const sessions = new Map<string, Session>();
   const abort = new AbortController();
@@ -24,16 +33,16 @@ export function createClientLinks(
 
   function close(session: Session): void {
     session.cancelIdle();
-    if (sessions.get(session.clientId) === session) sessions.delete(session.clientId);
+    if (sessions.get(session.key) === session) sessions.delete(session.key);
     const closing = session.opening.then((opened) => (opened.kind === 'link' ? opened.close() : undefined));
     closings.add(closing);
     void closing.then(() => closings.delete(closing));
   }
 
-  function open(clientId: string): Session {
-    const opening = connect(abort.signal, () => close(session));
-    const session: Session = { clientId, opening, users: 0, cancelIdle: () => {} };
-    sessions.set(clientId, session);
+  function open(key: string, manner: LinkManner): Session {
+    const opening = connect(abort.signal, () => close(session), manner);
+    const session: Session = { key, manner, opening, users: 0, cancelIdle: () => {} };
+    sessions.set(key, session);
     return session;
   }
 
@@ -45,12 +54,13 @@ export function createClientLinks(
   }
 
   return {
-    async use(clientId) {
-      const known = sessions.get(clientId);
+    async use(manner) {
+      const key = `${manner.era} ${manner.sessionKey}`;
+      const known = sessions.get(key);
       if (!known) makeRoom();
-      const session = known ?? open(clientId);
-      sessions.delete(clientId);
-      sessions.set(clientId, session);
+      const session = known ?? open(key, manner);
+      sessions.delete(key);
+      sessions.set(key, session);
       session.cancelIdle();
       session.users += 1;
       const opened = await session.opening;
@@ -63,7 +73,7 @@ export function createClientLinks(
         link: opened,
         done() {
           session.users -= 1;
-          if (session.users === 0 && sessions.get(clientId) === session) {
+          if (session.users === 0 && sessions.get(key) === session) {
             session.cancelIdle = clock.after(IDLE_MS, () => close(session));
           }
         },
@@ -74,6 +84,9 @@ export function createClientLinks(
         void session.opening.then((opened) => opened === link && close(session));
       }
     },
+    endOf(sessionKey) {
+      for (const session of [...sessions.values()]) if (session.manner.sessionKey === sessionKey) close(session);
+    },
     async closeAll() {
       abort.abort();
       for (const session of [...sessions.values()]) close(session);
@@ -83,7 +96,8 @@ export function createClientLinks(
 }
 
 interface Session {
-  readonly clientId: string;
+  readonly key: string;
+  readonly manner: LinkManner;
   readonly opening: Promise<Link | Failure>;
   users: number;
   cancelIdle: () => void;

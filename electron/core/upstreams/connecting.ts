@@ -3,6 +3,7 @@ import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
 import type { Channel, Failure } from './channel.ts';
+import type { LinkManner } from './client-links.ts';
 import { endpointOf, secretPlaces, type UpstreamDefinition } from './definitions.ts';
 import { childEnvironment, type Environment, resolveCommand } from './environment.ts';
 import type { Eras } from './eras.ts';
@@ -11,6 +12,7 @@ import type { UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import { createLogLines, type LogLines } from './log-lines.ts';
 import type { ArgumentMarkers } from './marker.ts';
+import { EVERYTHING, offered } from './offered.ts';
 import type { Processes } from './processes.ts';
 import type { LinkEvents } from './supervisor.ts';
 
@@ -21,6 +23,7 @@ export interface ConnectingParts {
   readonly eras: Eras;
   readonly processes: Processes;
   readonly markers: ArgumentMarkers;
+  readonly schemas: Map<string, unknown>;
   readonly environment: Environment;
   readonly version: string;
   readonly log: Log;
@@ -36,6 +39,7 @@ export async function connectUpstream(
   parts: ConnectingParts,
   signal: AbortSignal,
   events: LinkEvents,
+  manner: LinkManner | null,
 ): Promise<Link | Failure> {
   const definition = parts.definition();
   const { name, transport } = definition;
@@ -66,13 +70,16 @@ export async function connectUpstream(
     clock: parts.clock,
     limits: parts.limits,
     markers: parts.markers,
+    schemas: parts.schemas,
     open(exchange, style) {
       events.onOpening();
       return open(exchange, style);
     },
-    prior: isDemo ? { kind: 'legacy' } : parts.eras.known(identity),
+    // A link of one caller tells what that caller can be asked; on a shared one each request is judged on its own.
+    capabilities: manner === null ? EVERYTHING : offered(manner.capabilities),
+    prior: isDemo || manner?.era === 'legacy' ? { kind: 'legacy' } : parts.eras.known(identity),
     noteEra(verdict) {
-      if (isDemo) return;
+      if (isDemo || manner !== null) return;
       if (verdict === null) parts.eras.forget(identity);
       else parts.eras.note(identity, verdict);
     },
@@ -80,6 +87,7 @@ export async function connectUpstream(
     onListChanged: events.onListChanged,
     onEnded: events.onEnded,
     onRefusedRequest: refusals(parts),
+    onNotice: events.onNotice,
   });
 }
 

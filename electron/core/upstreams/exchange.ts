@@ -63,7 +63,7 @@ export function createExchange(clock: Clock): Exchange {
       return message;
     }
     slot.settle({ kind: 'result', result: message.result });
-    return { jsonrpc: '2.0', id: message.id, result: { resultType: 'complete', content: [], tools: [], ...CACHE } };
+    return { jsonrpc: '2.0', id: message.id, result: STAND_IN };
   }
 
   function report(params: unknown): void {
@@ -154,5 +154,17 @@ const progressSchema = z.looseObject({
 });
 /** Long enough for a cancellation to be sent before the connection that it is about is given up. */
 const LINGER_MS = 1_000;
-/** Required of every list on the modern era; the SDK gets a stand-in for the answer and checks it. */
-const CACHE = { ttlMs: 0, cacheScope: 'private' } as const;
+/** The SDK gets this in place of the answer and checks it: the members that some method or era requires. */
+const STAND_IN = {
+  resultType: 'complete',
+  ttlMs: 0,
+  cacheScope: 'private',
+  content: [],
+  contents: [],
+  messages: [],
+  tools: [],
+  prompts: [],
+  resources: [],
+  resourceTemplates: [],
+  completion: { values: [] },
+};

@@ -5,10 +5,14 @@ import type { Clock } from '../platform.ts';
 import type { Channel, Failure } from './channel.ts';
 import { type Ask, createExchange, type Exchange } from './exchange.ts';
 import { type Fault, faultOf, mayBeSseOnly, neverAnswered } from './faults.ts';
+import { createLevels } from './levels.ts';
 import { inWords, type UpstreamLimits } from './limits.ts';
-import { createLinkCall, type LinkCall, type LinkOutcome } from './link-call.ts';
-import { type Listing, listTools } from './listing.ts';
+import { createLinkRequest, type LinkOutcome, type LinkRequest } from './link-request.ts';
+import { type Listing, listAll } from './listing.ts';
 import type { ArgumentMarkers } from './marker.ts';
+import { mayBeAsked } from './offered.ts';
+import type { UpstreamOutcome } from './upstreams.ts';
+import { createWatching } from './watching.ts';
 
 export interface LinkParts {
   /** The upstream's name, for sentences. */
@@ -18,8 +22,12 @@ export interface LinkParts {
   readonly clock: Clock;
   readonly limits: UpstreamLimits;
   readonly markers: ArgumentMarkers;
+  /** Input schemas by tool, as listed last over any link of this upstream. */
+  readonly schemas: Map<string, unknown>;
   /** Opens a channel; called again when the first one shows that another style is needed. */
   open(exchange: Exchange, style: 'usual' | 'sse'): Channel;
+  /** What the upstream is told at the handshake that it may ask for. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
   /** The verdict of an earlier start. */
   readonly prior: PriorDiscovery | null;
   /** What this start found out about the era, for the next one; null: an earlier verdict is in doubt. */
@@ -27,8 +35,10 @@ export interface LinkParts {
   /** Ends an opening that is no longer wanted. */
   readonly signal: AbortSignal;
   onListChanged(): void;
-  /** The upstream asked for something that only a client could give. It was refused. */
+  /** The upstream asked for something that could not be asked of the one caller it belongs to. It was refused. */
   onRefusedRequest(method: string): void;
+  /** A notification that belongs to no request in flight, or not to one alone. */
+  onNotice(method: string, params: Readonly<Record<string, unknown>>): void;
   /** After the link was open: the process ended, or the connection broke for good. */
   onEnded(how: string): void;
 }
@@ -39,10 +49,13 @@ export interface Link {
   readonly era: Era;
   readonly pid: number | null;
   readonly callsItself: string | null;
-  /** The upstream keeps state for this link apart from that of others: clients must not share it. */
-  readonly hasSession: boolean;
+  /** Reached over HTTP: each caller gets a link of its own. */
+  readonly isRemote: boolean;
+  readonly capabilities: Readonly<Record<string, unknown>>;
   list(signal: AbortSignal): Promise<Listing>;
-  call(call: LinkCall): Promise<LinkOutcome>;
+  request(request: LinkRequest): Promise<LinkOutcome>;
+  /** `notifications/resources/updated` is told for exactly these from now on. */
+  watch(uris: ReadonlySet<string>): Promise<UpstreamOutcome>;
   close(): Promise<void>;
 }
 
@@ -87,8 +100,7 @@ async function connect(
   const client = new Client(
     { name: 'gatehouse', version: parts.version },
     {
-      // None: a link is shared, and nothing a server asks for can be shown to the right client here.
-      capabilities: {},
+      capabilities: parts.capabilities,
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: parts.limits.probeMs } },
     },
   );
@@ -99,11 +111,27 @@ async function connect(
     isOpen = false;
     parts.onEnded(channel.ending() ?? 'broke the connection');
   };
+  const inFlight = new Set<LinkRequest>();
   client.fallbackRequestHandler = async (request) => {
-    parts.onRefusedRequest(request.method);
-    throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
+    const params: Record<string, unknown> = request.params ?? {};
+    const asker = onlyCaller(inFlight);
+    if (asker === null || !mayBeAsked(asker.caller.capabilities, request.method, params)) {
+      parts.onRefusedRequest(request.method);
+      throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
+    }
+    const answer = await asker.ask(request.method, params);
+    if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
+    return { ...answer.result };
   };
-  client.setNotificationHandler('notifications/tools/list_changed', () => parts.onListChanged());
+  client.fallbackNotificationHandler = async ({ method, params = {} }) => {
+    if (LISTS_CHANGED.has(method)) {
+      parts.onListChanged();
+      return;
+    }
+    const owner = OF_A_REQUEST.has(method) ? onlyCaller(inFlight) : null;
+    if (owner === null) parts.onNotice(method, params);
+    else owner.onNotification(method, params);
+  };
 
   const probing = prior === null;
   try {
@@ -127,35 +155,50 @@ async function connect(
   const discover = client.getDiscoverResult();
   const era = client.getProtocolEra() === 'modern' ? 'modern' : 'legacy';
   if (style === 'usual') parts.noteEra(era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY);
-  if (era === 'modern' && client.getServerCapabilities()?.tools?.listChanged) void listen(client, parts, () => isOpen);
+  const capabilities: Readonly<Record<string, unknown>> = client.getServerCapabilities() ?? {};
+  const watched = createWatching(client, era, parts, capabilities, () => isOpen);
   const ask: Ask = (method, params, options, onProgress) => {
     // The SDK adds the progress token; progress itself comes from the exchange.
     const wanted = onProgress === undefined ? {} : { onprogress: () => {} };
     const send = () => client.request({ method, params }, ANYTHING, { ...options, ...wanted, timeout: NO_TIMEOUT });
     return exchange.ask(send, onProgress);
   };
-  const schemas = new Map<string, unknown>();
+  const { schemas } = parts;
+  const levels = createLevels((level) =>
+    ask('logging/setLevel', { level }, { signal: AbortSignal.timeout(parts.limits.startMs) }),
+  );
+  const send = createLinkRequest({
+    ...parts,
+    era,
+    ask,
+    ending: () => channel.ending(),
+    // Headers that repeat arguments exist on Streamable HTTP of the modern era only.
+    inputSchema: (tool) => (era === 'modern' && parts.url !== null ? schemas.get(tool) : undefined),
+  });
   return {
     kind: 'link',
     era,
     pid: channel.pid,
     callsItself: client.getServerVersion()?.name ?? null,
-    hasSession: parts.url !== null && (style === 'sse' || channel.transport.sessionId !== undefined),
+    isRemote: parts.url !== null,
     async list(signal) {
-      if (!client.getServerCapabilities()?.tools) return { kind: 'listed', tools: [] };
-      const listing = await listTools(ask, signal, parts);
+      const listing = await listAll(ask, capabilities, signal, parts);
       if (listing.kind === 'listed') rememberSchemas(schemas, listing.tools);
       // With a verdict from earlier the handshake of the modern era asks nothing: this is its first answer.
       else if (!probing) parts.noteEra(null);
       return listing;
     },
-    call: createLinkCall({
-      ...parts,
-      ask,
-      ending: () => channel.ending(),
-      // Headers that repeat arguments exist on Streamable HTTP of the modern era only.
-      inputSchema: (tool) => (era === 'modern' && parts.url !== null ? schemas.get(tool) : undefined),
-    }),
+    capabilities,
+    async request(request) {
+      inFlight.add(request);
+      try {
+        if (era === 'legacy' && capabilities.logging !== undefined) await levels.reach(request.caller.logLevel);
+        return await send(request);
+      } finally {
+        inFlight.delete(request);
+      }
+    },
+    watch: watched.watch,
     async close() {
       isOpen = false;
       exchange.cut(null, 'ended');
@@ -164,19 +207,14 @@ async function connect(
   };
 }
 
-/** The modern era sends changes only to those who listen; such a stream may end at any time and is opened again. */
-async function listen(client: Client, parts: LinkParts, isOpen: () => boolean): Promise<void> {
-  while (isOpen()) {
-    try {
-      const subscription = await client.listen({ toolsListChanged: true }, { timeout: parts.limits.startMs });
-      await subscription.closed;
-      // Whatever changed while nobody listened.
-      if (isOpen()) parts.onListChanged();
-    } catch {
-      // Without a stream the list is read again at every start and refresh.
-    }
-    await new Promise<void>((resolve) => parts.clock.after(LISTEN_AGAIN_MS, resolve));
+/** The caller of everything in flight here, when there is exactly one: only then does a word of the upstream belong to it. */
+function onlyCaller(inFlight: ReadonlySet<LinkRequest>): LinkRequest | null {
+  let last: LinkRequest | null = null;
+  for (const request of inFlight) {
+    if (last !== null && last.caller.sessionKey !== request.caller.sessionKey) return null;
+    last = request;
   }
+  return last;
 }
 
 interface Deadline {
@@ -259,4 +297,10 @@ const LEGACY: PriorDiscovery = { kind: 'legacy' };
 const ANYTHING = z.looseObject({});
 /** Our own timers decide; the SDK cannot be told to have none. */
 const NO_TIMEOUT = 2 ** 31 - 1;
-const LISTEN_AGAIN_MS = 2_000;
+const LISTS_CHANGED = new Set([
+  'notifications/tools/list_changed',
+  'notifications/prompts/list_changed',
+  'notifications/resources/list_changed',
+]);
+/** Notifications that a server sends while it works on a request. */
+const OF_A_REQUEST = new Set(['notifications/message', 'notifications/elicitation/complete']);

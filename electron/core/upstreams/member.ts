@@ -3,10 +3,11 @@ import type { Inventory, Tool } from '../catalog/inventory.ts';
 import { type ConnectingParts, connectUpstream } from './connecting.ts';
 import { endpointOf, type UpstreamDefinition } from './definitions.ts';
 import { demoRisks } from './demo.ts';
+import type { Listed } from './listing.ts';
 import { createLogLines, type LogLines } from './log-lines.ts';
 import { createCallQueue } from './queue.ts';
 import { createSupervisor } from './supervisor.ts';
-import type { UpstreamCall, UpstreamOutcome } from './upstreams.ts';
+import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
 
 /** One upstream: its definition, its life, its queue and what is known of it. */
 export interface Member {
@@ -15,17 +16,23 @@ export interface Member {
   view(): UpstreamView;
   logs(): readonly string[];
   load(): { readonly inFlight: number; readonly queued: number };
-  call(call: UpstreamCall): Promise<UpstreamOutcome>;
+  request(request: UpstreamRequest): Promise<UpstreamOutcome>;
+  resources(): readonly Readonly<Record<string, unknown>>[];
+  capabilities(): Readonly<Record<string, unknown>>;
+  subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  forgetSession(sessionKey: string): void;
   start(): Promise<void>;
   restart(): Promise<void>;
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines'> {
+export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines' | 'schemas'> {
   readonly inventory: Inventory;
   mayStart(): boolean;
   changed(): void;
+  notice(method: string, params: Readonly<Record<string, unknown>>, sessionKey: string | null): void;
 }
 
 export function createMember(initial: UpstreamDefinition, parts: MemberParts): Member {
@@ -33,9 +40,11 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   const { id, name } = initial;
   let definition = initial;
   let lines: LogLines = createLogLines([]);
+  let resources: readonly Readonly<Record<string, unknown>>[] = [];
   const queue = createCallQueue(limits);
   const connecting: ConnectingParts = {
     ...parts,
+    schemas: new Map(),
     definition: () => definition,
     showLines(next) {
       lines = next;
@@ -48,13 +57,19 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   const supervisor = createSupervisor({
     ...parts,
     name,
-    connect: (signal, events) => connectUpstream(connecting, signal, events),
+    connect: (signal, events, how) => connectUpstream(connecting, signal, events, how),
     takeIn,
   });
 
-  function takeIn(tools: readonly unknown[], isFirst: boolean): void {
+  function takeIn(listed: Listed, isFirst: boolean): void {
     const before = inventory.tools(id);
-    const { problems } = inventory.takeIn(id, endpointOf(definition.transport), tools);
+    const endpoint = endpointOf(definition.transport);
+    const problems = [
+      ...inventory.takeIn(id, endpoint, listed.tools).problems,
+      ...inventory.takeIn(id, endpoint, listed.prompts, 'prompt').problems,
+      ...inventory.takeIn(id, endpoint, listed.templates, 'resource_template').problems,
+    ];
+    resources = listed.resources;
     // What a fresh demo lists is this program's own code; what it changes later waits for review like any other.
     if (isFirst && definition.transport.kind === 'demo') inventory.acceptBuiltIn(id, demoRisks);
     const names = changedNames(before, inventory.tools(id));
@@ -91,7 +106,12 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     },
     logs: () => lines.all(),
     load: queue.load,
-    async call(call) {
+    resources: () => resources,
+    capabilities: supervisor.capabilities,
+    subscribe: supervisor.subscribe,
+    unsubscribe: supervisor.unsubscribe,
+    forgetSession: supervisor.forgetSession,
+    async request(call) {
       if (!definition.enabled) return unreachable(`${name} is disabled.`);
       const entered = await queue.enter(call.signal);
       if (entered.kind === 'left') return { kind: 'cancelled' };
@@ -100,7 +120,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         return { kind: 'failed', errorClass: 'rate_limited', message };
       }
       try {
-        return await supervisor.call(call);
+        return await supervisor.request(call);
       } finally {
         entered.release();
       }

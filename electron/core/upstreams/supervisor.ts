@@ -2,11 +2,12 @@ import type { Era, UpstreamStatus } from '../../../shared/model.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
-import { type ClientLinks, createClientLinks } from './client-links.ts';
+import { type ClientLinks, createClientLinks, type LinkManner } from './client-links.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
-import type { LinkCall, LinkOutcome } from './link-call.ts';
-import type { Listing } from './listing.ts';
+import type { LinkOutcome, LinkRequest } from './link-request.ts';
+import type { Listed, Listing } from './listing.ts';
+import { EVERYTHING } from './offered.ts';
 import { createRelisting, listWithin } from './relisting.ts';
 import type { UpstreamOutcome } from './upstreams.ts';
 
@@ -19,10 +20,11 @@ export interface SupervisorParts {
   /** False while Gatehouse stops, and for an upstream that is disabled or removed: then nothing is started. */
   mayStart(): boolean;
   /** Opens the upstream anew; `events` are of this link alone. */
-  connect(signal: AbortSignal, events: LinkEvents): Promise<Link | Failure>;
+  connect(signal: AbortSignal, events: LinkEvents, manner: LinkManner | null): Promise<Link | Failure>;
   /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
-  takeIn(tools: readonly unknown[], isFirst: boolean): void;
+  takeIn(listed: Listed, isFirst: boolean): void;
   changed(): void;
+  notice(method: string, params: Readonly<Record<string, unknown>>, sessionKey: string | null): void;
 }
 
 export interface LinkEvents {
@@ -30,6 +32,7 @@ export interface LinkEvents {
   onOpening(): void;
   onListChanged(): void;
   onEnded(how: string): void;
+  onNotice(method: string, params: Readonly<Record<string, unknown>>): void;
 }
 
 export interface SupervisorState {
@@ -48,7 +51,12 @@ export interface Supervisor {
   start(): Promise<void>;
   /** Forgets earlier failures, starts or lists again. */
   refresh(): Promise<void>;
-  call(call: LinkCall): Promise<UpstreamOutcome>;
+  request(request: LinkRequest): Promise<UpstreamOutcome>;
+  /** Of the last link that was ready. */
+  capabilities(): Readonly<Record<string, unknown>>;
+  subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  forgetSession(sessionKey: string): void;
   /** Everything it started is gone when this resolves. */
   stop(): Promise<void>;
 }
@@ -67,6 +75,11 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   let failures = 0;
   let starts: readonly number[] = [];
   let cancelRetry: () => void = () => {};
+  let capabilities: Readonly<Record<string, unknown>> = {};
+  /** By URI: the sessions that subscribed to it. */
+  const subscriptions = new Map<string, Set<string>>();
+  /** A modern HTTP upstream that did not take `initialize` either: its legacy callers are bridged. */
+  let isModernOnly = false;
   let sessions = newSessions();
   let relisting = createRelisting(parts, () => link, noteListing);
 
@@ -79,8 +92,17 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   }
 
   function newSessions(): ClientLinks {
-    return createClientLinks(clock, (signal, onEnded) =>
-      parts.connect(signal, { onOpening() {}, onListChanged: () => link !== null && relisting.soon(), onEnded }),
+    return createClientLinks(clock, (signal, onEnded, manner) =>
+      parts.connect(
+        signal,
+        {
+          onOpening() {},
+          onListChanged: () => link !== null && relisting.soon(),
+          onEnded,
+          onNotice: (method, params) => parts.notice(method, params, manner.sessionKey),
+        },
+        manner,
+      ),
     );
   }
 
@@ -102,18 +124,23 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     if (signal.aborted) return;
     let isCurrent = true;
     let endedEarly: string | null = null;
-    const opened = await parts.connect(signal, {
-      onOpening() {
-        starts = [...starts.filter((at) => at > clock.monotonic() - MINUTE_MS), clock.monotonic()];
+    const opened = await parts.connect(
+      signal,
+      {
+        onOpening() {
+          starts = [...starts.filter((at) => at > clock.monotonic() - MINUTE_MS), clock.monotonic()];
+        },
+        onListChanged: () => isCurrent && link !== null && relisting.soon(),
+        onEnded(how) {
+          if (!isCurrent) return;
+          isCurrent = false;
+          if (link === null) endedEarly = how;
+          else crashed(how);
+        },
+        onNotice: (method, params) => parts.notice(method, params, null),
       },
-      onListChanged: () => isCurrent && link !== null && relisting.soon(),
-      onEnded(how) {
-        if (!isCurrent) return;
-        isCurrent = false;
-        if (link === null) endedEarly = how;
-        else crashed(how);
-      },
-    });
+      null,
+    );
     if (opened.kind === 'failure') return signal.aborted ? undefined : failed(opened);
     const listing = await listWithin(opened, signal, parts);
     if (signal.aborted || listing.kind === 'failure' || endedEarly !== null) {
@@ -125,7 +152,9 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     }
     link = opened;
     readyAt = clock.monotonic();
-    parts.takeIn(listing.tools, true);
+    capabilities = opened.capabilities;
+    parts.takeIn(listing, true);
+    if (subscriptions.size > 0) void opened.watch(new Set(subscriptions.keys()));
     parts.record('upstream_started', { pid: opened.pid, era: opened.era });
     set('ready', null);
   }
@@ -175,11 +204,11 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   function noteListing(listing: Listing): void {
     if (link === null) return;
     // Calls still work and what is known stays known: a listing that failed is only said.
-    if (listing.kind === 'listed') parts.takeIn(listing.tools, false);
+    if (listing.kind === 'listed') parts.takeIn(listing, false);
     set('ready', listing.kind === 'listed' ? null : listing.message);
   }
 
-  async function call(wanted: LinkCall): Promise<UpstreamOutcome> {
+  async function request(wanted: LinkRequest): Promise<UpstreamOutcome> {
     if (status === 'failed') return unavailable();
     if (link === null) await untilAborted(start(), wanted.signal);
     if (wanted.signal.aborted) return { kind: 'cancelled' };
@@ -195,19 +224,19 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     return second.kind === 'stale' ? second.outcome : second;
   }
 
-  async function callOver(shared: Link, wanted: LinkCall): Promise<LinkOutcome> {
-    if (!shared.hasSession) {
-      const outcome = await shared.call(wanted);
+  async function callOver(shared: Link, wanted: LinkRequest): Promise<LinkOutcome> {
+    if (!shared.isRemote) {
+      const outcome = await shared.request(wanted);
       if (outcome.kind === 'stale') restart(shared);
       return outcome;
     }
-    const used = await sessions.use(wanted.clientId);
+    const used = await ownLink(shared, wanted);
     if (used.kind === 'failure') {
       if (used.errorClass === 'upstream_unreachable') restart(shared);
       return { kind: 'failed', errorClass: used.errorClass, message: used.message };
     }
     try {
-      const outcome = await used.link.call(wanted);
+      const outcome = await used.link.request(wanted);
       if (outcome.kind === 'stale') sessions.drop(used.link);
       // Not even reached: then our own session is gone as well.
       if (outcome.kind === 'stale' && outcome.status === null) restart(shared);
@@ -215,6 +244,32 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     } finally {
       used.done();
     }
+  }
+
+  /** The caller's own link, in the era it speaks where the upstream speaks that too (design section 3). */
+  async function ownLink(shared: Link, { caller }: LinkRequest): ReturnType<ClientLinks['use']> {
+    const { sessionKey } = caller;
+    if (caller.era === 'legacy' && shared.era === 'modern' && !isModernOnly) {
+      const used = await sessions.use({ era: 'legacy', capabilities: caller.capabilities, sessionKey });
+      if (used.kind === 'use' || used.errorClass !== 'upstream_unreachable') return used;
+      isModernOnly = true;
+    }
+    // A stateless caller says with each request what it can be asked, so the link must not say less.
+    const declared = caller.era === 'legacy' ? caller.capabilities : EVERYTHING;
+    return sessions.use({ era: shared.era, capabilities: declared, sessionKey });
+  }
+
+  async function watch(): Promise<UpstreamOutcome> {
+    if (link === null) await start();
+    if (link === null) return unavailable();
+    return link.watch(new Set(subscriptions.keys()));
+  }
+
+  async function unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome> {
+    const subscribers = subscriptions.get(uri);
+    if (subscribers?.delete(sessionKey) !== true || subscribers.size > 0) return NOTHING;
+    subscriptions.delete(uri);
+    return link === null ? NOTHING : watch();
   }
 
   function restart(broken: Link): void {
@@ -239,7 +294,21 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       callsItself: link?.callsItself ?? null,
     }),
     start,
-    call,
+    request,
+    capabilities: () => capabilities,
+    async subscribe(uri, sessionKey) {
+      const subscribers = subscriptions.get(uri) ?? new Set();
+      const isFirst = subscribers.size === 0;
+      subscriptions.set(uri, subscribers.add(sessionKey));
+      const outcome = isFirst ? await watch() : NOTHING;
+      if (outcome.kind !== 'answered') void unsubscribe(uri, sessionKey);
+      return outcome;
+    },
+    unsubscribe,
+    forgetSession(sessionKey) {
+      sessions.endOf(sessionKey);
+      for (const uri of [...subscriptions.keys()]) void unsubscribe(uri, sessionKey);
+    },
     async refresh() {
       failures = 0;
       starts = [];
@@ -272,4 +341,5 @@ function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void
   });
 }
 
+const NOTHING: UpstreamOutcome = { kind: 'answered', result: {}, bytes: 2 };
 const MINUTE_MS = 60_000;

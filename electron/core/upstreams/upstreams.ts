@@ -1,6 +1,6 @@
 import type BetterSqlite3 from 'better-sqlite3';
 import type { ErrorClass } from '../../../shared/errors.ts';
-import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
+import type { Era, UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Inventory } from '../catalog/inventory.ts';
 import type { Log } from '../diagnosis/log.ts';
@@ -35,17 +35,49 @@ export type UpstreamsResult =
   | { readonly kind: 'done'; readonly upstream: UpstreamView }
   | { readonly kind: 'refused'; readonly message: string };
 
-export interface UpstreamCall {
+/** Requests of clients that go on to an upstream. */
+export type RelayedMethod = 'tools/call' | 'prompts/get' | 'resources/read' | 'completion/complete';
+
+/** Who a request is made for: what an upstream may ask of them, and how they are told apart. */
+export interface Caller {
+  readonly clientId: string;
+  /** One per session of a client, or per client where it speaks statelessly: links that keep state are apart by it. */
+  readonly sessionKey: string;
+  readonly era: Era;
+  /** As the client declared them. The upstream is offered nothing else. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** Level of `notifications/message` it asked for; null: it wants none. */
+  readonly logLevel: string | null;
+}
+
+/** What a modern upstream asked for in the round before, answered (2026-07-28, multi round-trip requests). */
+export interface Round {
+  readonly inputResponses: Readonly<Record<string, unknown>>;
+  readonly requestState: string | undefined;
+}
+
+export type AskAnswer =
+  | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown };
+
+export interface UpstreamRequest {
   readonly requestId: string;
   readonly upstreamId: string;
-  readonly tool: string;
+  readonly method: RelayedMethod;
+  /** `params` without `_meta`, and without `arguments` where their exact text is given. */
+  readonly params: Readonly<Record<string, unknown>>;
   /** The exact text to forward as `params.arguments`: these bytes, nothing else, reach the upstream. */
-  readonly argumentsText: string;
+  readonly argumentsText: string | null;
   /** `_meta` members of the caller that pass through (never progressToken, never keys of ours). */
   readonly meta: Readonly<Record<string, unknown>>;
-  readonly clientId: string;
+  readonly caller: Caller;
+  readonly round: Round | null;
   readonly signal: AbortSignal;
   onProgress(progress: { readonly progress: number; readonly total?: number; readonly message?: string }): void;
+  /** Other notifications that belong to this request: `notifications/message` and what we do not know. */
+  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
+  /** The upstream asks the caller (elicitation, sampling, roots). Only what the caller declared gets here. */
+  ask(method: string, params: Readonly<Record<string, unknown>>): Promise<AskAnswer>;
 }
 
 /** `result` is the upstream's own, unknown members kept. An upstream's own JSON-RPC error is relayed unchanged. */
@@ -67,7 +99,17 @@ export type UpstreamOutcome =
       /** One sentence that names the upstream and the limit or cause. */
       readonly message: string;
     }
+  /** A modern upstream asks for input; `result` is its own. The request is to be made again with the answers. */
+  | { readonly kind: 'input_required'; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: 'cancelled' };
+
+/** Told of what an upstream says beside its answers. `sessionKey`: for that session alone; null: for whom it concerns. */
+export type UpstreamNotice = (
+  upstreamId: string,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  sessionKey: string | null,
+) => void;
 
 export interface Upstreams {
   list(workspaceId?: string): readonly UpstreamView[];
@@ -87,7 +129,17 @@ export interface Upstreams {
   /** Restarts a failed one and lists again; waits for the listing at most 15 s. */
   refresh(id: string): Promise<UpstreamsResult>;
   logs(id: string): readonly string[];
-  call(call: UpstreamCall): Promise<UpstreamOutcome>;
+  request(request: UpstreamRequest): Promise<UpstreamOutcome>;
+  /** Resources as the upstream listed them last; not templates. */
+  resources(id: string): readonly Readonly<Record<string, unknown>>[];
+  /** What the upstream said at its last start that it can do; empty while it never ran. */
+  capabilities(id: string): Readonly<Record<string, unknown>>;
+  /** `notifications/resources/updated` of this URI will be told, once for all who subscribed. */
+  subscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  unsubscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  /** The session ended: what it subscribed to ends. */
+  forgetSession(sessionKey: string): void;
+  onNotice(listener: UpstreamNotice): () => void;
   /** Calls in flight and queued: for /health. */
   load(): { readonly inFlight: number; readonly queued: number };
   /** Starts every enabled upstream in parallel in the background. */
@@ -132,6 +184,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     version: parts.version ?? '0.0.0',
   };
   const listeners = new Set<(upstreamId: string) => void>();
+  const noticeListeners = new Set<UpstreamNotice>();
   const members = new Map<string, Member>();
   let isStopping = false;
   processes.cleanUp();
@@ -144,6 +197,9 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       changed: () => tell(definition.id),
       noteCommand: (path) => definitions.update(definition.id, { resolvedCommand: path }),
       record: (kind, detail) => record(definition, kind, detail),
+      notice(method, params, sessionKey) {
+        for (const listener of noticeListeners) listener(definition.id, method, params, sessionKey);
+      },
     });
     members.set(definition.id, member);
     return member;
@@ -296,10 +352,23 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     },
 
     logs: (id) => members.get(id)?.logs() ?? [],
-    async call(call) {
-      const member = members.get(call.upstreamId);
-      if (member) return member.call(call);
-      return { kind: 'failed', errorClass: 'upstream_unreachable', message: 'The upstream was removed.' };
+    async request(request) {
+      return members.get(request.upstreamId)?.request(request) ?? REMOVED;
+    },
+    resources: (id) => members.get(id)?.resources() ?? [],
+    capabilities: (id) => members.get(id)?.capabilities() ?? {},
+    async subscribe(id, uri, sessionKey) {
+      return members.get(id)?.subscribe(uri, sessionKey) ?? REMOVED;
+    },
+    async unsubscribe(id, uri, sessionKey) {
+      return members.get(id)?.unsubscribe(uri, sessionKey) ?? REMOVED;
+    },
+    forgetSession(sessionKey) {
+      for (const member of members.values()) member.forgetSession(sessionKey);
+    },
+    onNotice(listener) {
+      noticeListeners.add(listener);
+      return () => void noticeListeners.delete(listener);
     },
     load() {
       const loads = [...members.values()].map((member) => member.load());
@@ -322,6 +391,12 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     },
   };
 }
+
+const REMOVED: UpstreamOutcome = {
+  kind: 'failed',
+  errorClass: 'upstream_unreachable',
+  message: 'The upstream was removed.',
+};
 
 function refused(message: string): UpstreamsResult {
   return { kind: 'refused', message };

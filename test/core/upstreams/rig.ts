@@ -13,8 +13,8 @@ import type { Environment } from '../../../electron/core/upstreams/environment.t
 import type { UpstreamLimits } from '../../../electron/core/upstreams/limits.ts';
 import {
   createUpstreams,
-  type UpstreamCall,
   type UpstreamOutcome,
+  type UpstreamRequest,
   type Upstreams,
   upstreamsSchema,
 } from '../../../electron/core/upstreams/upstreams.ts';
@@ -39,6 +39,8 @@ export interface Recorded {
   readonly body?: string;
 }
 
+export type More = Partial<UpstreamRequest> & { readonly clientId?: string };
+
 export interface Rig {
   readonly upstreams: Upstreams;
   readonly db: Database.Database;
@@ -52,7 +54,7 @@ export interface Rig {
     transport: UpstreamTransport,
     secrets?: Readonly<Record<string, string>>,
   ): Promise<UpstreamView>;
-  call(id: string, tool: string, argumentsText?: string, more?: Partial<UpstreamCall>): Promise<UpstreamOutcome>;
+  call(id: string, tool: string, argumentsText?: string, more?: More): Promise<UpstreamOutcome>;
   until(id: string, status: UpstreamView['status'], ms?: number): Promise<UpstreamView>;
 }
 
@@ -108,16 +110,20 @@ export function rig(
       const { id } = await add(name, transport, secrets);
       return until(id, 'ready');
     },
-    call: (id, tool, argumentsText = '{}', more = {}) =>
-      upstreams.call({
+    call: (id, tool, argumentsText = '{}', { clientId = 'c', ...more } = {}) =>
+      upstreams.request({
         requestId: 'r',
         upstreamId: id,
-        tool,
+        method: 'tools/call',
+        params: { name: tool },
         argumentsText,
         meta: {},
-        clientId: 'c',
+        caller: { clientId, sessionKey: clientId, era: 'modern', capabilities: {}, logLevel: null },
+        round: null,
         signal: new AbortController().signal,
         onProgress() {},
+        onNotification() {},
+        ask: async () => ({ kind: 'error', code: -32601, message: 'Method not found' }),
         ...more,
       }),
   };
@@ -212,7 +218,8 @@ function standInInventory(): StandInInventory {
   return {
     taken,
     accepted,
-    takeIn(upstreamId, endpoint, tools) {
+    takeIn(upstreamId, endpoint, tools, kind = 'tool') {
+      if (kind !== 'tool') return { changed: false, problems: [] };
       taken.push({ upstreamId, endpoint, tools });
       known.set(
         upstreamId,

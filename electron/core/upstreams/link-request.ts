@@ -1,19 +1,22 @@
+import type { Era } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Answer, Ask } from './exchange.ts';
 import { faultOf } from './faults.ts';
 import { inWords, sizeInWords, type UpstreamLimits } from './limits.ts';
 import type { ArgumentMarkers } from './marker.ts';
+import { offered } from './offered.ts';
 import { parameterHeaders } from './parameter-headers.ts';
-import type { UpstreamCall, UpstreamOutcome } from './upstreams.ts';
+import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
 
-export type LinkCall = Pick<UpstreamCall, 'clientId' | 'tool' | 'argumentsText' | 'meta' | 'signal' | 'onProgress'>;
+export type LinkRequest = Omit<UpstreamRequest, 'requestId' | 'upstreamId'>;
 
 /** `stale`: the upstream no longer knows our session, or was not reached. The call did not run. */
 export type LinkOutcome =
   | UpstreamOutcome
   | { readonly kind: 'stale'; readonly status: number | null; readonly outcome: UpstreamOutcome };
 
-interface CallParts {
+interface RequestParts {
+  readonly era: Era;
   readonly name: string;
   readonly url: string | null;
   readonly clock: Clock;
@@ -24,11 +27,11 @@ interface CallParts {
   inputSchema(tool: string): unknown;
 }
 
-/** One `tools/call`: the exact text, limits that progress resets, and one named ending. */
-export function createLinkCall(parts: CallParts): (call: LinkCall) => Promise<LinkOutcome> {
+/** One request: the exact text, limits that progress resets, and one named ending. */
+export function createLinkRequest(parts: RequestParts): (request: LinkRequest) => Promise<LinkOutcome> {
   return async (call) => {
     const { clock, limits } = parts;
-    const placed = parts.markers.put(call.argumentsText);
+    const placed = call.argumentsText === null ? null : parts.markers.put(call.argumentsText);
     const abort = new AbortController();
     let why: 'cancelled' | 'timeout' | 'ceiling' | null = null;
     const stop = (reason: NonNullable<typeof why>) => {
@@ -42,10 +45,13 @@ export function createLinkCall(parts: CallParts): (call: LinkCall) => Promise<Li
     const cancelCeiling = clock.after(limits.ceilingMs, () => stop('ceiling'));
     try {
       if (why !== null) return { kind: 'cancelled' };
-      const meta = withoutEnvelope(call.meta);
-      const params = { name: call.tool, arguments: placed.marker, ...(meta === null ? {} : { _meta: meta }) };
-      const headers = parameterHeaders(parts.inputSchema(call.tool), call.argumentsText);
-      const answer = await parts.ask('tools/call', params, { signal: abort.signal, headers }, (progress) => {
+      const { name } = call.params;
+      const headers =
+        call.method === 'tools/call' && typeof name === 'string' && call.argumentsText !== null
+          ? parameterHeaders(parts.inputSchema(name), call.argumentsText)
+          : {};
+      const params = paramsOf(call, placed?.marker ?? null, parts.era);
+      const answer = await parts.ask(call.method, params, { signal: abort.signal, headers }, (progress) => {
         if (why !== null) return;
         cancelLimit();
         cancelLimit = clock.after(limits.callMs, () => stop('timeout'));
@@ -57,12 +63,12 @@ export function createLinkCall(parts: CallParts): (call: LinkCall) => Promise<Li
       cancelLimit();
       cancelCeiling();
       call.signal.removeEventListener('abort', onAbort);
-      placed.drop();
+      placed?.drop();
     }
   };
 }
 
-function stopped(why: 'cancelled' | 'timeout' | 'ceiling', { name, limits }: CallParts): UpstreamOutcome {
+function stopped(why: 'cancelled' | 'timeout' | 'ceiling', { name, limits }: RequestParts): UpstreamOutcome {
   if (why === 'cancelled') return { kind: 'cancelled' };
   const message =
     why === 'timeout'
@@ -71,7 +77,7 @@ function stopped(why: 'cancelled' | 'timeout' | 'ceiling', { name, limits }: Cal
   return { kind: 'failed', errorClass: 'upstream_timeout', message };
 }
 
-function outcomeOf(answer: Answer, parts: CallParts): LinkOutcome {
+function outcomeOf(answer: Answer, parts: RequestParts): LinkOutcome {
   switch (answer.kind) {
     case 'error':
       return answer;
@@ -92,11 +98,9 @@ function outcomeOf(answer: Answer, parts: CallParts): LinkOutcome {
   }
 }
 
-function answered(given: Readonly<Record<string, unknown>>, parts: CallParts): UpstreamOutcome {
+function answered(given: Readonly<Record<string, unknown>>, parts: RequestParts): UpstreamOutcome {
   if (given.resultType === 'input_required') {
-    // Never offered by us, so no server may ask for it (2026-07-28, multi round-trip requests).
-    const message = `${parts.name} asked for input in the middle of the call, which it was told is not available.`;
-    return { kind: 'error', code: -32603, message };
+    return { kind: 'input_required', result: given };
   }
   const result = withoutResultEnvelope(given);
   const bytes = Buffer.byteLength(JSON.stringify(result));
@@ -104,26 +108,50 @@ function answered(given: Readonly<Record<string, unknown>>, parts: CallParts): U
   return { kind: 'answered', result, bytes };
 }
 
-function cut(why: 'too_large' | 'stream_ended' | 'ended', parts: CallParts): UpstreamOutcome {
+function cut(why: 'too_large' | 'stream_ended' | 'ended', parts: RequestParts): UpstreamOutcome {
   if (why === 'too_large') return tooLarge(parts);
   const how = why === 'ended' ? (parts.ending() ?? 'ended') : 'ended its answer before it was complete';
   return crashed(parts, how);
 }
 
-function crashed({ name }: CallParts, how: string): UpstreamOutcome {
+function crashed({ name }: RequestParts, how: string): UpstreamOutcome {
   const message = `${name} ${how} during the call; it is unknown whether the call had an effect.`;
   return { kind: 'failed', errorClass: 'upstream_crashed', message };
 }
 
-function tooLarge({ name, limits }: CallParts): UpstreamOutcome {
+function tooLarge({ name, limits }: RequestParts): UpstreamOutcome {
   const message = `${name} answered with more than ${sizeInWords(limits.messageBytes)}, its limit for one message. The call did run.`;
   return { kind: 'failed', errorClass: 'result_too_large', message };
 }
 
-/** What a caller says about itself is for us; towards the upstream we speak for ourselves. */
-function withoutEnvelope(meta: Readonly<Record<string, unknown>>): Record<string, unknown> | null {
-  const kept = Object.entries(meta).filter(([key]) => !ENVELOPE.has(key) && key !== 'progressToken');
-  return kept.length === 0 ? null : Object.fromEntries(kept);
+function paramsOf(request: LinkRequest, marker: Record<string, unknown> | null, era: Era): Record<string, unknown> {
+  const meta = metaOf(request, era);
+  return {
+    ...request.params,
+    ...(marker === null ? {} : { arguments: marker }),
+    ...(request.round === null || era === 'legacy' ? {} : roundOf(request.round)),
+    ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
+  };
+}
+
+function roundOf({ inputResponses, requestState }: NonNullable<LinkRequest['round']>): Record<string, unknown> {
+  return { inputResponses, ...(requestState === undefined ? {} : { requestState }) };
+}
+
+/**
+ * What a caller says about itself is for us, and towards the upstream we speak for ourselves; but what may be asked of the
+ * caller is the caller's to say, and on the modern era it says so in each request.
+ */
+function metaOf({ meta, caller }: LinkRequest, era: Era): Record<string, unknown> {
+  const kept = Object.fromEntries(
+    Object.entries(meta).filter(([key]) => !ENVELOPE.has(key) && key !== 'progressToken'),
+  );
+  if (era === 'legacy') return kept;
+  return {
+    ...kept,
+    [`${PREFIX}clientCapabilities`]: offered(caller.capabilities),
+    ...(caller.logLevel === null ? {} : { [`${PREFIX}logLevel`]: caller.logLevel }),
+  };
 }
 
 /** `resultType: complete` and the server's name belong to the hop that ends here, not to the result. */

@@ -1,0 +1,95 @@
+import type { Client } from '@modelcontextprotocol/client';
+import { z } from 'zod';
+import type { Era } from '../../../shared/model.ts';
+import type { LinkParts } from './link.ts';
+import type { UpstreamOutcome } from './upstreams.ts';
+
+/** Hears of changes: of lists always, of single resources while somebody subscribed to them. */
+export interface Watching {
+  watch(uris: ReadonlySet<string>): Promise<UpstreamOutcome>;
+}
+
+/**
+ * The legacy era pushes by itself and takes each subscription as a request; the modern era sends changes only to those
+ * who listen, all of them on one stream, which is opened anew when the resources change or when it broke.
+ */
+export function createWatching(
+  client: Client,
+  era: Era,
+  parts: LinkParts,
+  capabilities: Readonly<Record<string, unknown>>,
+  isOpen: () => boolean,
+): Watching {
+  const watched = new Set<string>();
+  if (era === 'legacy') return { watch: (uris) => subscribe(client, watched, uris) };
+
+  let reopen: (() => void) | null = null;
+  const wantsLists = ['tools', 'prompts', 'resources'].some((name) => hasListChanged(capabilities[name]));
+  if (wantsLists) void listen();
+
+  async function listen(): Promise<void> {
+    while (isOpen()) {
+      const again = new Promise<void>((resolve) => {
+        reopen = resolve;
+      });
+      try {
+        const filter = {
+          toolsListChanged: true,
+          promptsListChanged: true,
+          resourcesListChanged: true,
+          ...(watched.size === 0 ? {} : { resourceSubscriptions: [...watched] }),
+        };
+        const subscription = await client.listen(filter, { timeout: parts.limits.startMs });
+        const why = await Promise.race([subscription.closed.then(() => 'closed'), again.then(() => 'changed')]);
+        if (why === 'changed') {
+          await subscription.close();
+          continue;
+        }
+        // Whatever changed while nobody listened.
+        if (isOpen()) parts.onListChanged();
+      } catch {
+        // Without a stream the list is read again at every start and refresh.
+      }
+      await Promise.race([again, new Promise<void>((resolve) => parts.clock.after(LISTEN_AGAIN_MS, resolve))]);
+    }
+  }
+
+  return {
+    async watch(uris) {
+      watched.clear();
+      for (const uri of uris) watched.add(uri);
+      if (reopen === null) void listen();
+      else reopen();
+      return { kind: 'answered', result: {}, bytes: 2 };
+    },
+  };
+}
+
+async function subscribe(client: Client, watched: Set<string>, uris: ReadonlySet<string>): Promise<UpstreamOutcome> {
+  const changes = [
+    ...[...uris].filter((uri) => !watched.has(uri)).map((uri) => ['resources/subscribe', uri] as const),
+    ...[...watched].filter((uri) => !uris.has(uri)).map((uri) => ['resources/unsubscribe', uri] as const),
+  ];
+  for (const [method, uri] of changes) {
+    try {
+      await client.request({ method, params: { uri } }, z.looseObject({}));
+    } catch (error) {
+      const { code, message } = error as { code?: unknown; message?: unknown };
+      return { kind: 'error', code: typeof code === 'number' ? code : -32603, message: String(message ?? 'it failed') };
+    }
+    if (method === 'resources/subscribe') watched.add(uri);
+    else watched.delete(uri);
+  }
+  return { kind: 'answered', result: {}, bytes: 2 };
+}
+
+function hasListChanged(capability: unknown): boolean {
+  return (
+    typeof capability === 'object' &&
+    capability !== null &&
+    'listChanged' in capability &&
+    capability.listChanged === true
+  );
+}
+
+const LISTEN_AGAIN_MS = 2_000;
