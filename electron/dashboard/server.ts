@@ -49,8 +49,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   server.on('request', (request, response) => {
     handle(request, response, parts).catch((error: unknown) => fail(response, error, options.log));
   });
-  server.on('clientError', (_error, socket) => {
-    if (!socket.writable) return;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    recordRefusal(parts, 'malformed_http', { reason: error.code ?? 'malformed' });
     const headers = Object.entries(PLAIN_HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.end(`HTTP/1.1 400 Bad Request\r\n${headers.join('')}content-length: 0\r\nconnection: close\r\n\r\n`);
   });
@@ -82,7 +83,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, parts:
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const refusal = foreign(request, path, parts);
   if (refusal) {
-    parts.record?.({ phase: 'event', kind: refusal.kind, outcome: 'refused', detail: { where: 'dashboard', path } });
+    recordRefusal(parts, refusal.kind, { path: path.slice(0, 200) });
     return answer(response, refusal.status, { message: refusal.message });
   }
   if (path === '/sign-in') return exchangeLink(request, response, parts);
@@ -96,6 +97,16 @@ async function handle(request: IncomingMessage, response: ServerResponse, parts:
   const body = render(page, nonce);
   response.writeHead(200, { ...headers, 'content-length': String(body.length) });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+function recordRefusal({ record }: Parts, kind: string, detail: Readonly<Record<string, unknown>>): void {
+  record?.({
+    phase: 'event',
+    kind,
+    outcome: 'refused',
+    errorClass: kind,
+    detail: { where: 'dashboard', ...detail },
+  });
 }
 
 interface Refusal {
@@ -143,7 +154,7 @@ async function exchangeLink(request: IncomingMessage, response: ServerResponse, 
     const wait = { 'retry-after': String(exchange.retryAfterSeconds) };
     return answer(response, 429, { message: 'Too many wrong links. Wait a minute and try again.' }, wait);
   }
-  parts.record?.({ phase: 'event', kind: 'dashboard_link_refused', outcome: 'refused' });
+  recordRefusal(parts, 'dashboard_link_refused', {});
   const message = 'This link was used already or is older than ten minutes. Run "gatehouse dashboard" for a new one.';
   return answer(response, 401, { message });
 }
@@ -151,6 +162,7 @@ async function exchangeLink(request: IncomingMessage, response: ServerResponse, 
 async function signedIn(request: IncomingMessage, response: ServerResponse, path: string, parts: Parts): Promise<void> {
   const tab = parts.signIn.tab(cookieOf(request, parts.cookieName), bearerOf(request));
   if (!tab) {
+    recordRefusal(parts, 'unauthorized', { path: path.slice(0, 200) });
     const message = 'This tab is not signed in. Run "gatehouse dashboard" for a one-time link.';
     return answer(response, 401, { message }, { 'www-authenticate': 'Bearer' });
   }

@@ -266,7 +266,8 @@ function lastMessage(response: Response, text: string): Answer['message'] {
   return last === undefined ? null : JSON.parse(last.slice('data: '.length));
 }
 
-function rawExchange(port: number, bytes: string | Uint8Array, ms: number): Promise<string> {
+/** Bytes to any port of this machine, and everything that comes back until the other side closes or `ms` pass. */
+export function rawExchange(port: number, bytes: string | Uint8Array, ms: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
     let received = '';

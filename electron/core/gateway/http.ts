@@ -70,15 +70,11 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     serve({ ...parts, admission, responses, streams, port: portOf(server) }, request, response).catch(
       (error: unknown) => {
-        parts.log.error('request_failed', {
-          reason: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown',
-        });
-        sendError(
-          response,
-          500,
-          { code: ERRORS.internal.code, message: `internal: ${ERRORS.internal.what}` },
-          { close: true },
-        );
+        const requestId = newRequestId();
+        const reason = error instanceof Error ? `${error.name}: ${error.message}` : 'unknown';
+        parts.log.error('request_failed', { requestId, reason });
+        const message = `internal: ${ERRORS.internal.what} ${ERRORS.internal.fix} request ${requestId}`;
+        sendError(response, 500, { code: ERRORS.internal.code, message }, { close: true });
       },
     );
   };
