@@ -1,0 +1,118 @@
+import type { CallKind, Client, Decision } from '../../shared/model.ts';
+import type { Approvals } from './approvals/approvals.ts';
+import type { Audit } from './audit/audit.ts';
+import { redactArguments } from './audit/redact.ts';
+import type { CallEnding, Found, ToolCall } from './call-tool.ts';
+import type { Decide } from './policy/decide.ts';
+import type { Policies } from './policy/policy.ts';
+import type { AskAnswer } from './upstreams/upstreams.ts';
+
+/** What an upstream wants of the caller in the middle of a request. */
+export interface Wanted {
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+type Deliver = (method: string, params: Readonly<Record<string, unknown>>) => Promise<AskAnswer>;
+
+/**
+ * A question of an upstream to the client whose call it works on (elicitation, sampling, roots): decided by the same rules
+ * under its own kind, approved where they ask, recorded, and only then delivered.
+ */
+export interface AskClient {
+  (call: ToolCall, found: Found, wanted: Wanted, deliver: Deliver): Promise<AskAnswer>;
+  /** Decides without delivering, for questions that travel inside an answer; null: it may be asked. */
+  refusal(call: ToolCall, found: Found, wanted: Wanted): Promise<CallEnding | null>;
+}
+
+export interface AskClientParts {
+  readonly policies: Pick<Policies, 'get'>;
+  readonly decide: Decide;
+  readonly approvals: Pick<Approvals, 'request'>;
+  readonly audit: Audit;
+}
+
+export function createAskClient(parts: AskClientParts): AskClient {
+  async function mayAsk(call: ToolCall, found: Found, wanted: Wanted): Promise<{ readonly ok: true } | { readonly ok: false; readonly why: string; readonly decision: Decision }> {
+    const kind = kindOf(wanted.method);
+    // Roots are folders the client chose to name to whoever it declared them for: nothing to decide here.
+    if (kind === null) return { ok: true };
+    const text = JSON.stringify(wanted.params);
+    const decision = parts.decide(parts.policies.get(call.workspace.id).policy, factsOf(call.client, found, kind, wanted.params));
+    const ok = decision.effect === 'allow' || (decision.effect === 'require_approval' && (await isApproved(call, found, wanted, decision, text)));
+    parts.audit.writeSoon({
+      phase: 'event',
+      kind: `${kind}_requested`,
+      requestId: call.requestId,
+      workspace: call.workspace.name,
+      clientId: call.client.id,
+      client: call.client.name,
+      upstream: found.upstream.name,
+      tool: found.tool.name,
+      effect: decision.effect,
+      rule: decision.rule,
+      outcome: ok ? 'delivered' : 'refused',
+      detail: { method: wanted.method, arguments: redactArguments(text).redacted },
+    });
+    return ok ? { ok } : { ok, why: decision.reason, decision };
+  }
+
+  async function isApproved(call: ToolCall, { tool, upstream }: Found, wanted: Wanted, decision: Decision, argumentsText: string): Promise<boolean> {
+    const answer = await parts.approvals.request({
+      requestId: call.requestId,
+      workspace: call.workspace.name,
+      client: call.client,
+      keyId: call.key.id,
+      sessionId: call.sessionId,
+      upstreamId: upstream.id,
+      upstream: upstream.name,
+      connection: null,
+      tool: `${tool.name} asks: ${wanted.method}`,
+      title: null,
+      risk: 'write',
+      fingerprint: tool.fingerprint,
+      decision,
+      argumentsText,
+      holdMs: call.client.holdMs,
+      signal: call.left,
+      onWaiting: call.onWaiting,
+      recordAsked: (card) =>
+        parts.audit.write({ phase: 'event', kind: 'client_question_asked', requestId: call.requestId, clientId: call.client.id, client: call.client.name, upstream: upstream.name, tool: tool.name, detail: { approval: card.id, method: wanted.method } }),
+      recordLapsed() {},
+    });
+    return answer.kind === 'approved';
+  }
+
+  const askClient = async (call: ToolCall, found: Found, wanted: Wanted, deliver: Deliver): Promise<AskAnswer> => {
+    const may = await mayAsk(call, found, wanted);
+    if (!may.ok) return { kind: 'error', code: -32603, message: `Not asked: ${may.why}` };
+    return deliver(wanted.method, wanted.params);
+  };
+  return Object.assign(askClient, {
+    async refusal(call: ToolCall, found: Found, wanted: Wanted): Promise<CallEnding | null> {
+      const may = await mayAsk(call, found, wanted);
+      if (may.ok) return null;
+      return { kind: 'refused', errorClass: 'policy_denied' as const, message: `${found.upstream.name} wanted ${wanted.method} of the client, which is not allowed. ${may.why}`, rule: may.decision.rule };
+    },
+  });
+}
+
+function kindOf(method: string): CallKind | null {
+  if (method === 'sampling/createMessage') return 'sampling';
+  if (method === 'elicitation/create') return 'elicitation';
+  return null;
+}
+
+/** A sampling request spends the client's model and reads its context; an elicitation is shown to the person by the client. */
+function factsOf(client: Client, { tool, upstream }: Found, kind: CallKind, value: unknown): Parameters<Decide>[1] {
+  return {
+    kind,
+    upstream: upstream.name,
+    upstreamTags: upstream.tags,
+    tool: tool.name,
+    risk: kind === 'sampling' ? 'write' : 'read',
+    client: client.name,
+    clientTags: client.tags,
+    arguments: value,
+  };
+}

@@ -1,0 +1,18 @@
+import type { CallEnding } from './call-tool.ts';
+import type { UpstreamOutcome } from './upstreams/upstreams.ts';
+
+/** What an upstream's outcome is to the caller. A question of the upstream is never one: `rounds.ts` has answered it. */
+export function endingOf(outcome: UpstreamOutcome): CallEnding {
+  switch (outcome.kind) {
+    case 'answered':
+      return { kind: 'answered', result: outcome.result, bytes: outcome.bytes };
+    case 'error':
+      return { kind: 'relayed', code: outcome.code, message: outcome.message, ...(outcome.data === undefined ? {} : { data: outcome.data }) };
+    case 'failed':
+      return { kind: 'failed', errorClass: outcome.errorClass, message: outcome.message };
+    case 'input_required':
+      return { kind: 'input_required', result: outcome.result };
+    case 'cancelled':
+      return { kind: 'cancelled' };
+  }
+}

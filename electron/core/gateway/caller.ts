@@ -1,0 +1,124 @@
+import { ProtocolError, type Server, type ServerContext } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import type { Era } from '../../../shared/model.ts';
+import type { ToolCall } from '../call-tool.ts';
+import type { Log } from '../diagnosis/log.ts';
+import type { AskAnswer } from '../upstreams/upstreams.ts';
+import type { Arrival } from './arrival.ts';
+
+type Meta = Readonly<Record<string, unknown>>;
+
+const CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities';
+const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
+
+/** One request of a client, as the rest of the core needs it: how to reach the caller, and what may be asked of it. */
+export type CallerSide = Pick<
+  ToolCall,
+  | 'requestId'
+  | 'workspace'
+  | 'client'
+  | 'key'
+  | 'sessionId'
+  | 'era'
+  | 'capabilities'
+  | 'logLevel'
+  | 'meta'
+  | 'inputResponses'
+  | 'requestState'
+  | 'cancelled'
+  | 'left'
+  | 'onProgress'
+  | 'onWaiting'
+  | 'onNotification'
+  | 'ask'
+>;
+
+/** An answer of a client to an upstream may take as long as a person takes; the call's own limits end it. */
+const ASK_MS = 600_000;
+const ANYTHING = z.looseObject({});
+
+export function callerSide(
+  server: Server,
+  era: Era,
+  arrival: Arrival,
+  context: ServerContext,
+  more: { readonly log: Log; /** Level the session asked for; undefined: it never did. */ readonly level: string | undefined },
+): CallerSide {
+  const { mcpReq } = context;
+  const envelope: Meta = mcpReq.envelope ?? {};
+  const token = mcpReq._meta?.progressToken;
+  let progress = 0;
+
+  function notify(method: string, params: Meta): void {
+    mcpReq.notify({ method, params: { ...params } }).catch((error: unknown) => {
+      // The caller's stream has closed; the call itself goes on or is cancelled by its own signal.
+      more.log.debug('notification_not_delivered', { requestId: arrival.requestId, reason: error instanceof Error ? error.name : 'unknown' });
+    });
+  }
+  function tellProgress(params: Meta): void {
+    if (token !== undefined) notify('notifications/progress', { progressToken: token, ...params });
+  }
+
+  return {
+    requestId: arrival.requestId,
+    workspace: arrival.workspace,
+    client: arrival.client,
+    key: arrival.key,
+    sessionId: context.sessionId ?? null,
+    era,
+    capabilities: era === 'legacy' ? ((server.getClientCapabilities() ?? {}) as Meta) : objectIn(envelope[CAPABILITIES]),
+    logLevel: era === 'legacy' ? (more.level ?? null) : stringIn(envelope[LOG_LEVEL]),
+    meta: passedOn(mcpReq._meta),
+    inputResponses: mcpReq.inputResponses ?? null,
+    requestState: stringIn(mcpReq.requestState()),
+    cancelled: mcpReq.signal,
+    left: AbortSignal.any([mcpReq.signal, arrival.gone]),
+    onProgress(told) {
+      progress = Math.max(progress, told.progress);
+      tellProgress({ ...told });
+    },
+    onWaiting() {
+      progress += 1;
+      tellProgress({ progress, message: 'Waiting for the person to answer in Gatehouse.' });
+    },
+    onNotification(method, params) {
+      if (method === 'notifications/message' && !wantsMessages(era, envelope, more.level, params.level)) return;
+      notify(method, params);
+    },
+    async ask(method, params): Promise<AskAnswer> {
+      try {
+        const result = await mcpReq.send({ method, params: { ...params } }, ANYTHING, { timeout: ASK_MS });
+        return { kind: 'result', result };
+      } catch (error) {
+        if (error instanceof ProtocolError) {
+          return { kind: 'error', code: error.code, message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
+        }
+        return { kind: 'error', code: -32603, message: 'The client did not answer.' };
+      }
+    },
+  };
+}
+
+const LEVELS: readonly unknown[] = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
+
+/** Modern: only where the request asks for it. Legacy: what the session asked for, everything while it has not asked. */
+function wantsMessages(era: Era, envelope: Meta, level: string | undefined, given: unknown): boolean {
+  const wanted = era === 'modern' ? envelope[LOG_LEVEL] : (level ?? 'debug');
+  return LEVELS.includes(wanted) && LEVELS.indexOf(given) >= LEVELS.indexOf(wanted);
+}
+
+/** The caller's `_meta` goes on without what belongs to this hop: its progress token and our own keys. */
+function passedOn(meta: Meta | undefined): Meta {
+  if (meta === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(meta).filter(([key]) => key !== 'progressToken' && !key.startsWith('gatehouse/') && !key.startsWith('io.modelcontextprotocol/')),
+  );
+}
+
+function objectIn(value: unknown): Meta {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Meta) : {};
+}
+
+function stringIn(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
