@@ -187,6 +187,7 @@ export const startCore: StartCore = async (platform, options) => {
   const serverParts: McpServerParts = {
     version: options.version,
     catalog,
+    log,
     foresee,
     neverAllowed: (client, found) =>
       alwaysDenied(policies.get(client.workspaceId).policy, factsOf(client, found, undefined)),
@@ -203,7 +204,7 @@ export const startCore: StartCore = async (platform, options) => {
   };
   const sessions = createSessions({ ...serverParts, clock });
   const stateless = createStateless(serverParts, MAX_SUBSCRIPTIONS);
-  const rejections = createRejections({ audit, clock });
+  const rejections = createRejections({ audit, clock, log });
 
   function tellListChanged(clientId: string | null): void {
     sessions.listChanged(clientId);
