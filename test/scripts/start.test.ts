@@ -72,6 +72,26 @@ describe('npm start', () => {
     },
   );
 
+  test('ends with npm, when npm is told to end', async () => {
+    const npm = program('npm', ['start', '-s', '--', '--headless', '--port', '0', '--json'], {
+      env: { GATEHOUSE_DATA: join(folder, 'data') },
+    });
+    programs.push(npm);
+    const { health } = JSON.parse(await npm.firstLine) as Ready;
+    npm.child.kill('SIGTERM');
+    await expect
+      .poll(
+        () =>
+          fetch(health).then(
+            () => 'still there',
+            () => 'gone',
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe('gone');
+    expect((await gatehouse('audit', 'verify')).code).toBe(0);
+  });
+
   test('without a desktop says why it runs headless, and prints the lines to paste', async () => {
     const started = start('--port', '0');
     await expect.poll(() => started.out, { timeout: 20_000 }).toContain('mcpServers');
