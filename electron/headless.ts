@@ -49,6 +49,7 @@ export async function runHeadless(settings: StartSettings, { print, say, why }: 
 
   const link = dashboard.link();
   await tellWhereItIs(core, link, tell);
+  await tellWhatIsWrong(core, say);
   if (json) {
     const health = new URL('/health', core.endpoint).href;
     print(JSON.stringify({ endpoint: core.endpoint, dashboard: link, health, pid: process.pid }));
@@ -79,6 +80,13 @@ async function tellWhereItIs(core: Core, link: string, tell: (line: string) => v
   tell('');
 }
 
+/** What a window would show as banners. */
+async function tellWhatIsWrong(core: Core, say: (line: string) => void): Promise<void> {
+  const answer = await core.api.request('status', {}, { origin: 'cli', label: 'start' });
+  if (answer.kind !== 'answered' || !('banners' in answer.result)) return;
+  for (const banner of answer.result.banners) say(`! ${visible(banner)}`);
+}
+
 /**
  * Resolves at the first Ctrl-C, SIGTERM or SIGHUP, or when the script that started us is gone. A second Ctrl-C ends at
  * once; one within half a second is the same key press, passed on by the processes above.
@@ -91,8 +99,8 @@ function stopRequested(): Promise<void> {
       askedAt ??= systemClock.monotonic();
       done();
     });
-    process.once('SIGTERM', () => done());
-    process.once('SIGHUP', () => done());
+    process.on('SIGTERM', () => done());
+    process.on('SIGHUP', () => done());
     if (process.channel) process.once('disconnect', () => done());
     process.channel?.unref();
   });

@@ -15,6 +15,7 @@ const WANTED = 24;
 
 /** Returns where this process is Node 24 or newer; else continues the same script under one, and never returns. */
 export async function underNode24() {
+  endWithNpm();
   if (major(process.version) >= WANTED) return;
   const node = await pinnedNode();
   const child = spawn(node, process.argv.slice(1), {
@@ -31,6 +32,21 @@ export async function underNode24() {
       process.kill(process.pid, signal);
     });
   });
+}
+
+/**
+ * npm passes a SIGTERM to the shell between us, which dies of it without passing it on. When that shell is gone we end as
+ * if the signal had come to us; without this a stopped `npm start` would leave the app running.
+ */
+function endWithNpm() {
+  if (!process.env.npm_lifecycle_event || process.channel) return;
+  const parent = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(look);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500);
+  look.unref();
 }
 
 /** The environment in which `node` and what stands beside it (npm runs on it) come first. */

@@ -26,6 +26,12 @@ const env = {
 };
 const bin = (name) => join(ROOT, 'node_modules/.bin', name);
 
+let current = null;
+process.on('SIGTERM', () => {
+  current?.kill('SIGTERM');
+  process.exit(143);
+});
+
 const total = { passed: 0, failed: 0 };
 if (filters.length === 0) {
   await step('Type check', bin('tsc'), ['--noEmit']);
@@ -89,6 +95,7 @@ function run(program, args, runEnv = env) {
       stdio: ['ignore', 'inherit', 'inherit'],
       shell: process.platform === 'win32',
     });
+    current = child;
     child.on('error', (error) => {
       say(error.message);
       done(1);

@@ -75,6 +75,9 @@ function transportOf(call: Call): RequestInput<'upstreamAdd'>['transport'] | str
     }
   }
   if (url !== null) {
+    if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
+      return `--url is '${visible(url)}'; it must be a whole address that begins with http:// or https://.`;
+    }
     if (call.texts('env').length > 0) return '--env is for a command; an address takes --header.';
     return { kind: 'http', url, secretHeaders: [...call.texts('header')] };
   }

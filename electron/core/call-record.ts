@@ -5,6 +5,7 @@ import type { ApprovalAnswer } from './approvals/approvals.ts';
 import type { Audit, AuditInput, AuditWritten } from './audit/audit.ts';
 import { redactArguments } from './audit/redact.ts';
 import type { CallEnding, Found, ToolCall } from './call-tool.ts';
+import type { Log } from './diagnosis/log.ts';
 import type { Clock } from './platform.ts';
 
 /** The audit entries of one call: `asked` only if it parks, `forwarded` before the first byte upstream, `ended` always. */
@@ -23,8 +24,11 @@ export interface CallRecord {
   ended(ending: CallEnding): void;
 }
 
-export function createCallRecord(parts: { readonly audit: Audit; readonly clock: Clock }, call: ToolCall): CallRecord {
-  const { audit, clock } = parts;
+export function createCallRecord(
+  parts: { readonly audit: Audit; readonly clock: Clock; readonly log: Log },
+  call: ToolCall,
+): CallRecord {
+  const { audit, clock, log } = parts;
   const startedAt = clock.monotonic();
   let forwardedAt: number | null = null;
   let upstream: string | null = null;
@@ -131,6 +135,16 @@ export function createCallRecord(parts: { readonly audit: Audit; readonly clock:
     ended(ending) {
       const now = clock.monotonic();
       const { outcome, errorClass, detail } = endingDetail(ending);
+      const ms = Math.round(now - startedAt);
+      log.info('call_ended', {
+        requestId: call.requestId,
+        client: call.client.name,
+        upstream,
+        tool,
+        outcome,
+        errorClass,
+        ms,
+      });
       audit.writeSoon(
         entry(
           'ended',
@@ -138,7 +152,7 @@ export function createCallRecord(parts: { readonly audit: Audit; readonly clock:
             ...opening(call.argumentsText),
             ...(approval && forwardedAt === null ? { approval } : {}),
             ...detail,
-            totalMs: Math.round(now - startedAt),
+            totalMs: ms,
             ...(forwardedAt === null ? {} : { upstreamMs: Math.round(now - forwardedAt) }),
           },
           { outcome, errorClass },

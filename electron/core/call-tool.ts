@@ -1,4 +1,4 @@
-import type { ErrorClass } from '../../shared/errors.ts';
+import { ERRORS, type ErrorClass } from '../../shared/errors.ts';
 import type { Client, Decision, Era, Key, Policy, UpstreamView, Workspace } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
@@ -6,6 +6,8 @@ import { type CallRecord, createCallRecord } from './call-record.ts';
 import type { Inventory, Tool } from './catalog/inventory.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
+import { faultFields } from './diagnosis/fault.ts';
+import type { Log } from './diagnosis/log.ts';
 import type { Clock } from './platform.ts';
 import type { Decide } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
@@ -74,12 +76,17 @@ export interface CallToolParts {
   readonly audit: Audit;
   readonly upstreams: Pick<Upstreams, 'call'>;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** ONE TOOL CALL FROM ARRIVAL TO ANSWER. Every ending is a named value, and every ending is recorded. */
 export async function callTool(parts: CallToolParts, call: ToolCall): Promise<CallEnding> {
   const record = createCallRecord(parts, call);
-  const ending = await attempt(parts, call, record);
+  const ending = await attempt(parts, call, record).catch((error: unknown): CallEnding => {
+    // A bug of ours is an ending as well: the record says that it failed, and the log where.
+    parts.log.error('request_failed', { requestId: call.requestId, ...faultFields(error) });
+    return { kind: 'failed', errorClass: 'internal', message: `internal: ${ERRORS.internal.what}` };
+  });
   record.ended(ending);
   return ending;
 }

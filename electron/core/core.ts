@@ -31,7 +31,9 @@ import { toolRequests } from './requests/tools.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
 import { MIGRATIONS } from './schema.ts';
+import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
+import { setAsideEarlier } from './store/files.ts';
 import { lockDataFolder } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { createTopics } from './topics.ts';
@@ -45,7 +47,7 @@ export interface CoreOptions {
   readonly unattended: boolean;
   /** False: open the data folder for one CLI command while no app runs: no listener, no upstream is started. */
   readonly listen: boolean;
-  /** A file only this user can read takes the keychain's place; left out: what GATEHOUSE_MASTER_KEY_FILE says. */
+  /** A file only this user can read takes the keychain's place, null is none; left out: what GATEHOUSE_MASTER_KEY_FILE says. */
   readonly masterKeyFile?: string | null;
 }
 
@@ -98,6 +100,9 @@ const LIST_CHANGED_MS = 150;
 export const startCore: StartCore = async (platform, options) => {
   const { clock, dataFolder, keychain } = platform;
 
+  const keyFile = masterKeyPath(options.masterKeyFile, process.env);
+  if (keyFile.kind === 'fault') return { kind: 'fault', code: 'environment', message: keyFile.message };
+
   const lock = lockDataFolder(dataFolder);
   if (lock.kind === 'not_writable') return { kind: 'fault', code: 'data_folder', message: lock.message };
   if (lock.kind === 'taken') {
@@ -138,8 +143,7 @@ export const startCore: StartCore = async (platform, options) => {
   const topics = createTopics(clock);
   const audit = topics.watchAudit(auditOpened.audit);
 
-  const masterKeyFile = options.masterKeyFile ?? process.env.GATEHOUSE_MASTER_KEY_FILE ?? null;
-  const vault = createVault({ db, clock, keychain, masterKeyFile });
+  const vault = createVault({ db, clock, keychain, masterKeyFile: keyFile.path });
   const clients = createClients({ db, clock });
   const policies = createPolicies({ db, clock });
   const approvers = createApprovers();
@@ -183,6 +187,7 @@ export const startCore: StartCore = async (platform, options) => {
     audit,
     upstreams,
     clock,
+    log,
   };
   const serverParts: McpServerParts = {
     version: options.version,
@@ -203,7 +208,7 @@ export const startCore: StartCore = async (platform, options) => {
   };
   const sessions = createSessions({ ...serverParts, clock });
   const stateless = createStateless(serverParts, MAX_SUBSCRIPTIONS);
-  const rejections = createRejections({ audit, clock });
+  const rejections = createRejections({ audit, clock, log });
 
   function tellListChanged(clientId: string | null): void {
     sessions.listChanged(clientId);
@@ -211,16 +216,12 @@ export const startCore: StartCore = async (platform, options) => {
   }
 
   const startNotes = [
-    ...(opened.setAside === null
-      ? []
-      : [
-          `The settings database was broken and is kept as ${opened.setAside}. Gatehouse started with empty settings; restore your copy or set it up again.`,
-        ]),
-    ...(auditOpened.setAside === null
-      ? []
-      : [
-          `The audit log was broken and is kept as ${auditOpened.setAside}. A new log was started and names the old one.`,
-        ]),
+    ...brokenNote(
+      'The settings database',
+      join(dataFolder, 'state.db'),
+      'Gatehouse started with empty settings; restore your copy or set it up again.',
+    ),
+    ...brokenNote('The audit log', join(dataFolder, 'audit.db'), 'A new log was started and names the old one.'),
     ...(auditOpened.problem === null ? [] : [auditOpened.problem]),
   ];
   // The whole log is checked in the background; what it finds shows as a banner.
@@ -322,6 +323,7 @@ export const startCore: StartCore = async (platform, options) => {
       options.port,
     );
     if (listening.kind !== 'listening') {
+      log.error('not_started', { port: options.port, why: listening.kind });
       await shutDown();
       return {
         kind: 'fault',
@@ -365,7 +367,7 @@ export const startCore: StartCore = async (platform, options) => {
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });
     await audit.close();
     topics.close();
-    log.info('stopped');
+    if (gateway !== null) log.info('stopped');
     log.close();
     store.close();
     release();
@@ -408,6 +410,14 @@ export const startCore: StartCore = async (platform, options) => {
 function doubtful(report: VerifyReport): string {
   const where = report.badSeq === null ? '' : ` at entry ${report.badSeq}`;
   return `The audit log does not verify${where}: ${report.problem ?? 'something in it was changed'}. "gatehouse audit verify" says more.`;
+}
+
+/** Said for as long as the file is there: the start that set it aside may have been a command nobody looked at. */
+function brokenNote(what: string, path: string, then: string): readonly string[] {
+  const kept = setAsideEarlier(path);
+  if (kept.length === 0) return [];
+  const it = kept.length === 1 ? 'that file' : 'those files';
+  return [`${what} was broken and is kept as ${kept.join(', ')}. ${then} This note stays until you move ${it} away.`];
 }
 
 async function portMessage(port: number, reason: string | null): Promise<string> {

@@ -3,15 +3,15 @@ import type { StatusView } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Admission } from './gateway/admission.ts';
-import type { Platform } from './platform.ts';
+import type { Clock, Platform } from './platform.ts';
 import type { Vault, VaultState } from './secrets/vault.ts';
 import type { Upstreams } from './upstreams/upstreams.ts';
 
 export interface Health {
   /** For `/health`: without an admin key the status alone. */
   answer(detailed: boolean): unknown;
-  /** For the screens. */
-  status(): StatusView;
+  /** For the screens. The first one waits a moment for the keychain, so that it can say what is wrong with it. */
+  status(): Promise<StatusView>;
   close(): void;
 }
 
@@ -34,12 +34,10 @@ export function createHealth(parts: {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
   let vaultState: VaultState | null = null;
-  const readVault = () => {
-    void parts.vault.state().then((state) => {
-      vaultState = state;
-    });
+  const readVault = async () => {
+    vaultState = await parts.vault.state();
   };
-  readVault();
+  const first = readVault();
 
   const failed = () => upstreams.list().filter((one) => one.enabled && one.status === 'failed');
   const isWell = () => audit.available().ok && failed().length === 0;
@@ -75,8 +73,9 @@ export function createHealth(parts: {
       };
     },
 
-    status() {
-      readVault();
+    async status() {
+      if (vaultState === null) await withPatience(first, platform.clock);
+      else void readVault();
       const written = audit.available();
       return {
         version: parts.version,
@@ -99,6 +98,19 @@ export function createHealth(parts: {
     close: () => delay.disable(),
   };
 }
+
+/** A keychain that asks the person for a password answers when it likes. */
+function withPatience(answer: Promise<void>, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(PATIENCE_MS, resolve);
+    void answer.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+const PATIENCE_MS = 1_000;
 
 function toMs(nanoseconds: number): number {
   return Number.isFinite(nanoseconds) ? Math.round(nanoseconds / 10_000) / 100 : 0;

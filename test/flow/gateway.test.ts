@@ -201,6 +201,7 @@ test('scope tags and pins put tools into the list, and a client limited to other
   expect(hidden.message?.error).toEqual({
     code: -32602,
     message: expect.stringContaining('Unknown tool: demo__list_notes'),
+    data: { 'gatehouse/requestId': expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) },
   });
   expect(absent.message?.error?.message.replace('no_such_tool', 'list_notes')).toBe(hidden.message?.error?.message);
   await Promise.all([all, tagged, none, limited].map((client) => client.close()));
@@ -264,7 +265,8 @@ test("another key's session does not exist, and a session ends with its key", as
   expect((await gatehouse.post(mine.secret, ping, { headers })).status).toBe(200);
   const foreign = await gatehouse.post(other.secret, ping, { headers });
   const unknown = await gatehouse.post(other.secret, ping, { headers: { 'mcp-session-id': 'A'.repeat(43) } });
-  expect([foreign.status, foreign.text]).toEqual([404, unknown.text]);
+  const apartFromItsId = (text: string) => text.replace(/"gatehouse\/requestId":"[^"]+"/, '');
+  expect([foreign.status, apartFromItsId(foreign.text)]).toEqual([404, apartFromItsId(unknown.text)]);
   expect((await gatehouse.post(mine.secret, ping, { headers, path: '/u/demo/mcp' })).status).toBe(404);
 
   const stream = await fetch(gatehouse.core.endpoint, {

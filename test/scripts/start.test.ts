@@ -32,6 +32,34 @@ function start(...options: string[]): Program {
 const gatehouse = (...argv: string[]) =>
   ran(GATEHOUSE, argv, { env: { GATEHOUSE_DATA: join(folder, 'data') }, cwd: folder });
 
+/** A signed-in dashboard tab with its live stream open, which makes it somebody who can confirm. */
+async function signIn(link: string) {
+  const { origin, hash } = new URL(link);
+  const headers = { 'content-type': 'application/json', origin };
+  const signedIn = await fetch(`${origin}/sign-in`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ token: hash.replace('#sign-in=', '') }),
+  });
+  const { token } = (await signedIn.json()) as { token: string };
+  const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? '';
+  const tab = { ...headers, cookie, authorization: `Bearer ${token}` };
+  const leaving = new AbortController();
+  const stream = await fetch(`${origin}/api/stream`, { headers: tab, signal: leaving.signal });
+  expect(stream.status).toBe(200);
+  return {
+    async request(name: string, input: object): Promise<unknown> {
+      const answer = await fetch(`${origin}/api/${name}`, {
+        method: 'POST',
+        headers: tab,
+        body: JSON.stringify(input),
+      });
+      return ((await answer.json()) as { result: unknown }).result;
+    },
+    leave: () => leaving.abort(),
+  };
+}
+
 interface Ready {
   readonly endpoint: string;
   readonly dashboard: string;
@@ -71,6 +99,26 @@ describe('npm start', () => {
       expect((await gatehouse('audit', 'verify')).code).toBe(0);
     },
   );
+
+  test('ends with npm, when npm is told to end', async () => {
+    const npm = program('npm', ['start', '-s', '--', '--headless', '--port', '0', '--json'], {
+      env: { GATEHOUSE_DATA: join(folder, 'data') },
+    });
+    programs.push(npm);
+    const { health } = JSON.parse(await npm.firstLine) as Ready;
+    npm.child.kill('SIGTERM');
+    await expect
+      .poll(
+        () =>
+          fetch(health).then(
+            () => 'still there',
+            () => 'gone',
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe('gone');
+    expect((await gatehouse('audit', 'verify')).code).toBe(0);
+  });
 
   test('without a desktop says why it runs headless, and prints the lines to paste', async () => {
     const started = start('--port', '0');
@@ -168,6 +216,24 @@ describe('bin/gatehouse', () => {
     expect(refused).toMatchObject({ code: 1, out: '' });
     expect(refused.err).toContain('Nobody can confirm it now');
     expect((await gatehouse('keys', 'list', '--json')).out).toBe('[]\n');
+  });
+
+  test('makes a key in a running app when the person confirms it in the dashboard, and says so while it waits', async () => {
+    const { dashboard } = await ready();
+    const person = await signIn(dashboard);
+    const making = program(GATEHOUSE, ['keys', 'create', '--name', 'my-agent'], {
+      env: { GATEHOUSE_DATA: join(folder, 'data') },
+    });
+    programs.push(making);
+    await expect.poll(() => making.err, { timeout: 20_000 }).toContain('Waiting for you to confirm in the dashboard: ');
+    expect(making.out).toBe('');
+
+    const waiting = (await person.request('confirmationsList', {})) as { id: string; requestedBy: string }[];
+    expect(waiting.map(({ requestedBy }) => requestedBy)).toEqual(['command line']);
+    await person.request('confirmationAnswer', { confirmation: waiting[0]?.id, answer: 'confirm' });
+    expect((await making.ended).code).toBe(0);
+    expect(making.out).toMatch(/^gh_\S+\n$/);
+    person.leave();
   });
 
   test('works through a link, from any folder', async () => {

@@ -123,6 +123,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       audit,
       upstreams,
       clock,
+      log: silentLog,
     },
     {
       requestId: 'r',

@@ -167,8 +167,8 @@ describe('G4 two servers offer the same name', () => {
       risk: 'read',
       args: ['--tools=read_file,fs__read_file,read_file_', '--server-name=fs'],
     });
-    const names = (await gatehouse.ask('toolsList')).map((tool) => tool.exposedName);
-    expect(new Set(names.map((name) => name.toLowerCase())).size).toBe(names.length);
+    const names = (await gatehouse.ask('toolsList')).map((tool) => tool.exposedName ?? '');
+    expect(new Set(names.map((name) => name?.toLowerCase())).size).toBe(names.length);
     expect(names).toEqual(expect.arrayContaining(['fs__read_file', 'evil__read_file', 'evil__fs__read_file']));
 
     const read = (recorder: Recorder) => recorder.calls().map((line) => sliceAfter(line, 'arguments'));

@@ -254,7 +254,8 @@ export async function eventually<T>(read: () => T | null | Promise<T | null>, wh
   }
 }
 
-function lastMessage(response: Response, text: string): Answer['message'] {
+/** The JSON-RPC message of an answer, or the last one of its stream. */
+export function lastMessage(response: Response, text: string): Answer['message'] {
   if (text === '') return null;
   if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
     return response.headers.get('content-type')?.startsWith('application/json') === true ? JSON.parse(text) : null;

@@ -39,6 +39,11 @@ export async function openTarget(options: TestOptions = {}): Promise<Target> {
   const gatehouse = await startGatehouse(options);
   const [k1, k2] = [await gatehouse.key({ name: 'attacker' }), await gatehouse.key({ name: 'bystander' })];
   const recorder = await gatehouse.recorder('rec', { risk: 'read' });
+  return targetOf(gatehouse, recorder, k1, k2);
+}
+
+/** The same over what a test has set up itself: `k2` can call a tool `rec__echo` that runs at once. */
+export function targetOf(gatehouse: TestGatehouse, recorder: Recorder, k1: TestKey, k2: TestKey): Target {
   const watched = [recorder];
 
   async function stillServes(): Promise<void> {

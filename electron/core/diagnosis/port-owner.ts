@@ -40,7 +40,9 @@ function listeningInodes(port: number): Set<string> {
 
 function nameOf(pid: string): string {
   const words = text(`/proc/${pid}/cmdline`).split('\0').filter(Boolean);
-  const shown = words.slice(0, 2).map((word) => word.split('/').at(-1) ?? word);
+  // The program and what it runs; options between them tell a person nothing.
+  const [program = '', what = ''] = words.filter((word, index) => index === 0 || !word.startsWith('-'));
+  const shown = [program, what].filter(Boolean).map((word) => word.split('/').at(-1) ?? word);
   return shown.join(' ') || text(`/proc/${pid}/comm`).trim() || 'a process';
 }
 

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { isLegacyRequest } from '@modelcontextprotocol/server';
 import { ERRORS } from '../../../shared/errors.ts';
 import type { Clients } from '../clients/clients.ts';
+import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
 import { readExactJson } from '../exact-json.ts';
 import type { Clock } from '../platform.ts';
@@ -20,7 +21,7 @@ import { rawResponse, sendError, sendJson, sendPage } from './responses.ts';
 import { routeOf } from './routes.ts';
 import type { Sessions } from './sessions.ts';
 import { STATELESS_METHODS, type Stateless } from './stateless.ts';
-import { toWebRequest, writeWebResponse } from './web.ts';
+import { toWebRequest, withRequestId, writeWebResponse } from './web.ts';
 
 /** Connections at once; one more is closed unanswered, so that no caller can use up the machine's file descriptors. */
 export const MAX_CONNECTIONS = 1024;
@@ -68,13 +69,12 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
   const responses = new Map<string, Set<ServerResponse>>();
   const streams = new Map<string, number>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    serve({ ...parts, admission, responses, streams, port: portOf(server) }, request, response).catch(
+    const requestId = newRequestId();
+    serve({ ...parts, admission, responses, streams, port: portOf(server), requestId }, request, response).catch(
       (error: unknown) => {
-        const requestId = newRequestId();
-        const reason = error instanceof Error ? `${error.name}: ${error.message}` : 'unknown';
-        parts.log.error('request_failed', { requestId, reason });
+        parts.log.error('request_failed', { requestId, ...faultFields(error) });
         const message = `internal: ${ERRORS.internal.what} ${ERRORS.internal.fix} request ${requestId}`;
-        sendError(response, 500, { code: ERRORS.internal.code, message }, { close: true });
+        sendError(response, 500, { code: ERRORS.internal.code, message }, { close: true, requestId });
       },
     );
   };
@@ -138,14 +138,15 @@ interface Serving extends HttpParts {
   readonly responses: Map<string, Set<ServerResponse>>;
   readonly streams: Map<string, number>;
   readonly port: number;
+  readonly requestId: string;
 }
 
 async function serve(parts: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { rejections } = parts;
+  const { rejections, requestId } = parts;
   const stranger = foreign(request, parts.port);
   if (stranger !== null) {
     const { status, kind, reason, message, detail } = stranger;
-    rejections.record({ kind, reason, detail });
+    rejections.record({ kind, reason, requestId, detail });
     return sendError(response, status, { code: -32600, message }, { close: true });
   }
 
@@ -161,10 +162,11 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
 
   const caller = authenticate(parts.clients, request, destination.kind === 'mcp' ? destination.workspace : null);
   if (caller.kind === 'refused') {
-    rejections.record({ kind: 'unauthorized', reason: caller.why, keyPrefix: caller.keyPrefix });
+    rejections.record({ kind: 'unauthorized', reason: caller.why, requestId, keyPrefix: caller.keyPrefix });
     return sendUnauthorized(response);
   }
   const who = {
+    requestId,
     workspace: caller.workspace.name,
     clientId: caller.client.id,
     client: caller.client.name,
@@ -179,16 +181,19 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
       return notAllowed(parts, response, who, method, 'GET');
     case 'absent':
       rejections.record({ kind: 'route_absent', reason: 'no such route', ...who });
-      return sendError(response, 404, { code: -32600, message: 'There is nothing here. MCP is at /mcp.' });
+      return sendError(
+        response,
+        404,
+        { code: -32600, message: 'There is nothing here. MCP is at /mcp.' },
+        { requestId },
+      );
     case 'mcp':
       break;
   }
   if (caller.key.role === 'admin') {
     rejections.record({ kind: 'forbidden', reason: 'admin keys see health and never call', ...who });
-    return sendError(response, 403, {
-      code: -32600,
-      message: 'A key with the role admin sees detailed health and never lists or calls. Use an executor key.',
-    });
+    const message = 'A key with the role admin sees detailed health and never lists or calls. Use an executor key.';
+    return sendError(response, 403, { code: -32600, message }, { requestId });
   }
   if (method !== 'POST' && method !== 'GET' && method !== 'DELETE')
     return notAllowed(parts, response, who, method, 'POST, GET, DELETE');
@@ -196,7 +201,7 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const arrival: Omit<Arrival, 'slices'> = {
-    requestId: newRequestId(),
+    requestId,
     workspace: caller.workspace,
     client: caller.client,
     key: caller.key,
@@ -224,12 +229,12 @@ async function post(
     id?: string | number | null,
     headers?: Record<string, string>,
   ) => {
-    rejections.record({ kind, reason: message, ...who, detail: { requestId: arrival.requestId } });
+    rejections.record({ kind, reason: message, ...who });
     sendError(
       response,
       status,
       { code, message },
-      { ...(id === undefined ? {} : { id }), ...(headers ? { headers } : {}) },
+      { requestId: arrival.requestId, ...(id === undefined ? {} : { id }), ...(headers ? { headers } : {}) },
     );
   };
 
@@ -354,8 +359,8 @@ async function deliver(
 ): Promise<void> {
   if (answer.status >= 400) {
     const reason = short(await answer.clone().text());
-    const detail = { requestId: arrival.requestId, status: answer.status };
-    parts.rejections.record({ kind: 'message_rejected', reason, ...whoOf(arrival), detail });
+    parts.rejections.record({ kind: 'message_rejected', reason, ...whoOf(arrival), detail: { status: answer.status } });
+    return writeWebResponse(response, await withRequestId(answer, arrival.requestId));
   }
   return writeWebResponse(response, answer);
 }
@@ -376,7 +381,7 @@ async function stream(
       response,
       405,
       { code: -32600, message: `${request.method} needs the Mcp-Session-Id of an initialized session.` },
-      { headers: { allow: 'POST' } },
+      { headers: { allow: 'POST' }, requestId: arrival.requestId },
     );
   }
   const isGet = request.method === 'GET';
@@ -387,7 +392,7 @@ async function stream(
       response,
       429,
       { code: ERRORS.rate_limited.code, message: `rate_limited: at most ${MAX_STREAMS_PER_KEY} streams per key.` },
-      { headers: { 'retry-after': '5' } },
+      { headers: { 'retry-after': '5' }, requestId: arrival.requestId },
     );
   }
   const served = parts.sessions.serve(
@@ -398,7 +403,7 @@ async function stream(
   );
   if (served === 'unknown') {
     rejections.record({ kind: 'session_unknown', reason: 'unknown session', ...who });
-    return sendError(response, 404, { code: -32001, message: 'Session not found' });
+    return sendError(response, 404, { code: -32001, message: 'Session not found' }, { requestId: arrival.requestId });
   }
   return deliver(parts, arrival, response, await served);
 }
@@ -435,23 +440,31 @@ function sendUnauthorized(response: ServerResponse): void {
   sendError(response, 401, { code: -32600, message: '401 unauthorized' }, { headers });
 }
 
-function notAllowed(parts: Serving, response: ServerResponse, who: object, method: string, allow: string): void {
+function notAllowed(
+  parts: Serving,
+  response: ServerResponse,
+  who: { readonly requestId: string },
+  method: string,
+  allow: string,
+): void {
   parts.rejections.record({ kind: 'method_not_allowed', reason: short(method), ...who });
   sendError(
     response,
     405,
     { code: -32600, message: `This address takes ${allow}.` },
-    { headers: { allow }, close: true },
+    { headers: { allow }, close: true, requestId: who.requestId },
   );
 }
 
 function whoOf(arrival: Omit<Arrival, 'slices'>): {
+  requestId: string;
   workspace: string;
   clientId: string;
   client: string;
   keyPrefix: string;
 } {
   return {
+    requestId: arrival.requestId,
     workspace: arrival.workspace.name,
     clientId: arrival.client.id,
     client: arrival.client.name,

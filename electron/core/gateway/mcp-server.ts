@@ -1,13 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { type JSONRPCRequest, ProtocolError, Server, type ServerContext } from '@modelcontextprotocol/server';
+import {
+  type JSONRPCRequest,
+  ProtocolError,
+  type Result,
+  Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import { ERRORS } from '../../../shared/errors.ts';
 import type { Client, Decision, Era, UpstreamView } from '../../../shared/model.ts';
 import type { CallEnding, CallTarget, Found, ToolCall } from '../call-tool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Tool } from '../catalog/inventory.ts';
+import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
 import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
-import { answerOf, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
+import { requestIdData } from './responses.ts';
+import { answerOf, errorAnswer, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
 
 export interface McpServerParts extends MetaToolParts {
   readonly version: string;
@@ -38,18 +47,31 @@ export function createMcpServer(parts: McpServerParts, era: Era): Server {
         'Gatehouse reaches every tool the person has connected. Search with find_tools, call with call_external_tool. A call may wait for the person: on approval_pending, call again with the same arguments.',
     },
   );
-  server.fallbackRequestHandler = async (request, context) => {
-    const arrival = introduced(parts, arrivalOf(context.http?.authInfo), context);
+  async function answer(request: JSONRPCRequest, context: ServerContext, arrived: Arrival): Promise<Result> {
+    const arrival = introduced(parts, arrived, context);
     switch (request.method) {
       case 'tools/list':
         return { tools: listTools(parts, arrival) };
       case 'tools/call': {
-        const answer = await toolCall(parts, era, arrival, request, context);
-        if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
-        return { ...answer.result };
+        const answered = await toolCall(parts, era, arrival, request, context);
+        if (answered.kind === 'error') throw new ProtocolError(answered.code, answered.message, answered.data);
+        return { ...answered.result };
       }
       default:
-        throw new ProtocolError(-32601, 'Method not found');
+        throw new ProtocolError(-32601, 'Method not found', requestIdData(arrival.requestId));
+    }
+  }
+  server.fallbackRequestHandler = async (request, context) => {
+    const arrival = arrivalOf(context.http?.authInfo);
+    try {
+      return await answer(request, context, arrival);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      // The SDK would send the text of a bug to the caller, and nothing would lead from there to the log.
+      const { requestId } = arrival;
+      parts.log.error('request_failed', { requestId, ...faultFields(error) });
+      const message = `internal: ${ERRORS.internal.what} ${ERRORS.internal.fix} request ${requestId}`;
+      throw new ProtocolError(-32603, message, requestIdData(requestId));
     }
   };
   return server;
@@ -80,7 +102,7 @@ async function toolCall(
 ): Promise<ToolAnswer> {
   const params: Record<string, unknown> = request.params ?? {};
   const { name } = params;
-  if (typeof name !== 'string') return { kind: 'error', code: -32602, message: 'params.name must be a string.' };
+  if (typeof name !== 'string') return errorAnswer(-32602, 'params.name must be a string.', arrival.requestId);
   const named = targetOf(arrival, name, params.arguments);
   if (named.kind === 'answer') return named.answer;
   if (named.kind === 'meta') {
@@ -154,11 +176,11 @@ function targetOf(arrival: Arrival, name: string, input: unknown): Named {
       const issue = parsed.error.issues[0];
       return {
         kind: 'answer',
-        answer: {
-          kind: 'error',
-          code: -32602,
-          message: `call_external_tool: field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'does not fit'}.`,
-        },
+        answer: errorAnswer(
+          -32602,
+          `call_external_tool: field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'does not fit'}.`,
+          arrival.requestId,
+        ),
       };
     }
     const { upstream, tool } = parsed.data;

@@ -1,4 +1,5 @@
 import type { Audit, AuditInput } from '../audit/audit.ts';
+import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 
 /** Refusals before a call exists: a foreign host, a wrong key, a body that is no message. */
@@ -19,6 +20,8 @@ export interface Rejection {
     | 'too_many_streams'
     | 'too_many_connections';
   readonly reason: string;
+  /** Where there was a request to name: the caller was told it as well, once it had shown a key. */
+  readonly requestId?: string;
   readonly workspace?: string | null;
   readonly clientId?: string | null;
   readonly client?: string | null;
@@ -37,12 +40,13 @@ export interface Rejections {
 const SINGLE_PER_MINUTE = 120;
 const COUNT_EVERY_MS = 10_000;
 
-/** Every refusal is in the audit, and a web page that sends thousands cannot fill the disk with them (A10). */
+/** Every refusal is in the audit and the log, and a web page that sends thousands cannot fill the disk with them (A10). */
 export function createRejections(parts: {
   readonly audit: Pick<Audit, 'writeSoon'>;
   readonly clock: Clock;
+  readonly log: Log;
 }): Rejections {
-  const { audit, clock } = parts;
+  const { audit, clock, log } = parts;
   const counted = new Map<string, number>();
   let windowStart = clock.monotonic();
   let singles = 0;
@@ -51,6 +55,7 @@ export function createRejections(parts: {
   function writeCounts(): void {
     cancelTimer = null;
     for (const [kind, count] of counted) {
+      log.info('more_refused', { kind, count });
       audit.writeSoon({
         phase: 'event',
         kind,
@@ -77,6 +82,8 @@ export function createRejections(parts: {
     }
     if (singles < SINGLE_PER_MINUTE) {
       singles += 1;
+      // Reasons quote what was sent; the audit has them.
+      log.info('refused', { requestId: entry.requestId, kind: entry.kind, client: entry.client });
       audit.writeSoon(entry);
       return;
     }
@@ -89,6 +96,7 @@ function entryOf(rejection: Rejection): AuditInput {
   return {
     phase: 'event',
     kind: rejection.kind,
+    requestId: rejection.requestId ?? null,
     workspace: rejection.workspace ?? null,
     clientId: rejection.clientId ?? null,
     client: rejection.client ?? null,

@@ -24,7 +24,15 @@ export interface JsonRpcErrorBody {
   readonly data?: unknown;
 }
 
-/** Answers with a JSON-RPC error. Without an `id` where the message was not (or must not be) read. */
+/** What a person can quote, and the log and the audit have as well: `data` of a JSON-RPC error of ours. */
+export function requestIdData(requestId: string): { readonly 'gatehouse/requestId': string } {
+  return { 'gatehouse/requestId': requestId };
+}
+
+/**
+ * Answers with a JSON-RPC error. Without an `id` where the message was not (or must not be) read; with the id of
+ * the request once the caller has shown a key, and at a fault of ours.
+ */
 export function sendError(
   response: ServerResponse,
   status: number,
@@ -33,9 +41,15 @@ export function sendError(
     readonly id?: string | number | null;
     readonly headers?: Readonly<Record<string, string>>;
     readonly close?: boolean;
+    readonly requestId?: string;
   } = {},
 ): void {
-  const body = JSON.stringify({ jsonrpc: '2.0', ...(options.id === undefined ? {} : { id: options.id }), error });
+  const { id, requestId } = options;
+  const body = JSON.stringify({
+    jsonrpc: '2.0',
+    ...(id === undefined ? {} : { id }),
+    error: requestId === undefined ? error : { ...error, data: requestIdData(requestId) },
+  });
   sendBytes(response, status, 'application/json', body, {
     ...options.headers,
     ...(options.close ? { connection: 'close' } : {}),

@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorClass, PHRASES } from '../../../shared/errors.ts';
 import type { CallEnding } from '../call-tool.ts';
+import { requestIdData } from './responses.ts';
 
 /** A result in the form of MCP's CallToolResult; unknown members of an upstream's result are kept. */
 export type ToolResult = Readonly<Record<string, unknown>>;
@@ -26,9 +27,9 @@ export function answerOf(
         ...(ending.data === undefined ? {} : { data: ending.data }),
       };
     case 'unknown_tool':
-      return unknownTool(about.named);
+      return unknownTool(about.named, requestId);
     case 'cancelled':
-      return { kind: 'error', code: -32800, message: 'The call was cancelled.' };
+      return errorAnswer(-32800, 'The call was cancelled.', requestId);
     case 'pending':
       return {
         kind: 'result',
@@ -58,8 +59,13 @@ export function answerOf(
 }
 
 /** The same words for a tool that does not exist and one the client may not see (security.md B9). */
-export function unknownTool(name: string): ToolAnswer {
-  return { kind: 'error', code: -32602, message: `Unknown tool: ${name}. find_tools tells which tools there are.` };
+export function unknownTool(name: string, requestId: string): ToolAnswer {
+  return errorAnswer(-32602, `Unknown tool: ${name}. find_tools tells which tools there are.`, requestId);
+}
+
+/** A JSON-RPC error of our own; the id leads to the log and the audit. */
+export function errorAnswer(code: number, message: string, requestId: string): ToolAnswer {
+  return { kind: 'error', code, message, data: requestIdData(requestId) };
 }
 
 /** A refusal a model can read and act on; code, class and link are in `_meta` for programs (design section 6). */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { SECURITY_HEADERS } from './responses.ts';
+import { z } from 'zod';
+import { requestIdData, SECURITY_HEADERS } from './responses.ts';
 
 /** Headers of the caller that no handler needs and none shall see. */
 const WITHHELD = new Set(['authorization', 'cookie', 'host', 'connection', 'content-length', 'transfer-encoding']);
@@ -12,6 +13,17 @@ export function toWebRequest(request: IncomingMessage, signal: AbortSignal, with
     headers.set(name, value);
   }
   return new Request('http://127.0.0.1/mcp', { method: request.method ?? 'POST', headers, signal });
+}
+
+/** A refusal by the protocol's own rules, with the id that finds it in log and audit; what else it carries is kept. */
+export async function withRequestId(answer: Response, requestId: string): Promise<Response> {
+  const refusal = z
+    .looseObject({ error: z.looseObject({ data: z.looseObject({}).optional() }) })
+    .safeParse(parsed(await answer.clone().text()));
+  if (!refusal.success) return answer;
+  const { error } = refusal.data;
+  const body = { ...refusal.data, error: { ...error, data: { ...error.data, ...requestIdData(requestId) } } };
+  return Response.json(body, { status: answer.status, headers: answer.headers });
 }
 
 /** Writes a handler's answer, stream or not, with our headers on top of its own. */
@@ -54,4 +66,12 @@ function drained(response: ServerResponse): Promise<void> {
     response.on('drain', go);
     response.on('close', go);
   });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

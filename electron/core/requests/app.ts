@@ -4,7 +4,7 @@ import type { Approvers } from '../approvals/approvers.ts';
 import type { Widening } from './widening.ts';
 
 export function appRequests(parts: {
-  readonly status: () => StatusView;
+  readonly status: () => Promise<StatusView>;
   readonly endpoint: () => string;
   readonly approvers: Approvers;
   readonly dashboard: () => { link(): string } | null;

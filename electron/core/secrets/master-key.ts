@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { expandVariables } from '../diagnosis/variables.ts';
 import type { Keychain } from '../platform.ts';
 
 /** 32 bytes, or why there are none. `missing` alone allows a new key to be made. */
@@ -24,6 +26,22 @@ export function createMasterKeySource(parts: {
 }): MasterKeySource {
   return parts.masterKeyFile === null ? keychainSource(parts.keychain) : fileSource(parts.masterKeyFile);
 }
+
+/**
+ * The key file that was named: `given`, null being none, else what GATEHOUSE_MASTER_KEY_FILE says. Set but empty is not
+ * set, as service files leave it; a path with a variable that is not set is a fault and never another path.
+ */
+export function masterKeyPath(
+  given: string | null | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly kind: 'path'; readonly path: string | null } | { readonly kind: 'fault'; readonly message: string } {
+  if (given !== undefined) return { kind: 'path', path: given };
+  const expanded = expandVariables(env[VARIABLE] ?? '', VARIABLE, env);
+  if (expanded.kind === 'fault') return expanded;
+  return { kind: 'path', path: expanded.text === '' ? null : resolve(expanded.text) };
+}
+
+const VARIABLE = 'GATEHOUSE_MASTER_KEY_FILE';
 
 /** The keychain's item with the key in base64. */
 export const MASTER_KEY_ITEM = 'master-key';
@@ -76,7 +94,10 @@ function refusal(answer: { readonly kind: 'locked' | 'absent'; readonly reason: 
  * nothing can be swapped in between. Windows has no such mode bits; there the person's folder protects it.
  */
 function fileSource(path: string): MasterKeySource {
-  const refuse = (why: string): Refused => ({ kind: 'absent', reason: `The master key file ${path} ${why}` });
+  const refuse = (why: string): Refused => ({
+    kind: 'absent',
+    reason: `The master key file ${path} (GATEHOUSE_MASTER_KEY_FILE) ${why}`,
+  });
 
   async function read(): Promise<MasterKeyRead> {
     const file = await open(path, READ).catch((error: unknown) => codeOf(error));
@@ -84,7 +105,7 @@ function fileSource(path: string): MasterKeySource {
     if (typeof file === 'string') return refuse(`cannot be read (${file}). Make it readable for you.`);
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) return refuse('is not a file. Set GATEHOUSE_MASTER_KEY_FILE to a file.');
+      if (!stat.isFile()) return refuse('is not a file. Name a file.');
       if (process.platform !== 'win32' && (stat.mode & 0o077) !== 0) {
         return refuse('can be read by others, so it is not used. Run chmod 600 on it.');
       }

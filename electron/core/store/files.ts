@@ -1,9 +1,23 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 /** Makes the folder where it is missing and leaves it to its owner alone, whatever the umask is. Throws what `fs` throws. */
 export function privateFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeFolders(path);
   chmodSync(path, 0o700);
+}
+
+/** Not `recursive` of Node 24: it never returns where a folder is there and none can be made in it, as in /proc. */
+function makeFolders(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (codeOf(error) !== 'ENOENT' || existsSync(parent)) throw error;
+    makeFolders(parent);
+    mkdirSync(path, { mode: 0o700 });
+  }
 }
 
 /**
@@ -38,6 +52,15 @@ export function setAside(path: string, at: number): string {
     if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
   }
   return aside;
+}
+
+/** The databases of this path that were set aside and are still here, oldest first. */
+export function setAsideEarlier(path: string): readonly string[] {
+  const start = `${basename(path)}.broken-`;
+  return readdirSync(dirname(path))
+    .filter((name) => name.startsWith(start) && !/-(wal|shm)$/.test(name))
+    .toSorted()
+    .map((name) => join(dirname(path), name));
 }
 
 /** A time as part of a file name, on every file system: `20261120T102000123Z`. */

@@ -35,8 +35,33 @@ export function lockDataFolder(folder: string): FolderLock {
     if (fault === null) throw error;
     return {
       kind: 'not_writable',
-      message: `The data folder ${folder} cannot be written (${codeOf(error)}). Make it writable for your user, or start with another --data folder.`,
+      message: `The data folder ${folder} cannot be used: ${whyNot(codeOf(error))}, or start with another --data folder.`,
     };
+  }
+}
+
+/** What is wrong with a folder and what to do about it, to be followed by "or …". */
+function whyNot(code: string): string {
+  switch (code) {
+    case 'EACCES':
+    case 'SQLITE_CANTOPEN':
+      return `your user may not write there (${code}). Make it writable for your user`;
+    case 'EPERM':
+      return `it is not your user's (${code}). Make it your user's`;
+    case 'EROFS':
+    case 'SQLITE_READONLY':
+      return `it can only be read (${code}). Make it writable for your user`;
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `a file is in its place (${code}). Move that file away`;
+    case 'ENOSPC':
+    case 'EDQUOT':
+    case 'SQLITE_FULL':
+      return `its disk is full (${code}). Free some space`;
+    case 'ENOENT':
+      return `it cannot be made there (${code}). Make it yourself`;
+    default:
+      return `it cannot be written (${code}). Make it writable for your user`;
   }
 }
 

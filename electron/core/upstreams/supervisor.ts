@@ -85,7 +85,11 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
 
   function set(next: typeof status, why: string | null): void {
     if (status === next && reason === why) return;
-    if (status !== next) since = clock.now();
+    if (status !== next) {
+      since = clock.now();
+      // Reasons quote the upstream; the app shows them.
+      parts.log.info('upstream_state', { upstream: name, from: status, to: next });
+    }
     status = next;
     reason = why;
     parts.changed();

@@ -217,6 +217,23 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     parts.audit.writeSoon({ phase: 'event', kind, workspace: workspaceId, upstream: name, detail });
   }
 
+  /** Names only. Whoever gave a secret must be able to find out later that it was not kept. */
+  function recordUnkept(
+    { name, workspaceId }: Pick<UpstreamDefinition, 'name' | 'workspaceId'>,
+    secrets: readonly string[],
+    reason: string,
+  ): void {
+    parts.audit.writeSoon({
+      phase: 'event',
+      kind: 'secret_refused',
+      workspace: workspaceId,
+      upstream: name,
+      outcome: 'refused',
+      errorClass: 'secret_unavailable',
+      detail: { secrets, reason },
+    });
+  }
+
   async function putSecrets(
     id: string,
     transport: UpstreamTransport,
@@ -264,6 +281,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const problem = refuseSecrets(transport, needed, secrets, () => false);
       if (problem !== null) return refused(problem);
       const unwritten = await putSecrets(id, transport, secrets);
+      if (unwritten !== null) recordUnkept({ name, workspaceId }, [...needed.keys()], unwritten);
       // Another one of this name may have come while the keychain was asked.
       if (unwritten !== null || isTaken()) {
         vault.removeAll(`upstream/${id}/`);
@@ -297,7 +315,10 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const problem = refuseSecrets(transport, places, secrets, (place) => vault.has(place));
       if (problem !== null) return refused(problem);
       const unwritten = await putSecrets(id, transport, secrets);
-      if (unwritten !== null) return refused(unwritten);
+      if (unwritten !== null) {
+        recordUnkept(old, Object.keys(secrets), unwritten);
+        return refused(unwritten);
+      }
       const kept = new Set(places.values());
       for (const place of secretPlaces(id, old.transport).values()) if (!kept.has(place)) vault.remove(place);
       const isNewCommand = endpointOf(transport) !== endpointOf(old.transport);

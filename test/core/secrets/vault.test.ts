@@ -247,7 +247,7 @@ describe('GATEHOUSE_MASTER_KEY_FILE', () => {
   test.for(['640', '604', '620', '660'])('a file with mode %s is refused, and its key is not used', async (mode) => {
     writeFileSync(file(), Buffer.alloc(32, 1).toString('hex'));
     chmodSync(file(), Number.parseInt(mode, 8));
-    const reason = `The master key file ${file()} can be read by others, so it is not used. Run chmod 600 on it.`;
+    const reason = `The master key file ${file()} (GATEHOUSE_MASTER_KEY_FILE) can be read by others, so it is not used. Run chmod 600 on it.`;
     const vault = openVault(file());
     expect(await vault.state()).toEqual({ kind: 'absent', reason });
     expect(await vault.put('a', 'one')).toEqual({ kind: 'unavailable', reason });
@@ -277,7 +277,7 @@ describe('GATEHOUSE_MASTER_KEY_FILE', () => {
     writeFileSync(file(), text, { mode: 0o600 });
     expect(await openVault(file()).state()).toEqual({
       kind: 'absent',
-      reason: `The master key file ${file()} does not hold a key: 32 bytes in base64 or hex. If there is nothing to lose, remove it and a new one is made.`,
+      reason: `The master key file ${file()} (GATEHOUSE_MASTER_KEY_FILE) does not hold a key: 32 bytes in base64 or hex. If there is nothing to lose, remove it and a new one is made.`,
     });
     expect(readFileSync(file(), 'utf8')).toBe(text);
   });
@@ -290,7 +290,7 @@ describe('GATEHOUSE_MASTER_KEY_FILE', () => {
     const nowhere = join(folder, 'no', 'master.key');
     expect(await openVault(nowhere).state()).toEqual({
       kind: 'absent',
-      reason: `The master key file ${nowhere} cannot be made (ENOENT). Make its folder, or name another file.`,
+      reason: `The master key file ${nowhere} (GATEHOUSE_MASTER_KEY_FILE) cannot be made (ENOENT). Make its folder, or name another file.`,
     });
   });
 
