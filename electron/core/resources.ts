@@ -20,6 +20,8 @@ export interface Resources {
 export interface ResourcesParts {
   readonly catalog: Pick<Catalog, 'upstreams' | 'upstream' | 'listedTemplatesOf'>;
   readonly upstreams: Pick<Upstreams, 'resources' | 'get'>;
+  /** Pages of apps that reviewed tools name (`_meta.ui.resourceUri`). */
+  readonly pages: (upstreamId: string) => readonly unknown[];
   /** Something of this upstream was accepted by the person: what it says may reach agents. */
   readonly isReviewed: (upstreamId: string) => boolean;
 }
@@ -27,7 +29,7 @@ export interface ResourcesParts {
 /** Links remembered per client. */
 const MOST_LINKS = 5_000;
 
-export function createResources({ catalog, upstreams, isReviewed }: ResourcesParts): Resources {
+export function createResources({ catalog, upstreams, pages, isReviewed }: ResourcesParts): Resources {
   const links = new Map<string, Map<string, string>>();
 
   function open(client: Client, onlyUpstream: string | null): readonly UpstreamView[] {
@@ -51,7 +53,7 @@ export function createResources({ catalog, upstreams, isReviewed }: ResourcesPar
     find(client, onlyUpstream, uri) {
       const among = open(client, onlyUpstream);
       if (onlyUpstream !== null) return among[0] ?? null;
-      const listed = among.find((upstream) => upstreams.resources(upstream.id).some((resource) => resource.uri === uri));
+      const listed = among.find(({ id }) => upstreams.resources(id).some((resource) => resource.uri === uri) || pages(id).includes(uri));
       if (listed !== undefined) return listed;
       const linked = links.get(client.id)?.get(uri);
       const known = among.find((upstream) => upstream.id === linked);

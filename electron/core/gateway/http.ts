@@ -20,7 +20,7 @@ import type { Rejections } from './rejections.ts';
 import { rawResponse, sendError, sendJson, sendPage } from './responses.ts';
 import { routeOf } from './routes.ts';
 import type { Sessions } from './sessions.ts';
-import { STATELESS_METHODS, type Stateless } from './stateless.ts';
+import type { Stateless } from './stateless.ts';
 import { toWebRequest, withRequestId, writeWebResponse } from './web.ts';
 
 /** Connections at once; one more is closed unanswered, so that no caller can use up the machine's file descriptors. */
@@ -310,7 +310,7 @@ async function dispatch(
   const web = toWebRequest(request, arrival.gone);
   const id = message.kind === 'request' ? message.id : undefined;
   if (!(await isLegacyRequest(web, message.value))) {
-    if (message.kind !== 'response' && !STATELESS_METHODS.has(message.method))
+    if (message.kind !== 'response' && !parts.stateless.knows(arrival, message.method))
       return refuse(404, 'message_rejected', -32601, 'Method not found', id);
     if (message.kind === 'request' && message.method === 'subscriptions/listen') {
       const release = takeStream(parts, arrival.key.id, response);

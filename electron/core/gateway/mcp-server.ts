@@ -13,14 +13,18 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Tool } from '../catalog/inventory.ts';
 import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
+import { type CallerSide, callerSide } from './caller.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
 import { requestIdData } from './responses.ts';
+import { type RelayParts, relay } from './relay.ts';
 import { answerOf, errorAnswer, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
 
-export interface McpServerParts extends MetaToolParts {
+export interface McpServerParts extends MetaToolParts, RelayParts {
   readonly version: string;
-  readonly catalog: MetaToolParts['catalog'] & Pick<Catalog, 'listed' | 'listedOf'>;
+  readonly catalog: MetaToolParts['catalog'] & RelayParts['catalog'] & Pick<Catalog, 'listed' | 'listedOf' | 'upstream'>;
+  readonly upstreams: Pick<Upstreams, 'subscribe' | 'unsubscribe' | 'forgetSession' | 'capabilities'>;
   readonly neverAllowed: (client: Client, found: Found) => boolean;
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
@@ -35,46 +39,53 @@ const CLIENT_INFO = 'io.modelcontextprotocol/clientInfo';
 
 /**
  * The MCP server one client talks to: for a session while it lasts, or for one stateless request. It translates only;
- * what a call may do is decided in `core/call-tool.ts`. Results pass by the fallback handler, because the SDK's typed
+ * what a call may do is decided in `core/call-tool.ts`. Everything passes by the fallback handler, because the SDK's typed
  * handlers refuse content types they do not know and an upstream's result is not ours to judge.
  */
-export function createMcpServer(parts: McpServerParts, era: Era): Server {
+export function createMcpServer(parts: McpServerParts, era: Era, opened: Arrival): Server {
+  const capabilities = capabilitiesOf(parts, opened);
   const server = new Server(
     { name: 'gatehouse', title: 'Gatehouse', version: parts.version },
-    {
-      capabilities: { tools: { listChanged: true } },
-      instructions:
-        'Gatehouse reaches every tool the person has connected. Search with find_tools, call with call_external_tool. A call may wait for the person: on approval_pending, call again with the same arguments.',
-    },
+    { capabilities: { ...capabilities }, instructions: INSTRUCTIONS },
   );
-  async function answer(request: JSONRPCRequest, context: ServerContext, arrived: Arrival): Promise<Result> {
-    const arrival = introduced(parts, arrived, context);
-    switch (request.method) {
-      case 'tools/list':
-        return { tools: listTools(parts, arrival) };
-      case 'tools/call': {
-        const answered = await toolCall(parts, era, arrival, request, context);
-        if (answered.kind === 'error') throw new ProtocolError(answered.code, answered.message, answered.data);
-        return { ...answered.result };
-      }
-      default:
-        throw new ProtocolError(-32601, 'Method not found', requestIdData(arrival.requestId));
-    }
+  /** What the session asked for by `logging/setLevel`. */
+  let level: string | undefined;
+  if (capabilities.logging !== undefined) {
+    server.setRequestHandler('logging/setLevel', ({ params }) => {
+      level = params.level;
+      return {};
+    });
   }
   server.fallbackRequestHandler = async (request, context) => {
-    const arrival = arrivalOf(context.http?.authInfo);
-    try {
-      return await answer(request, context, arrival);
-    } catch (error) {
-      if (error instanceof ProtocolError) throw error;
-      // The SDK would send the text of a bug to the caller, and nothing would lead from there to the log.
-      const { requestId } = arrival;
-      parts.log.error('request_failed', { requestId, ...faultFields(error) });
-      const message = `internal: ${ERRORS.internal.what} ${ERRORS.internal.fix} request ${requestId}`;
-      throw new ProtocolError(-32603, message, requestIdData(requestId));
-    }
+    const arrival = introduced(parts, arrivalOf(context.http?.authInfo), context);
+    const params: Readonly<Record<string, unknown>> = request.params ?? {};
+    const side = callerSide(server, era, arrival, context, { log: parts.log, level });
+    if (request.method === 'tools/list') return { tools: listTools(parts, arrival) };
+    const answer =
+      request.method === 'tools/call'
+        ? await toolCall(parts, arrival, params, side)
+        : await relay(parts, arrival, request.method, params, side, context.sessionId ?? arrival.client.id);
+    if (answer === null) throw new ProtocolError(-32601, 'Method not found');
+    if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
+    return { ...answer.result };
   };
   return server;
+}
+
+const INSTRUCTIONS =
+  'Gatehouse reaches every tool the person has connected. Search with find_tools, call with call_external_tool. A call may wait for the person: on approval_pending, call again with the same arguments.';
+
+/** One upstream alone offers what it has; all together whatever any of them may have. */
+export function capabilitiesOf(parts: McpServerParts, { client, onlyUpstream }: Arrival): Readonly<Record<string, object>> {
+  const one = onlyUpstream === null ? null : parts.catalog.upstream(client, onlyUpstream);
+  const has = one === null ? () => onlyUpstream === null : (name: string) => parts.upstreams.capabilities(one.id)[name] !== undefined;
+  return {
+    tools: { listChanged: true },
+    ...(has('prompts') ? { prompts: { listChanged: true } } : {}),
+    ...(has('resources') ? { resources: { listChanged: true, subscribe: true } } : {}),
+    ...(has('completions') ? { completions: {} } : {}),
+    ...(has('logging') ? { logging: {} } : {}),
+  };
 }
 
 function introduced(parts: McpServerParts, arrival: Arrival, context: ServerContext): Arrival {
@@ -95,12 +106,10 @@ function listTools(parts: McpServerParts, arrival: Arrival): readonly Record<str
 
 async function toolCall(
   parts: McpServerParts,
-  era: Era,
   arrival: Arrival,
-  request: JSONRPCRequest,
-  context: ServerContext,
+  params: Readonly<Record<string, unknown>>,
+  side: CallerSide,
 ): Promise<ToolAnswer> {
-  const params: Record<string, unknown> = request.params ?? {};
   const { name } = params;
   if (typeof name !== 'string') return errorAnswer(-32602, 'params.name must be a string.', arrival.requestId);
   const named = targetOf(arrival, name, params.arguments);
@@ -112,41 +121,7 @@ async function toolCall(
   }
 
   const { target, argumentsText } = named;
-  const token = context.mcpReq._meta?.progressToken;
-  let progress = 0;
-  const notify = (params: Record<string, unknown>) => {
-    if (token === undefined) return;
-    context.mcpReq
-      .notify({ method: 'notifications/progress', params: { progressToken: token, ...params } })
-      .catch((error: unknown) => {
-        // The caller's stream has closed; the call itself goes on or is cancelled by its own signal.
-        parts.log.debug('progress_not_delivered', {
-          requestId: arrival.requestId,
-          reason: error instanceof Error ? error.name : 'unknown',
-        });
-      });
-  };
-  const ending = await parts.callTool({
-    requestId: arrival.requestId,
-    workspace: arrival.workspace,
-    client: arrival.client,
-    key: arrival.key,
-    sessionId: context.sessionId ?? null,
-    era,
-    target,
-    argumentsText,
-    meta: passedOn(context.mcpReq._meta),
-    cancelled: context.mcpReq.signal,
-    left: AbortSignal.any([context.mcpReq.signal, arrival.gone]),
-    onProgress: (told) => {
-      progress = Math.max(progress, told.progress);
-      notify({ ...told });
-    },
-    onWaiting: () => {
-      progress += 1;
-      notify({ progress, message: 'Waiting for the person to answer in Gatehouse.' });
-    },
-  });
+  const ending = await parts.callTool({ ...side, target, argumentsText });
   return answerOf(ending, {
     requestId: arrival.requestId,
     named: name === 'call_external_tool' && target.kind === 'own' ? `${target.upstream} / ${target.name}` : name,
@@ -196,17 +171,6 @@ function targetOf(arrival: Arrival, name: string, input: unknown): Named {
 
 function invalidArguments(parts: McpServerParts, arrival: Arrival, message: string): ToolResult {
   return refusal('invalid_arguments', message, { requestId: arrival.requestId, origin: parts.origin(), rule: null });
-}
-
-/** The caller's `_meta` goes on without what belongs to this hop: its progress token and our own keys. */
-function passedOn(meta: Readonly<Record<string, unknown>> | undefined): Readonly<Record<string, unknown>> {
-  if (meta === undefined) return {};
-  return Object.fromEntries(
-    Object.entries(meta).filter(
-      ([key]) =>
-        key !== 'progressToken' && !key.startsWith('gatehouse/') && !key.startsWith('io.modelcontextprotocol/'),
-    ),
-  );
 }
 
 /** 128 random bits: ids are never guessed and carry no order. */

@@ -53,7 +53,7 @@ export function createSessions(parts: McpServerParts & { readonly clock: Clock }
   return {
     async open(arrival, request, message) {
       endOldestOf(arrival.key.id);
-      const server = createMcpServer(parts, 'legacy');
+      const server = createMcpServer(parts, 'legacy', arrival);
       const transport = new WebStandardStreamableHTTPServerTransport({
         sessionIdGenerator: () => randomBytes(32).toString('base64url'),
         onsessioninitialized: (id) => {

@@ -1,22 +1,36 @@
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
-import { type Arrival, authInfoOf } from './arrival.ts';
-import { createMcpServer, type McpServerParts } from './mcp-server.ts';
+import { z } from 'zod';
+import { type Arrival, arrivalOf, authInfoOf } from './arrival.ts';
+import { capabilitiesOf, createMcpServer, type McpServerParts } from './mcp-server.ts';
 
 /** Requests of 2026-07-28: one server per request, one listen bus per client, so that no client hears of another's changes. */
 export interface Stateless {
+  /** Whether this endpoint has the method at all. */
+  knows(arrival: Arrival, method: string): boolean;
   serve(arrival: Arrival, request: Request, message: unknown): Promise<Response>;
   listChanged(clientId: string | null): void;
+  /** To those who listen for this URI. */
+  resourceUpdated(uri: string): void;
   close(): Promise<void>;
 }
 
-/** What a stateless client may ask of us. Anything else is 404 with -32601 before a handler sees it (security.md C16). */
-export const STATELESS_METHODS: ReadonlySet<string> = new Set([
-  'server/discover',
-  'subscriptions/listen',
-  'tools/list',
-  'tools/call',
-  'notifications/cancelled',
-]);
+/**
+ * What a stateless client may ask of us, by the capability it takes. Anything else is 404 with -32601 before a handler
+ * sees it (security.md C16).
+ */
+const METHODS: Readonly<Record<string, string | null>> = {
+  'server/discover': null,
+  'subscriptions/listen': null,
+  'notifications/cancelled': null,
+  'tools/list': 'tools',
+  'tools/call': 'tools',
+  'prompts/list': 'prompts',
+  'prompts/get': 'prompts',
+  'resources/list': 'resources',
+  'resources/templates/list': 'resources',
+  'resources/read': 'resources',
+  'completion/complete': 'completions',
+};
 
 export function createStateless(parts: McpServerParts, maxSubscriptions: number): Stateless {
   const handlers = new Map<string, McpHttpHandler>();
@@ -24,7 +38,7 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
   function handlerOf(clientId: string): McpHttpHandler {
     let handler = handlers.get(clientId);
     if (handler === undefined) {
-      handler = createMcpHandler(() => createMcpServer(parts, 'modern'), {
+      handler = createMcpHandler(({ authInfo }) => createMcpServer(parts, 'modern', arrivalOf(authInfo)), {
         legacy: 'reject',
         maxSubscriptions,
         onerror: (error) => parts.log.debug('stateless_error', { reason: error.name }),
@@ -34,15 +48,51 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
     return handler;
   }
 
+  /** Upstream subscriptions last as long as the stream that listens for them. */
+  async function subscribe(arrival: Arrival, uris: readonly string[]): Promise<void> {
+    const { gone, client, onlyUpstream, requestId } = arrival;
+    gone.addEventListener('abort', () => parts.upstreams.forgetSession(requestId), { once: true });
+    for (const uri of uris) {
+      const upstream = parts.resources.find(client, onlyUpstream, uri);
+      if (upstream !== null) await parts.upstreams.subscribe(upstream.id, uri, requestId);
+    }
+  }
+
   return {
-    serve: (arrival, request, message) =>
-      handlerOf(arrival.client.id).fetch(request, { parsedBody: message, authInfo: authInfoOf(arrival) }),
+    knows(arrival, method) {
+      const needs = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined;
+      return needs === null || (needs !== undefined && capabilitiesOf(parts, arrival)[needs] !== undefined);
+    },
+    async serve(arrival, request, message) {
+      const uris = subscribedIn(message);
+      if (uris.length > 0) await subscribe(arrival, uris);
+      return handlerOf(arrival.client.id).fetch(request, { parsedBody: message, authInfo: authInfoOf(arrival) });
+    },
     listChanged(clientId) {
-      for (const [id, handler] of handlers) if (clientId === null || clientId === id) handler.notify.toolsChanged();
+      for (const [id, { notify }] of handlers) {
+        if (clientId !== null && clientId !== id) continue;
+        notify.toolsChanged();
+        notify.promptsChanged();
+        notify.resourcesChanged();
+      }
+    },
+    resourceUpdated(uri) {
+      for (const { notify } of handlers.values()) notify.resourceUpdated(uri);
     },
     async close() {
       await Promise.all([...handlers.values()].map((handler) => handler.close()));
       handlers.clear();
     },
   };
+}
+
+const listenSchema = z.looseObject({
+  method: z.literal('subscriptions/listen'),
+  params: z.looseObject({ notifications: z.looseObject({ resourceSubscriptions: z.array(z.string().max(10_000)).max(1_000) }) }),
+});
+
+/** The resources a listen request names (2026-07-28, subscriptions). */
+function subscribedIn(message: unknown): readonly string[] {
+  const read = listenSchema.safeParse(message);
+  return read.success ? read.data.params.notifications.resourceSubscriptions : [];
 }

@@ -26,6 +26,10 @@ export function answerOf(
         message: ending.message,
         ...(ending.data === undefined ? {} : { data: ending.data }),
       };
+    case 'input_required':
+      return { kind: 'result', result: ending.result };
+    case 'invalid_state':
+      return { kind: 'error', code: -32602, message: 'requestState is not one of ours for this call, or it has expired or been used. Make the call again without it.' };
     case 'unknown_tool':
       return unknownTool(about.named, requestId);
     case 'cancelled':
