@@ -181,6 +181,7 @@ function decideCall(
     connection: null,
     tool: tool.name,
     fingerprint: tool.fingerprint,
+    argumentsText: call.argumentsText,
   });
   // A standing approval satisfies require_approval, never a deny: a deny has been returned above.
   return standing === null ? decision : { ...decision, effect: 'allow', standing };
