@@ -43,7 +43,12 @@ export async function runHeadless(settings: StartSettings, { print, say, why }: 
     record: core.record,
   });
   core.setDashboard(dashboard);
-  const control = await serveControl({ folder: dataFolder, api: core.api, subscribe: core.subscribe });
+  const control = await serveControl({
+    folder: dataFolder,
+    api: core.api,
+    subscribe: core.subscribe,
+    log: core.log,
+  });
   // Agents and dashboard work without it, so it is said and the rest keeps running.
   if (control.kind === 'fault') say(`gatehouse: ${visible(control.message)}`);
 

@@ -112,7 +112,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   const { core } = started;
   const { api } = core;
 
-  const control = await serveControl({ folder: dataFolder, api, subscribe: core.subscribe });
+  const control = await serveControl({ folder: dataFolder, api, subscribe: core.subscribe, log: core.log });
   if (control.kind === 'fault') {
     await core.close();
     fail(control.message);

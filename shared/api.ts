@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEFINITION_KINDS } from './kinds.ts';
 import type {
   ApprovalView,
   AuditRecordView,
@@ -110,10 +111,17 @@ export const API = {
     limit: z.number().int().min(1).max(50).default(10),
     client: id.optional(),
   }),
-  /** Accepts the named tools as they are offered: each with the fingerprint that was shown and the risk the person confirmed. */
+  /**
+   * Accepts the named tools, prompts and resource templates (named by URI template) as they are offered: each with the
+   * fingerprint that was shown and the risk the person confirmed.
+   */
   toolsReview: z.object({
     upstream: id,
-    accept: z.array(z.object({ name: z.string(), fingerprint: z.string(), risk })).max(5000),
+    accept: z
+      .array(
+        z.object({ kind: z.enum(DEFINITION_KINDS).default('tool'), name: z.string(), fingerprint: z.string(), risk }),
+      )
+      .max(15_000),
   }),
 
   policyGet: z.object({ workspace: id.optional() }),

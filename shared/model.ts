@@ -100,15 +100,30 @@ export interface UpstreamView {
   readonly since: number;
 }
 
-/** A tool definition exactly as an upstream sent it. Members we do not know are kept. Untrusted text throughout. */
-export interface ToolDefinition {
+/** What an upstream offers and the person reviews. */
+export type DefinitionKind = 'tool' | 'prompt' | 'resource_template';
+
+/** A definition exactly as an upstream sent it. Members we do not know are kept. Untrusted text throughout. */
+export interface Definition {
   readonly name: string;
   readonly title?: string;
   readonly description?: string;
+  readonly [member: string]: unknown;
+}
+
+export interface ToolDefinition extends Definition {
   readonly inputSchema: Readonly<Record<string, unknown>>;
   readonly outputSchema?: Readonly<Record<string, unknown>>;
   readonly annotations?: Readonly<Record<string, unknown>>;
-  readonly [member: string]: unknown;
+}
+
+export interface PromptDefinition extends Definition {
+  readonly arguments?: readonly Readonly<Record<string, unknown>>[];
+}
+
+export interface ResourceTemplateDefinition extends Definition {
+  readonly uriTemplate: string;
+  readonly annotations?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -118,23 +133,33 @@ export interface ToolDefinition {
  */
 export type ToolState = 'awaiting_review' | 'reviewed' | 'changed' | 'gone';
 
+/** A tool, a prompt or a resource template as the person sees it. */
 export interface ToolView {
   readonly upstreamId: string;
   readonly upstream: string;
+  readonly kind: DefinitionKind;
+  /** The tool's or prompt's own name; the URI template of a resource template. Unique within upstream and kind. */
   readonly name: string;
-  readonly exposedName: string;
+  /** Null for resource templates: agents know them by their URIs. */
+  readonly exposedName: string | null;
   readonly state: ToolState;
   /** Confirmed risk when reviewed, proposed risk before. */
   readonly risk: Risk;
   readonly proposedRisk: Risk;
   readonly fingerprint: string;
   /** What was reviewed; null when nothing was. */
-  readonly reviewed: ToolDefinition | null;
+  readonly reviewed: Definition | null;
   /** What waits for review; null when nothing does. */
-  readonly offered: ToolDefinition | null;
+  readonly offered: Definition | null;
   /** Precise warnings about the offered text (hidden characters, bidi controls …). */
   readonly flags: readonly string[];
 }
+
+/**
+ * What asks for a decision: a call of a tool, a prompt, a read of a resource, or what an upstream asks of the client
+ * (a model's answer, an answer of the person).
+ */
+export type CallKind = 'tool' | 'prompt' | 'resource' | 'sampling' | 'elicitation';
 
 /** Every condition of one rule; a rule matches when all given members match. */
 export interface RuleMatch {
@@ -142,7 +167,8 @@ export interface RuleMatch {
   readonly upstream?: readonly string[];
   /** Upstream tags; one must be on the upstream. */
   readonly tag?: readonly string[];
-  /** Globs over the tool's own name. */
+  readonly kind?: readonly CallKind[];
+  /** Globs over the own name of the tool or prompt, or over the URI of the resource. */
   readonly tool?: readonly string[];
   readonly risk?: readonly Risk[];
   /** Labels of clients, globs allowed. */

@@ -1,4 +1,5 @@
-import type { Risk, ToolDefinition, ToolView } from '../../shared/model.ts';
+import { countOf, wordFor } from '../../shared/kinds.ts';
+import type { Definition, DefinitionKind, Risk, ToolView } from '../../shared/model.ts';
 import { differenceOf } from '../core/catalog/difference.ts';
 import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { findUpstream } from './names.ts';
@@ -10,16 +11,16 @@ const RISKS: readonly Risk[] = ['read', 'write', 'destructive'];
 
 export const review: Command = {
   words: ['upstreams', 'review'],
-  summary: 'read everything a model would read of the tools that wait, and accept them',
+  summary: 'read everything a model would read of the tools, prompts and resource templates that wait, and accept them',
   takes: ['name'],
   options: {
     accept: { type: 'boolean', help: 'accept them after you have read them' },
     yes: { type: 'boolean', help: 'with --accept: do not ask again here' },
-    tool: { type: 'string', value: 'TOOL', help: 'only this tool', multiple: true },
+    tool: { type: 'string', value: 'NAME', help: 'only this tool, prompt or resource template', multiple: true },
     risk: {
       type: 'string',
       value: 'TOOL=RISK',
-      help: 'its risk, if not as proposed: read, write, destructive',
+      help: 'risk of a tool, if not as proposed: read, write, destructive',
       multiple: true,
     },
     ...WORKSPACE_OPTION,
@@ -48,18 +49,18 @@ export const review: Command = {
         upstream.status === 'ready'
           ? ''
           : ` It is ${upstream.status}${upstream.reason ? `: ${visible(upstream.reason)}` : ''}.`;
-      terminal.say(`No tool of ${upstream.name} waits for review.${why}`);
+      terminal.say(`Nothing of ${upstream.name} waits for review.${why}`);
       return 0;
     }
     if (!call.flag('accept')) {
       terminal.say(
-        `${count(chosen.length)} of ${upstream.name} to review. To accept: gatehouse upstreams review ${upstream.name} --accept`,
+        `${countOf(chosen)} of ${upstream.name} to review. To accept: gatehouse upstreams review ${upstream.name} --accept`,
       );
       return 0;
     }
     if (
       !call.flag('yes') &&
-      !(await terminal.askYes(`Accept ${count(chosen.length)} of ${upstream.name} as shown? [y/N] `))
+      !(await terminal.askYes(`Accept ${countOf(chosen)} of ${upstream.name} as shown? [y/N] `))
     ) {
       const how = terminal.interactive ? '' : ' Nobody can be asked here: give --yes as well.';
       terminal.say(`Nothing was accepted.${how}`);
@@ -67,10 +68,15 @@ export const review: Command = {
     }
     const done = await door.ask('toolsReview', {
       upstream: upstream.id,
-      accept: chosen.map((tool) => ({ name: tool.name, fingerprint: tool.fingerprint, risk: riskOf(tool, risks) })),
+      accept: chosen.map((tool) => ({
+        kind: tool.kind,
+        name: tool.name,
+        fingerprint: tool.fingerprint,
+        risk: riskOf(tool, risks),
+      })),
     });
     if (!done) return 1;
-    terminal.say(`${count(done.accepted)} of ${upstream.name} accepted.`);
+    terminal.say(`${countOf(chosen)} of ${upstream.name} accepted.`);
     return 0;
   },
 };
@@ -88,7 +94,7 @@ function choose(waiting: readonly ToolView[], call: Call): readonly ToolView[] |
 
 function readRisks(tools: readonly ToolView[], call: Call): ReadonlyMap<string, Risk> | string {
   const risks = new Map<string, Risk>();
-  const known = tools.map((tool) => tool.name);
+  const known = tools.filter(({ kind }) => kind === 'tool').map(({ name }) => name);
   for (const text of call.texts('risk')) {
     const cut = text.lastIndexOf('=');
     const name = text.slice(0, cut);
@@ -101,30 +107,35 @@ function readRisks(tools: readonly ToolView[], call: Call): ReadonlyMap<string, 
   return risks;
 }
 
-const riskOf = (tool: ToolView, risks: ReadonlyMap<string, Risk>): Risk => risks.get(tool.name) ?? tool.proposedRisk;
-
-const count = (tools: number): string => `${tools} ${tools === 1 ? 'tool' : 'tools'}`;
+/** Only a tool's risk is the person's to say: getting a prompt or a resource is reading. */
+const riskOf = (tool: ToolView, risks: ReadonlyMap<string, Risk>): Risk =>
+  (tool.kind === 'tool' ? risks.get(tool.name) : undefined) ?? tool.proposedRisk;
 
 /** Members of a definition that stand in our own lines; everything else is shown as JSON. */
-const SHOWN_APART = new Set(['name', 'title', 'description']);
+const SHOWN_APART: Readonly<Record<DefinitionKind, ReadonlySet<string>>> = {
+  tool: new Set(['name', 'title', 'description']),
+  prompt: new Set(['name', 'title', 'description']),
+  resource_template: new Set(['uriTemplate', 'title', 'description']),
+};
 const MARGIN = '    | ';
 
 /** Everything of one definition, nothing cut short. Their text stands behind a margin, so that it cannot pose as ours. */
 function printTool(tool: ToolView, risk: Risk, terminal: Terminal): void {
   if (!tool.offered) return;
-  terminal.print(`${visible(tool.name)}   risk: ${risk}   ${tool.state === 'changed' ? 'CHANGED' : 'new'}`);
+  const kind = tool.kind === 'tool' ? '' : `   ${wordFor(tool.kind)}`;
+  terminal.print(`${visible(tool.name)}${kind}   risk: ${risk}   ${tool.state === 'changed' ? 'CHANGED' : 'new'}`);
   for (const flag of tool.flags) terminal.print(`  ! ${visible(flag)}`);
   if (tool.reviewed && tool.state === 'changed') printDifference(tool.reviewed, tool.offered, terminal);
   const { title, description } = tool.offered;
   if (title !== undefined) printText('title', title, terminal);
   printText('description', description ?? '(none)', terminal);
   for (const [member, value] of Object.entries(tool.offered)) {
-    if (!SHOWN_APART.has(member)) printText(visible(member), JSON.stringify(value, null, 2), terminal);
+    if (!SHOWN_APART[tool.kind].has(member)) printText(visible(member), JSON.stringify(value, null, 2), terminal);
   }
   terminal.print('');
 }
 
-function printDifference(reviewed: ToolDefinition, offered: ToolDefinition, terminal: Terminal): void {
+function printDifference(reviewed: Definition, offered: Definition, terminal: Terminal): void {
   for (const { member, before, after } of differenceOf(reviewed, offered)) {
     terminal.print(`  changed: ${visible(member)}`);
     terminal.print(before === null ? '    - (was not there)' : visibleLines(before, '    - '));

@@ -1,3 +1,4 @@
+import { wordFor } from '../../shared/kinds.ts';
 import type { Effect } from '../../shared/model.ts';
 import { type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { findClient, findUpstream, workspaceOption } from './names.ts';
@@ -6,7 +7,7 @@ import { visible } from './untrusted.ts';
 
 const list: Command = {
   words: ['tools', 'list'],
-  summary: 'list every known tool, its risk and whether it is reviewed',
+  summary: 'list every known tool, prompt and resource template, its risk and whether it is reviewed',
   options: {
     upstream: { type: 'string', value: 'NAME', help: 'only of this upstream' },
     ...WORKSPACE_OPTION,
@@ -27,14 +28,15 @@ const list: Command = {
       return 0;
     }
     const rows = tools.map((tool) => [
-      tool.exposedName,
+      tool.exposedName ?? '',
       tool.upstream,
-      tool.name,
+      wordFor(tool.kind),
+      visible(tool.name),
       tool.risk,
       tool.state.replace('_', ' '),
       tool.flags.length === 0 ? '' : `! ${tool.flags.length} ${tool.flags.length === 1 ? 'warning' : 'warnings'}`,
     ]);
-    for (const line of table(['EXPOSED NAME', 'UPSTREAM', 'TOOL', 'RISK', 'STATE', ''], rows))
+    for (const line of table(['EXPOSED NAME', 'UPSTREAM', 'KIND', 'NAME', 'RISK', 'STATE', ''], rows))
       call.terminal.print(line);
     return 0;
   },
@@ -75,7 +77,7 @@ const find: Command = {
     for (const { tool, upstream, decision } of answer.found) {
       const rule = decision.rule === null ? '' : ` (${visible(decision.rule)})`;
       call.terminal.print(
-        `${visible(tool.exposedName)}   ${visible(upstream)}   ${tool.risk}, ${EFFECTS[decision.effect]}${rule}`,
+        `${visible(tool.exposedName ?? tool.name)}   ${visible(upstream)}   ${tool.risk}, ${EFFECTS[decision.effect]}${rule}`,
       );
       const description = (tool.reviewed ?? tool.offered)?.description ?? '';
       if (description !== '') call.terminal.print(`    ${visible(description)}`);

@@ -3,7 +3,7 @@ import type { Client, Decision, Era, Key, Policy, UpstreamView, Workspace } from
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
 import { type CallRecord, createCallRecord } from './call-record.ts';
-import type { Inventory, Tool } from './catalog/inventory.ts';
+import type { Tool } from './catalog/inventory.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
 import { faultFields } from './diagnosis/fault.ts';
@@ -67,7 +67,7 @@ export interface CallToolParts {
     find(client: Client, exposedName: string): Found | null;
     findDirect(client: Client, upstream: string, tool: string): Found | null;
   };
-  readonly inventory: Pick<Inventory, 'find'>;
+  readonly inventory: { find(upstreamId: string, toolName: string): Tool | null };
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   readonly policies: Pick<Policies, 'get'>;
   readonly decide: Decide;
@@ -181,6 +181,7 @@ function decideCall(
     connection: null,
     tool: tool.name,
     fingerprint: tool.fingerprint,
+    argumentsText: call.argumentsText,
   });
   // A standing approval satisfies require_approval, never a deny: a deny has been returned above.
   return standing === null ? decision : { ...decision, effect: 'allow', standing };
@@ -197,6 +198,7 @@ function judge(
   return parts.decide(policy, {
     upstream: upstream.name,
     upstreamTags: upstream.tags,
+    kind: 'tool',
     tool: tool.name,
     risk: tool.risk,
     client: call.client.name,

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { z } from 'zod';
 import type { AuditInput } from '../core/audit/audit.ts';
 import type { Core } from '../core/core.ts';
+import { faultFields } from '../core/diagnosis/fault.ts';
 import type { Log } from '../core/diagnosis/log.ts';
 import type { Clock } from '../core/platform.ts';
 import { readBody } from './body.ts';
@@ -235,7 +236,7 @@ function methodNotAllowed(response: ServerResponse, allow: string): void {
 
 function fail(response: ServerResponse, error: unknown, log: Log): void {
   const requestId = randomBytes(8).toString('hex');
-  log.error('dashboard_failed', { requestId, error: error instanceof Error ? error.message : String(error) });
+  log.error('dashboard_failed', { requestId, ...faultFields(error) });
   if (response.headersSent) response.destroy();
   else answer(response, 500, { message: `Gatehouse failed. The log has more under request ${requestId}.` });
 }

@@ -1,10 +1,16 @@
-import type { Effect, Risk, ToolState, UpstreamStatus } from '../../shared/model.ts';
+import { wordFor } from '../../shared/kinds.ts';
+import type { DefinitionKind, Effect, Risk, ToolState, UpstreamStatus } from '../../shared/model.ts';
 
 const RISKS: Readonly<Record<Risk, string>> = { read: 'reads', write: 'writes', destructive: 'destructive' };
 
 /** The risk in colour and in words: colour alone tells nothing to many people. */
 export function RiskBadge({ risk }: { readonly risk: Risk }) {
   return <span className={`badge risk-${risk}`}>{RISKS[risk]}</span>;
+}
+
+/** Nothing for tools, which is what nearly everything is. */
+export function KindBadge({ kind }: { readonly kind: DefinitionKind }) {
+  return kind === 'tool' ? null : <span className="badge">{wordFor(kind)}</span>;
 }
 
 const EFFECTS: Readonly<Record<Effect, string>> = { allow: 'allow', require_approval: 'ask', deny: 'deny' };

@@ -1,9 +1,9 @@
-import type { ToolDefinition } from '../../shared/model.ts';
+import type { Definition } from '../../shared/model.ts';
 import { type Change, differences } from '../card/differences.ts';
 import { Visible } from '../card/visible.tsx';
 
 /** What a changed tool now says, member by member, with the changed part of each text marked. */
-export function Difference({ before, after }: { readonly before: ToolDefinition; readonly after: ToolDefinition }) {
+export function Difference({ before, after }: { readonly before: Definition; readonly after: Definition }) {
   const changes = differences(before, after);
   return (
     <div className="difference">

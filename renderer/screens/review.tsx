@@ -1,10 +1,11 @@
 import { useRef, useState } from 'react';
 import { Button, Checkbox, Radio, RadioGroup } from 'react-aria-components';
+import { countOf } from '../../shared/kinds.ts';
 import type { Risk, ToolView } from '../../shared/model.ts';
 import { useGuard } from '../card/guard.ts';
 import { Visible } from '../card/visible.tsx';
 import { useAct, useBridge } from '../live.ts';
-import { ToolStateBadge } from '../parts/badges.tsx';
+import { KindBadge, ToolStateBadge } from '../parts/badges.tsx';
 import { Problem } from '../parts/notes.tsx';
 import { Difference } from './difference.tsx';
 import { ToolText } from './tool-text.tsx';
@@ -22,7 +23,7 @@ const RISKS: readonly (readonly [risk: Risk, label: string])[] = [
   ['destructive', 'destructive'],
 ];
 
-/** The one review of an upstream's new or changed tools: all text a model would see, and the risk of each. */
+/** The one review of an upstream's new or changed tools, prompts and resource templates: all text a model would see, and the risk of each. */
 export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) {
   const bridge = useBridge();
   const act = useAct();
@@ -37,7 +38,12 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
 
   const accept = async (event: React.MouseEvent<HTMLElement>) => {
     if (!guard.accepts(event)) return;
-    const all = accepted.map((tool) => ({ name: tool.name, fingerprint: tool.fingerprint, risk: riskOf(tool) }));
+    const all = accepted.map((tool) => ({
+      kind: tool.kind,
+      name: tool.name,
+      fingerprint: tool.fingerprint,
+      risk: riskOf(tool),
+    }));
     const done = await act.run(() => bridge.request('toolsReview', { upstream: upstreamId, accept: all }));
     if (done) onClose();
   };
@@ -69,20 +75,23 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
                 <Visible text={tool.name} />
               </span>
             </Checkbox>
+            <KindBadge kind={tool.kind} />
             <ToolStateBadge state={tool.state} />
             <span className="grow" />
-            <RadioGroup
-              className="segments risks"
-              aria-label={`Risk of ${tool.name}`}
-              value={riskOf(tool)}
-              onChange={(risk) => setRisks(new Map([...risks, [keyOf(tool), risk as Risk]]))}
-            >
-              {RISKS.map(([risk, label]) => (
-                <Radio key={risk} value={risk} className={`react-aria-Radio risk-${risk}`}>
-                  {label}
-                </Radio>
-              ))}
-            </RadioGroup>
+            {tool.kind === 'tool' && (
+              <RadioGroup
+                className="segments risks"
+                aria-label={`Risk of ${tool.name}`}
+                value={riskOf(tool)}
+                onChange={(risk) => setRisks(new Map([...risks, [keyOf(tool), risk as Risk]]))}
+              >
+                {RISKS.map(([risk, label]) => (
+                  <Radio key={risk} value={risk} className={`react-aria-Radio risk-${risk}`}>
+                    {label}
+                  </Radio>
+                ))}
+              </RadioGroup>
+            )}
           </header>
           {tool.flags.map((flag) => (
             <p key={flag} className="problem">
@@ -90,7 +99,7 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
             </p>
           ))}
           {tool.reviewed && tool.offered && <Difference before={tool.reviewed} after={tool.offered} />}
-          {tool.offered && <ToolText definition={tool.offered} />}
+          {tool.offered && <ToolText kind={tool.kind} definition={tool.offered} />}
         </article>
       ))}
       {waiting.length === 0 && <p className="note">Nothing of this upstream waits for review any more.</p>}
@@ -108,7 +117,7 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
             disabled={!guard.armed || act.busy || accepted.length === 0}
             onClick={(event) => void accept(event)}
           >
-            Accept {accepted.length} {accepted.length === 1 ? 'tool' : 'tools'}
+            Accept {countOf(accepted)}
           </button>
         </div>
       </footer>
@@ -117,7 +126,7 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
 }
 
 function keyOf(tool: ToolView): string {
-  return `${tool.name} ${tool.fingerprint} ${JSON.stringify(tool.offered)}`;
+  return `${tool.kind} ${tool.name} ${tool.fingerprint} ${JSON.stringify(tool.offered)}`;
 }
 
 function toggled(set: ReadonlySet<string>, key: string, isIn: boolean): ReadonlySet<string> {

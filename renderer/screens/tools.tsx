@@ -1,9 +1,10 @@
 import { useDeferredValue, useState } from 'react';
 import { Button, Input, SearchField } from 'react-aria-components';
+import { countOf } from '../../shared/kinds.ts';
 import type { ToolView } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
 import { useLive } from '../live.ts';
-import { EffectBadge, RiskBadge, ToolStateBadge } from '../parts/badges.tsx';
+import { EffectBadge, KindBadge, RiskBadge, ToolStateBadge } from '../parts/badges.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { ReviewPanel } from './review.tsx';
 import { ToolText } from './tool-text.tsx';
@@ -115,22 +116,22 @@ function UpstreamTools({ upstream, tools, onReview }: Group & { onReview(): void
     <section aria-label={`Tools of ${upstream}`}>
       <div className="section-head">
         <h3 className="section">
-          <Visible text={upstream} /> <span className="quiet">{tools.length} tools</span>
+          <Visible text={upstream} /> <span className="quiet">{countOf(tools)}</span>
         </h3>
         {waiting.length > 0 && (
           <Button className="button small accent" onPress={onReview}>
-            Review {waiting.length} {waiting.length === 1 ? 'tool' : 'tools'}
+            Review {countOf(waiting)}
           </Button>
         )}
       </div>
       <ul className="list">
         {shown.map((tool) => (
-          <ToolRow key={tool.name} tool={tool} />
+          <ToolRow key={`${tool.kind} ${tool.name}`} tool={tool} />
         ))}
       </ul>
       {shown.length < tools.length && (
         <Button className="link" onPress={() => setAll(true)}>
-          Show all {tools.length} tools of {upstream}
+          Show all {countOf(tools)} of {upstream}
         </Button>
       )}
     </section>
@@ -150,15 +151,18 @@ function ToolRow({ tool }: { readonly tool: ToolView }) {
         <span className="one-line quiet grow">
           <Visible text={definition?.description ?? ''} />
         </span>
+        <KindBadge kind={tool.kind} />
         {tool.state !== 'reviewed' && <ToolStateBadge state={tool.state} />}
         <RiskBadge risk={tool.risk} />
       </Button>
       {open && definition && (
         <div className="tool-open">
-          <p className="quiet">
-            Agents call it <code>{tool.exposedName}</code>
-          </p>
-          <ToolText definition={definition} />
+          {tool.exposedName !== null && (
+            <p className="quiet">
+              Agents {tool.kind === 'tool' ? 'call it' : 'know it as'} <code>{tool.exposedName}</code>
+            </p>
+          )}
+          <ToolText kind={tool.kind} definition={definition} />
         </div>
       )}
     </li>

@@ -55,6 +55,7 @@ const upstream: UpstreamView = {
 const tool: ToolView = {
   upstreamId: 'u1',
   upstream: 'files',
+  kind: 'tool',
   name: 'read_file',
   exposedName: 'files__read_file',
   state: 'awaiting_review',
@@ -388,7 +389,7 @@ describe('upstreams review', () => {
     ).toBe(0);
     expect(app.requests().at(-1)).toEqual({
       name: 'toolsReview',
-      input: { upstream: 'u1', accept: [{ name: 'read_file', fingerprint: 'f1', risk: 'read' }] },
+      input: { upstream: 'u1', accept: [{ kind: 'tool', name: 'read_file', fingerprint: 'f1', risk: 'read' }] },
     });
   });
 

@@ -182,7 +182,9 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
     },
     toolsReview({ upstream, accept }) {
       for (const one of accept) {
-        const at = state.tools.findIndex((tool) => tool.upstreamId === upstream && tool.name === one.name);
+        const at = state.tools.findIndex(
+          (tool) => tool.upstreamId === upstream && tool.kind === one.kind && tool.name === one.name,
+        );
         const tool = state.tools[at];
         if (!tool || tool.fingerprint !== one.fingerprint) {
           return { kind: 'refused', message: `“${one.name}” changed while it was being read; look at it again.` };
@@ -376,6 +378,7 @@ export function aTool(given: Partial<ToolView> = {}, definition: Partial<ToolDef
   return {
     upstreamId: 'u1',
     upstream: 'files',
+    kind: 'tool',
     name,
     exposedName: `files__${name}`,
     state: 'reviewed',

@@ -201,6 +201,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
       const reviewed = await ask('toolsReview', {
         upstream: id,
         accept: tools.map((tool) => ({
+          kind: tool.kind,
           name: tool.name,
           fingerprint: tool.fingerprint,
           risk: risks[tool.name] ?? risk,

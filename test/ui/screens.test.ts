@@ -53,7 +53,7 @@ test('a review shows all text of every tool, and accepts the chosen ones with th
   await tab.page.getByRole('button', { name: 'Accept 1 tool' }).click();
   await tab.page.getByRole('button', { name: 'Review 1 tool' }).waitFor();
   expect(askedFor(tab.core, 'toolsReview')).toEqual([
-    { upstream: 'u1', accept: [{ name: 'peek', fingerprint: 'fp-peek', risk: 'destructive' }] },
+    { upstream: 'u1', accept: [{ kind: 'tool', name: 'peek', fingerprint: 'fp-peek', risk: 'destructive' }] },
   ]);
   expect(tab.faults).toEqual([]);
 });

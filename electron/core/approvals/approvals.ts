@@ -14,7 +14,9 @@ import { createCallers, type Ending } from './callers.ts';
 import {
   askerOf,
   boundOf,
+  boundText,
   type Card,
+  digestOf,
   OVER,
   type SameCall,
   sameCall,
@@ -94,7 +96,10 @@ export interface Approvals {
   approve(id: string, argumentsSha256: string, scope: StandingScope, by: string): AnswerResult;
   deny(id: string, reason: string, by: string): AnswerResult;
   list(state: 'waiting' | 'all'): readonly ApprovalView[];
-  /** A standing approval that satisfies `require_approval` for exactly this; null when none does. */
+  /**
+   * A standing approval that satisfies `require_approval` for exactly this; null when none does. A yes that waits for the
+   * call with these arguments is used up with it: else it would let the same call run once more when the trust has ended.
+   */
   standingFor(bound: {
     readonly clientId: string;
     readonly sessionId: string | null;
@@ -102,6 +107,7 @@ export interface Approvals {
     readonly connection: string | null;
     readonly tool: string;
     readonly fingerprint: string;
+    readonly argumentsText?: string;
   }): string | null;
   standing(): readonly StandingApprovalView[];
   revokeStanding(id: string): AnswerResult;
@@ -406,7 +412,22 @@ export function createApprovals({
         ? open.filter((view) => view.state === 'waiting')
         : [...open, ...records.ended(LOOK_BACK)];
     },
-    standingFor: (bound) => standing.use(bound),
+    standingFor({ argumentsText, ...bound }) {
+      const holding = standing.use(bound);
+      if (holding === null || argumentsText === undefined) return holding;
+      // Without such a yes, which is nearly always, large arguments are not read for it.
+      const yeses = [...cards.values()].filter(
+        ({ view, call }) =>
+          view.state === 'approved' &&
+          view.clientId === bound.clientId &&
+          call.upstreamId === bound.upstreamId &&
+          view.tool === bound.tool,
+      );
+      if (yeses.length === 0) return holding;
+      const same = boundText(bound, digestOf(argumentsText));
+      for (const card of yeses) if (card.same.bound === same) redeem(card);
+      return holding;
+    },
     standing: () => standing.list(),
     revokeStanding(id) {
       if (!standing.end((approval) => approval.id === id)) return refused('This standing approval has already ended.');

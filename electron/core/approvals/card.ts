@@ -3,6 +3,7 @@ import type { ApprovalView, StandingScope } from '../../../shared/model.ts';
 import type { ApprovalRequest } from './approvals.ts';
 import type { Callers } from './callers.ts';
 import { canonicalArguments } from './canonical.ts';
+import type { Bound } from './standing.ts';
 
 /** Two calls are the same call when a yes to one is a yes to the other. */
 export interface SameCall {
@@ -51,9 +52,18 @@ export function whyNot(card: Card, argumentsSha256: string, scope: StandingScope
 }
 
 export function sameCall(call: ApprovalRequest): SameCall {
-  const digest = sha256(canonicalArguments(call.argumentsText));
-  const { client, upstreamId, connection, tool, fingerprint } = call;
-  return { digest, bound: JSON.stringify([client.id, upstreamId, connection, tool, fingerprint, digest]) };
+  const digest = digestOf(call.argumentsText);
+  return { digest, bound: boundText(boundOf(call), digest) };
+}
+
+/** Of the canonical arguments. */
+export function digestOf(argumentsText: string): string {
+  return sha256(canonicalArguments(argumentsText));
+}
+
+export function boundText(bound: Omit<Bound, 'sessionId'>, digest: string): string {
+  const { clientId, upstreamId, connection, tool, fingerprint } = bound;
+  return JSON.stringify([clientId, upstreamId, connection, tool, fingerprint, digest]);
 }
 
 export function boundOf({ client, sessionId, upstreamId, connection, tool, fingerprint }: ApprovalRequest) {

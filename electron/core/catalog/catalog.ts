@@ -1,6 +1,16 @@
-import type { Client, ToolDefinition, UpstreamView } from '../../../shared/model.ts';
+import { countOf } from '../../../shared/kinds.ts';
+import type {
+  Client,
+  Definition,
+  DefinitionKind,
+  PromptDefinition,
+  ResourceTemplateDefinition,
+  ToolDefinition,
+  UpstreamView,
+} from '../../../shared/model.ts';
 import { closest } from './closest.ts';
-import type { Inventory, Tool } from './inventory.ts';
+import type { DefinitionOf, Entry } from './entry.ts';
+import type { Inventory, Prompt, ResourceTemplate, Tool } from './inventory.ts';
 import { searchIn } from './search.ts';
 import { createSegment, type Segment } from './search-segment.ts';
 
@@ -18,6 +28,14 @@ export interface Located {
   readonly tool: Tool;
   readonly upstream: UpstreamView;
 }
+
+export interface LocatedPrompt {
+  readonly prompt: Prompt;
+  readonly upstream: UpstreamView;
+}
+
+/** Whether the policy refuses this whatever the arguments, so that it need not be listed. */
+export type NeverAllowed<E extends Entry> = (entry: E, upstream: UpstreamView) => boolean;
 
 export interface FoundTool extends Located {
   /** The reviewed text, the only one agents are shown. */
@@ -51,15 +69,33 @@ export interface Catalog {
   listed(
     client: Viewer,
     pins: readonly string[],
-    neverAllowed: (tool: Tool, upstream: UpstreamView) => boolean,
+    neverAllowed: NeverAllowed<Tool>,
   ): readonly { readonly exposedName: string; readonly definition: ToolDefinition }[];
   /** All reviewed tools of one upstream under their own names, for `/u/<upstream>/mcp`. */
-  listedOf(
+  listedOf(client: Viewer, upstreamName: string, neverAllowed: NeverAllowed<Tool>): readonly ToolDefinition[];
+  /** As `find`, for `prompts/get`. */
+  findPrompt(client: Viewer, exposedName: string): LocatedPrompt | null;
+  /** As `findDirect`, for `/u/<upstream>/mcp`. */
+  findPromptDirect(client: Viewer, upstreamName: string, name: string): LocatedPrompt | null;
+  /** All reviewed prompts, by upstream and name, under their exposed names, with the reviewed text. */
+  listedPrompts(client: Viewer, neverAllowed?: NeverAllowed<Prompt>): readonly PromptDefinition[];
+  /** All reviewed prompts of one upstream under their own names. */
+  listedPromptsOf(
     client: Viewer,
     upstreamName: string,
-    neverAllowed: (tool: Tool, upstream: UpstreamView) => boolean,
-  ): readonly ToolDefinition[];
-  /** Best first; an empty query lists. Searches what agents are shown: reviewed text of upstreams that are enabled. */
+    neverAllowed?: NeverAllowed<Prompt>,
+  ): readonly PromptDefinition[];
+  /**
+   * All reviewed resource templates, by upstream and URI template, with the reviewed text; URIs are as the upstream
+   * sent them, `_meta["gatehouse/upstream"]` says whose they are.
+   */
+  listedTemplates(client: Viewer, neverAllowed?: NeverAllowed<ResourceTemplate>): readonly ResourceTemplateDefinition[];
+  listedTemplatesOf(
+    client: Viewer,
+    upstreamName: string,
+    neverAllowed?: NeverAllowed<ResourceTemplate>,
+  ): readonly ResourceTemplateDefinition[];
+  /** Tools only. Best first; an empty query lists. Searches what agents are shown: reviewed text of upstreams that are enabled. */
   search(client: Viewer, query: string, limit: number, upstreamName?: string): SearchResult;
 }
 
@@ -73,16 +109,17 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
     const known = shelves.get(upstream.id);
     if (known) return known;
     const tools = inventory.tools(upstream.id);
-    const shown = tools.flatMap((tool): readonly Shown[] => {
-      const definition = shownOf(tool);
-      return definition ? [{ tool, definition }] : [];
-    });
+    const prompts = inventory.tools(upstream.id, 'prompt');
+    const templates = inventory.tools(upstream.id, 'resource_template');
+    const all: readonly Entry[] = [...tools, ...prompts, ...templates];
     const shelf: Shelf = {
-      shown,
+      shown: shownOf(tools),
+      prompts: shownOf(prompts),
+      templates: shownOf(templates),
       segment: null,
-      reviewed: tools.some((tool) => tool.reviewed !== null),
-      awaiting: tools.filter((tool) => tool.state === 'awaiting_review').length,
-      changed: tools.filter((tool) => tool.state === 'changed').length,
+      reviewed: all.some((entry) => entry.reviewed !== null),
+      awaiting: all.filter((entry) => entry.state === 'awaiting_review'),
+      changed: all.filter((entry) => entry.state === 'changed'),
     };
     shelves.set(upstream.id, shelf);
     return shelf;
@@ -90,9 +127,9 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
 
   function segmentOf(upstream: UpstreamView, shelf: Shelf): Segment {
     shelf.segment ??= createSegment(
-      shelf.shown.map(({ tool, definition }) => ({
+      shelf.shown.map(({ entry, definition }) => ({
         upstream: upstream.name,
-        name: tool.name,
+        name: entry.name,
         ...(definition.title === undefined ? {} : { title: definition.title }),
         description: definition.description ?? '',
         inputSchema: definition.inputSchema,
@@ -112,6 +149,35 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
     return known && sees(client, known) ? known : null;
   };
 
+  /** What clients list of the upstreams: of all the client may see, or of one of them under its own names. */
+  const open = (client: Viewer): readonly UpstreamView[] => upstreams(client).filter((of) => of.enabled);
+  const openOne = (client: Viewer, name: string): readonly UpstreamView[] => {
+    const of = upstream(client, name);
+    return of?.enabled ? [of] : [];
+  };
+
+  function promptsOf(
+    of: UpstreamView,
+    nameOf: (prompt: Prompt) => string,
+    neverAllowed: NeverAllowed<Prompt> = nothing,
+  ): readonly PromptDefinition[] {
+    return shelfOf(of)
+      .prompts.filter(({ entry }) => !neverAllowed(entry, of))
+      .map(({ entry, definition }) => ({
+        ...withOrigin(definition, { upstream: of.name, prompt: definition.name }),
+        name: nameOf(entry),
+      }));
+  }
+
+  function templatesOf(
+    of: UpstreamView,
+    neverAllowed: NeverAllowed<ResourceTemplate> = nothing,
+  ): readonly ResourceTemplateDefinition[] {
+    return shelfOf(of)
+      .templates.filter(({ entry }) => !neverAllowed(entry, of))
+      .map(({ definition }) => withOrigin(definition, { upstream: of.name }));
+  }
+
   return {
     upstream,
     upstreams,
@@ -129,27 +195,49 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
       return tool ? { tool, upstream: of } : null;
     },
 
-    listed(client, pins, neverAllowed) {
-      const pinned = new Set(pins);
-      return upstreams(client)
-        .filter((of) => of.enabled)
-        .flatMap((of) => {
-          const whole = inScope(client, of);
-          return shelfOf(of)
-            .shown.filter(({ tool }) => (whole || pinned.has(tool.exposedName)) && !neverAllowed(tool, of))
-            .map(({ tool, definition }) => ({
-              exposedName: tool.exposedName,
-              definition: asShown(definition, tool.exposedName, of.name),
-            }));
-        });
+    findPrompt(client, exposedName) {
+      const prompt = inventory.byExposedName(client.workspaceId, exposedName, 'prompt');
+      const of = prompt && parts.upstreams.get(prompt.upstreamId);
+      if (!prompt || !of || !sees(client, of) || !shelfOf(of).reviewed) return null;
+      return { prompt, upstream: of };
     },
 
-    listedOf(client, upstreamName, neverAllowed) {
+    findPromptDirect(client, upstreamName, name) {
       const of = upstream(client, upstreamName);
-      if (!of?.enabled) return [];
-      return shelfOf(of)
-        .shown.filter(({ tool }) => !neverAllowed(tool, of))
-        .map(({ tool, definition }) => asShown(definition, tool.name, of.name));
+      const prompt = of && inventory.find(of.id, name, 'prompt');
+      return prompt ? { prompt, upstream: of } : null;
+    },
+
+    listed(client, pins, neverAllowed) {
+      const pinned = new Set(pins);
+      return open(client).flatMap((of) => {
+        const whole = inScope(client, of);
+        return shelfOf(of)
+          .shown.filter(({ entry }) => (whole || pinned.has(entry.exposedName)) && !neverAllowed(entry, of))
+          .map(({ entry, definition }) => ({
+            exposedName: entry.exposedName,
+            definition: asShown(definition, entry.exposedName, of.name),
+          }));
+      });
+    },
+
+    listedPrompts: (client, neverAllowed) =>
+      open(client).flatMap((of) => promptsOf(of, ({ exposedName }) => exposedName, neverAllowed)),
+
+    listedPromptsOf: (client, upstreamName, neverAllowed) =>
+      openOne(client, upstreamName).flatMap((of) => promptsOf(of, ({ name }) => name, neverAllowed)),
+
+    listedTemplates: (client, neverAllowed) => open(client).flatMap((of) => templatesOf(of, neverAllowed)),
+
+    listedTemplatesOf: (client, upstreamName, neverAllowed) =>
+      openOne(client, upstreamName).flatMap((of) => templatesOf(of, neverAllowed)),
+
+    listedOf(client, upstreamName, neverAllowed) {
+      return openOne(client, upstreamName).flatMap((of) =>
+        shelfOf(of)
+          .shown.filter(({ entry }) => !neverAllowed(entry, of))
+          .map(({ entry, definition }) => asShown(definition, entry.name, of.name)),
+      );
     },
 
     search(client, query, limit, upstreamName) {
@@ -158,20 +246,23 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
       if (upstreamName !== undefined && wanted.length === 0) {
         return { found: [], notes: [unknownUpstream(upstreamName, visible)] };
       }
-      const open = wanted.filter((of) => of.enabled).map((of) => ({ of, shelf: shelfOf(of) }));
+      const searched = wanted.filter((of) => of.enabled).map((of) => ({ of, shelf: shelfOf(of) }));
       const notes = wanted.flatMap((of) => noteOn(of, shelfOf(of)));
       if (visible.length === 0) return { found: [], notes: [NOTHING_CONNECTED] };
 
-      const all = open.flatMap(({ of, shelf }) => shelf.shown.map((shown) => ({ ...shown, upstream: of })));
+      const all = searched.flatMap(({ of, shelf }) =>
+        shelf.shown.map(({ entry, definition }) => ({ tool: entry, definition, upstream: of })),
+      );
       if (query.trim() === '') {
         const found = all.slice(0, limit).map((shown) => ({ ...shown, score: 0 }));
         return { found, notes: [...restOf(all.length, found.length), ...notes] };
       }
-      const segments = open.map(({ of, shelf }) => segmentOf(of, shelf));
+      const segments = searched.map(({ of, shelf }) => segmentOf(of, shelf));
       const found = searchIn(segments, query.slice(0, MAX_QUERY), limit).flatMap(({ segment, index, score }) => {
-        const from = open[segment];
+        const from = searched[segment];
         const shown = from?.shelf.shown[index];
-        return from && shown ? [{ ...shown, upstream: from.of, score }] : [];
+        if (!from || !shown) return [];
+        return [{ tool: shown.entry, definition: shown.definition, upstream: from.of, score }];
       });
       if (found.length > 0) return { found, notes };
       const names = nearest(query, all);
@@ -183,18 +274,24 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
 /** Characters of a query that count. */
 const MAX_QUERY = 1_000;
 
-interface Shown {
-  readonly tool: Tool;
-  readonly definition: ToolDefinition;
+/** What agents may read now, with the text they may read. */
+interface Shown<K extends DefinitionKind> {
+  readonly entry: Entry<K>;
+  readonly definition: DefinitionOf[K];
 }
 
 interface Shelf {
-  readonly shown: readonly Shown[];
+  readonly shown: readonly Shown<'tool'>[];
+  readonly prompts: readonly Shown<'prompt'>[];
+  readonly templates: readonly Shown<'resource_template'>[];
+  /** Anything of the upstream was ever accepted by the person. */
   readonly reviewed: boolean;
-  readonly awaiting: number;
-  readonly changed: number;
+  readonly awaiting: readonly Entry[];
+  readonly changed: readonly Entry[];
   segment: Segment | null;
 }
+
+const nothing = (): boolean => false;
 
 const sees = (client: Viewer, upstream: UpstreamView): boolean =>
   upstream.workspaceId === client.workspaceId &&
@@ -203,21 +300,29 @@ const sees = (client: Viewer, upstream: UpstreamView): boolean =>
 const inScope = (client: Viewer, upstream: UpstreamView): boolean =>
   client.scopeTags.includes('*') || client.scopeTags.some((tag) => upstream.tags.includes(tag));
 
-/** What agents may read of a tool now: the reviewed text while the upstream still lists the tool. */
-const shownOf = (tool: Tool): ToolDefinition | null =>
-  tool.state === 'reviewed' || tool.state === 'changed' ? tool.reviewed : null;
+/** The reviewed text of everything that the upstream still lists. */
+function shownOf<K extends DefinitionKind>(entries: readonly Entry<K>[]): readonly Shown<K>[] {
+  return entries.flatMap((entry): readonly Shown<K>[] => {
+    const isListed = entry.state === 'reviewed' || entry.state === 'changed';
+    return isListed && entry.reviewed !== null ? [{ entry, definition: entry.reviewed }] : [];
+  });
+}
 
-/** The reviewed definition under the name the client calls it by. Members named like ours are never the server's. */
-function asShown(definition: ToolDefinition, name: string, upstreamName: string): ToolDefinition {
+/** The reviewed definition under the name the client calls it by. */
+const asShown = (definition: ToolDefinition, name: string, upstreamName: string): ToolDefinition => ({
+  ...withOrigin(definition, { upstream: upstreamName, tool: definition.name }),
+  name,
+});
+
+/** A definition that says in its metadata where it comes from. Members named like ours are never the server's. */
+function withOrigin<D extends Definition>(definition: D, origin: Readonly<Record<string, string>>): D {
   const given = definition._meta;
   const meta = typeof given === 'object' && given !== null && !Array.isArray(given) ? Object.entries(given) : [];
   return {
     ...definition,
-    name,
     _meta: {
       ...Object.fromEntries(meta.filter(([key]) => !key.startsWith('gatehouse/'))),
-      'gatehouse/upstream': upstreamName,
-      'gatehouse/tool': definition.name,
+      ...Object.fromEntries(Object.entries(origin).map(([key, value]) => [`gatehouse/${key}`, value])),
     },
   };
 }
@@ -232,22 +337,23 @@ function noteOn(upstream: UpstreamView, shelf: Shelf): readonly string[] {
     notes.push(`${name}: failed to start or stopped answering; the person sees why on the Upstreams page.`);
   }
   if (upstream.status === 'stopped') notes.push(`${name}: not running; the person can start it on the Upstreams page.`);
-  if (shelf.awaiting > 0) {
-    const first = shelf.reviewed ? 'review' : 'first review';
-    notes.push(
-      `${name}: ${toolsAre(shelf.awaiting, 'await', 'awaits')} ${shelf.awaiting === 1 ? 'its' : 'their'} ${first} by the person.`,
-    );
+  if (shelf.awaiting.length > 0) {
+    const [await_, their] = shelf.awaiting.length === 1 ? ['awaits', 'its'] : ['await', 'their'];
+    const review = shelf.reviewed ? 'review' : 'first review';
+    notes.push(`${name}: ${countOf(shelf.awaiting)} ${await_} ${their} ${review} by the person.`);
   }
-  if (shelf.changed > 0) {
+  if (shelf.changed.length > 0) {
+    const have = shelf.changed.length === 1 ? 'has' : 'have';
     notes.push(
-      `${name}: ${toolsAre(shelf.changed, 'have', 'has')} changed and cannot be called before the person reviews the change.`,
+      `${name}: ${countOf(shelf.changed)} ${have} changed and cannot be ${usedAs(shelf.changed)} before the person reviews the change.`,
     );
   }
   return notes;
 }
 
-const toolsAre = (count: number, many: string, one: string): string =>
-  count === 1 ? `1 tool ${one}` : `${count} tools ${many}`;
+/** Tools are called; prompts and what templates lead to are got. */
+const usedAs = (entries: readonly Entry[]): string =>
+  entries.every(({ kind }) => kind === 'tool') ? 'called' : 'used';
 
 const NOTHING_CONNECTED = 'No upstream is connected yet; the person adds one on the Upstreams page.';
 
@@ -265,7 +371,7 @@ const restOf = (all: number, shown: number): readonly string[] =>
   all > shown ? [`${all - shown} more tools; say what you want to do to find the right one.`] : [];
 
 /** Names that were perhaps meant: `reed file` for `read_file`. */
-function nearest(query: string, shown: readonly Shown[]): readonly string[] {
+function nearest(query: string, shown: readonly Located[]): readonly string[] {
   const wanted = query.trim().replace(/\s+/g, '_');
   const exposed = new Map(shown.map(({ tool }) => [tool.name, tool.exposedName]));
   return closest(wanted, [...exposed.keys()]).map((name) => exposed.get(name) ?? name);

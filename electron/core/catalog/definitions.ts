@@ -1,71 +1,86 @@
 import { z } from 'zod';
-import type { ToolDefinition } from '../../../shared/model.ts';
+import { wordFor } from '../../../shared/kinds.ts';
+import type { Definition, DefinitionKind } from '../../../shared/model.ts';
 import { MAX_DEPTH, nestsDeeper } from './fingerprint.ts';
 
 /** One definition of one upstream, in bytes of JSON. */
 export const MAX_DEFINITION_BYTES = 256 * 1024;
-/** Tools of one upstream. */
-export const MAX_TOOLS = 5_000;
-/** Characters of a tool's name (MCP 2025-11-25, tool names). */
+/** Definitions of one kind of one upstream. */
+export const MAX_DEFINITIONS = 5_000;
+/** Characters of a tool's or prompt's name (MCP 2025-11-25, tool names). */
 export const MAX_NAME = 128;
+export const MAX_URI_TEMPLATE = 2_000;
 
 /** A definition that can be used, with its exact JSON text as it is stored. */
-export interface Definition {
-  readonly definition: ToolDefinition;
+export interface UsableDefinition {
+  readonly definition: Definition;
   readonly text: string;
 }
 
 /**
- * Sorts what an upstream listed into usable definitions and sentences about the others: one bad definition never costs
- * the good ones (security row G8). Of two tools with one name the first stands.
+ * Sorts what an upstream listed into usable definitions, by name (resource templates by URI template), and sentences
+ * about the others: one bad definition never costs the good ones (security row G8). Of two of one name the first stands.
  */
-export function readDefinitions(listed: readonly unknown[]): {
-  readonly usable: ReadonlyMap<string, Definition>;
+export function readDefinitions(
+  listed: readonly unknown[],
+  kind: DefinitionKind,
+): {
+  readonly usable: ReadonlyMap<string, UsableDefinition>;
   readonly problems: readonly string[];
 } {
-  const usable = new Map<string, Definition>();
+  const usable = new Map<string, UsableDefinition>();
   const problems: string[] = [];
   for (const [index, item] of listed.entries()) {
-    const read = readDefinition(item);
+    const read = readDefinition(item, kind);
     if (typeof read === 'string') {
-      problems.push(`Left out: ${labelOf(item, index)} ${read}.`);
-    } else if (usable.has(read.definition.name)) {
-      problems.push(`Left out: ${labelOf(item, index)} is listed twice; the first one stands.`);
-    } else if (usable.size >= MAX_TOOLS) {
-      problems.push(`Left out: ${listed.length - index} more tools; one upstream may have ${MAX_TOOLS}.`);
+      problems.push(`Left out: ${labelOf(item, index, kind)} ${read}.`);
+    } else if (usable.has(read.name)) {
+      problems.push(`Left out: ${labelOf(item, index, kind)} is listed twice; the first one stands.`);
+    } else if (usable.size >= MAX_DEFINITIONS) {
+      const more = listed.length - index;
+      problems.push(`Left out: ${more} more ${wordFor(kind, more)}; one upstream may have ${MAX_DEFINITIONS}.`);
       break;
     } else {
-      usable.set(read.definition.name, read);
+      usable.set(read.name, read);
     }
   }
   return { usable, problems };
 }
 
-/** A definition, or what is wrong with it as the end of a sentence. */
-function readDefinition(item: unknown): Definition | string {
+/** A definition with the name it is known by, or what is wrong with it as the end of a sentence. */
+function readDefinition(item: unknown, kind: DefinitionKind): (UsableDefinition & { readonly name: string }) | string {
   if (nestsDeeper(item, MAX_DEPTH)) return `nests deeper than ${MAX_DEPTH} levels`;
-  const parsed = toolSchema.safeParse(item);
-  if (!parsed.success) return parsed.error.issues[0]?.message ?? 'is not a tool definition';
+  const parsed = SCHEMAS[kind].safeParse(item);
+  if (!parsed.success) return parsed.error.issues[0]?.message ?? `is not the definition of a ${wordFor(kind)}`;
   const text = JSON.stringify(item);
   if (Buffer.byteLength(text) > MAX_DEFINITION_BYTES) return `is larger than ${MAX_DEFINITION_BYTES / 1024} kB`;
-  const header = headerProblem(parsed.data.inputSchema);
+  const { inputSchema } = parsed.data;
+  const header = kind === 'tool' && isObject(inputSchema) ? headerProblem(inputSchema) : null;
+  if (header !== null) return header;
   // The item itself, not zod's copy: members and their order stay as they were sent.
-  return header ?? { definition: item as ToolDefinition, text };
+  return { name: String(parsed.data[NAMED_BY[kind]]), definition: item as Definition, text };
 }
+
+/** The member that tells one definition of a kind from another. Several templates may share one `name`. */
+const NAMED_BY = { tool: 'name', prompt: 'name', resource_template: 'uriTemplate' } as const satisfies Readonly<
+  Record<DefinitionKind, string>
+>;
 
 const object = (message: string) => z.custom<Record<string, unknown>>(isObject, { message, abort: true });
 const text = (member: string) => z.string({ message: `has a ${member} that is no text` }).optional();
+const name = z
+  .string({ message: 'has no name' })
+  .min(1, { message: 'has an empty name', abort: true })
+  .max(MAX_NAME, { message: `has a name of more than ${MAX_NAME} characters`, abort: true });
+
+// SECURITY: what cannot be seen, re-orders text or separates words must not be part of a name (G8, F3, F5).
+const UNSEEN = String.raw`\p{C}\p{Default_Ignorable_Code_Point}`;
 
 const toolSchema = z.looseObject(
   {
-    name: z
-      .string({ message: 'has no name' })
-      .min(1, { message: 'has an empty name', abort: true })
-      .max(MAX_NAME, { message: `has a name of more than ${MAX_NAME} characters`, abort: true })
-      // SECURITY: what cannot be seen, re-orders text or separates words must not be part of a name (G8, F3, F5).
-      .regex(/^[^\s/\p{C}\p{Default_Ignorable_Code_Point}]*$/u, {
-        message: 'has a name with spaces, slashes, control or invisible characters',
-      }),
+    name: name.regex(new RegExp(String.raw`^[^\s/${UNSEEN}]*$`, 'u'), {
+      message: 'has a name with spaces, slashes, control or invisible characters',
+    }),
     title: text('title'),
     description: text('description'),
     inputSchema: object('has no input schema that is an object'),
@@ -74,6 +89,48 @@ const toolSchema = z.looseObject(
   },
   { message: 'is no object' },
 );
+
+const BAD_ARGUMENTS = { message: 'has arguments that are no list of objects with names' };
+
+/** A prompt's name is free text by the specification, so single spaces within it are kept (MCP 2025-11-25, prompts). */
+const promptSchema = z.looseObject(
+  {
+    name: name.regex(new RegExp(String.raw`^[^\s${UNSEEN}]+( [^\s${UNSEEN}]+)*$`, 'u'), {
+      message: 'has a name with control or invisible characters, or with spaces that cannot be seen',
+    }),
+    title: text('title'),
+    description: text('description'),
+    arguments: z.array(z.looseObject({ name: z.string(BAD_ARGUMENTS) }, BAD_ARGUMENTS), BAD_ARGUMENTS).optional(),
+  },
+  { message: 'is no object' },
+);
+
+/** RFC 6570 allows neither spaces nor control characters in a template; its syntax is the upstream's to judge. */
+const resourceTemplateSchema = z.looseObject(
+  {
+    uriTemplate: z
+      .string({ message: 'has no URI template' })
+      .min(1, { message: 'has an empty URI template', abort: true })
+      .max(MAX_URI_TEMPLATE, {
+        message: `has a URI template of more than ${MAX_URI_TEMPLATE} characters`,
+        abort: true,
+      })
+      .regex(new RegExp(String.raw`^[^\s${UNSEEN}]*$`, 'u'), {
+        message: 'has a URI template with spaces, control or invisible characters',
+      }),
+    name: z.string({ message: 'has no name' }),
+    title: text('title'),
+    description: text('description'),
+    annotations: object('has annotations that are no object').optional(),
+  },
+  { message: 'is no object' },
+);
+
+const SCHEMAS: Readonly<Record<DefinitionKind, z.ZodType<Record<string, unknown>>>> = {
+  tool: toolSchema,
+  prompt: promptSchema,
+  resource_template: resourceTemplateSchema,
+};
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -126,13 +183,13 @@ function first<T>(items: readonly T[], look: (item: T) => string | null): string
   return null;
 }
 
-/** How a problem names a tool: its name with everything unprintable escaped, or its place in the list. */
-function labelOf(item: unknown, index: number): string {
-  const name = isObject(item) ? item.name : undefined;
-  if (typeof name !== 'string' || name === '') return `tool ${index + 1} of the list`;
+/** How a problem names a definition: its name with everything unprintable escaped, or its place in the list. */
+function labelOf(item: unknown, index: number, kind: DefinitionKind): string {
+  const name = isObject(item) ? item[NAMED_BY[kind]] : undefined;
+  if (typeof name !== 'string' || name === '') return `${wordFor(kind)} ${index + 1} of the list`;
   const shown = JSON.stringify(name.slice(0, 60)).replace(
     /[^\x20-\x7e\xa1-\xac\xae-\u024f]/gu,
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
-  return `tool ${shown}${name.length > 60 ? '…' : ''}`;
+  return `${wordFor(kind)} ${shown}${name.length > 60 ? '…' : ''}`;
 }

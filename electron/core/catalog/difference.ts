@@ -1,4 +1,4 @@
-import type { ToolDefinition } from '../../../shared/model.ts';
+import type { Definition } from '../../../shared/model.ts';
 import { canonical, MAX_DEPTH } from './fingerprint.ts';
 
 /** One member that is not as it was. `null` where it was not there, or is no longer. Both are untrusted text. */
@@ -13,7 +13,7 @@ export interface Difference {
  * Every member in which two definitions differ, down to the smallest, in a fixed order, nothing cut short. Empty when
  * only the order of keys differs, and when only the upstream's command or address has changed.
  */
-export function differenceOf(reviewed: ToolDefinition, offered: ToolDefinition): readonly Difference[] {
+export function differenceOf(reviewed: Definition, offered: Definition): readonly Difference[] {
   const found: Difference[] = [];
   compare('', reviewed, offered, MAX_DEPTH, found);
   return found;

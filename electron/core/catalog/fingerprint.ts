@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { ToolDefinition } from '../../../shared/model.ts';
+import type { Definition, DefinitionKind } from '../../../shared/model.ts';
 
 /** Levels of nesting that count. The inventory leaves deeper definitions out, so nothing a client can see hides below. */
 export const MAX_DEPTH = 64;
 
 /**
- * SHA-256 (hex) over everything of a definition that a model or a client could see, and over where it comes from: any
- * member, known to us or not, changes it; the order of keys does not. `endpoint` is the command line or the URL.
+ * SHA-256 (hex) over everything of a definition that a model or a client could see, over what kind it is and over where
+ * it comes from: any member, known to us or not, changes it; the order of keys does not. `endpoint` is the command line
+ * or the URL.
  */
-export function fingerprintOf(definition: ToolDefinition, endpoint: string): string {
-  const text = `gatehouse-tool-1\n${canonical(definition, MAX_DEPTH)}\n${JSON.stringify(endpoint)}`;
+export function fingerprintOf(definition: Definition, endpoint: string, kind: DefinitionKind = 'tool'): string {
+  const text = `gatehouse-${kind}-1\n${canonical(definition, MAX_DEPTH)}\n${JSON.stringify(endpoint)}`;
   return createHash('sha256').update(text).digest('hex');
 }
 

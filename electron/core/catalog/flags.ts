@@ -1,4 +1,4 @@
-import type { ToolDefinition } from '../../../shared/model.ts';
+import type { Definition } from '../../../shared/model.ts';
 
 /**
  * Precise warnings for the person's review, one sentence each, about any text of a definition at any depth: characters
@@ -6,7 +6,7 @@ import type { ToolDefinition } from '../../../shared/model.ts';
  * (security rows G6, F3, F5). Quoted parts are the server's text with everything unprintable escaped. Few on purpose:
  * an empty list says nothing about safety.
  */
-export function flagsOf(definition: ToolDefinition): string[] {
+export function flagsOf(definition: Definition): string[] {
   const flags = new Set<string>();
   for (const [member, value] of Object.entries(definition)) {
     const place = PLACES.get(member) ?? `member ${quoted(member)}`;
@@ -15,7 +15,7 @@ export function flagsOf(definition: ToolDefinition): string[] {
     }
     for (const flag of flagsOfText(member)) flags.add(`A member's name ${flag}`);
   }
-  for (const name of [definition.name, definition.title]) {
+  for (const name of [definition.name, definition.title, definition.uriTemplate]) {
     if (typeof name === 'string' && looksLikeAnother(name)) {
       flags.add(`The name ${quoted(name)} mixes look-alike characters of different scripts.`);
     }
@@ -30,6 +30,9 @@ const PLACES: ReadonlyMap<string, string> = new Map([
   ['inputSchema', 'input schema'],
   ['outputSchema', 'output schema'],
   ['annotations', 'annotations'],
+  ['arguments', 'arguments'],
+  ['uriTemplate', 'URI template'],
+  ['mimeType', 'media type'],
   ['_meta', 'metadata'],
   ['icons', 'icons'],
 ]);

@@ -1,30 +1,19 @@
 import { createHash } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
-import type { Risk, ToolDefinition, ToolState, ToolView } from '../../../shared/model.ts';
+import { DEFINITION_KINDS, wordFor } from '../../../shared/kinds.ts';
+import type { DefinitionKind, Risk, ToolView } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
-import { readDefinitions } from './definitions.ts';
+import { MAX_NAME, readDefinitions } from './definitions.ts';
+import { type Entry, entryOf, viewOf } from './entry.ts';
 import { exposedNameFor } from './exposed-names.ts';
 import { fingerprintOf } from './fingerprint.ts';
-import { flagsOf } from './flags.ts';
-import { proposeRisk } from './proposed-risk.ts';
 import { createToolTable, type StoredTool } from './tool-table.ts';
 
-/** One tool of one upstream as the inventory knows it. */
-export interface Tool {
-  readonly upstreamId: string;
-  readonly name: string;
-  /** `<upstream>__<tool>`, resolved by table only. */
-  readonly exposedName: string;
-  readonly state: ToolState;
-  readonly risk: Risk;
-  /** Of the reviewed definition where there is one, else of the offered one. */
-  readonly fingerprint: string;
-  /** What agents are shown; null while nothing was reviewed. */
-  readonly reviewed: ToolDefinition | null;
-  readonly offered: ToolDefinition | null;
-}
+export type { Entry, Prompt, ResourceTemplate, Tool } from './entry.ts';
 
 export interface ToolAcceptance {
+  /** A tool when left out. */
+  readonly kind?: DefinitionKind;
   readonly name: string;
   readonly fingerprint: string;
   readonly risk: Risk;
@@ -34,20 +23,25 @@ export type ReviewResult =
   | { readonly kind: 'done'; readonly accepted: number }
   | { readonly kind: 'refused' /** E.g. the tool changed again while it was being read. */; readonly message: string };
 
+/** Everything that is reviewed: tools, prompts and resource templates. Where no kind is given, tools are meant. */
 export interface Inventory {
   /**
-   * Takes in what an upstream listed just now. `endpoint` is its command line or URL and part of every fingerprint.
-   * Definitions that are not usable (no object schema, impossible name) are left out and named in `problems`.
+   * Takes in all that an upstream listed of one kind just now. `endpoint` is its command line or URL and part of every
+   * fingerprint. Definitions that are not usable (no object schema, impossible name) are left out and named in `problems`.
    */
   takeIn(
     upstreamId: string,
     endpoint: string,
     listed: readonly unknown[],
-    kind?: 'tool' | 'prompt' | 'resource_template',
+    kind?: DefinitionKind,
   ): { readonly changed: boolean; readonly problems: readonly string[] };
-  tools(upstreamId: string): readonly Tool[];
-  find(upstreamId: string, toolName: string): Tool | null;
-  byExposedName(workspaceId: string, exposedName: string): Tool | null;
+  /** By name. */
+  tools<K extends DefinitionKind = 'tool'>(upstreamId: string, kind?: K): readonly Entry<K>[];
+  /** `name` is the URI template where a resource template is looked for. */
+  find<K extends DefinitionKind = 'tool'>(upstreamId: string, name: string, kind?: K): Entry<K> | null;
+  /** Tools and prompts have name spaces of their own; resource templates are never found. */
+  byExposedName<K extends DefinitionKind = 'tool'>(workspaceId: string, exposedName: string, kind?: K): Entry<K> | null;
+  /** Every kind: by upstream, then kind, then name. */
   view(upstreamId?: string): readonly ToolView[];
   review(upstreamId: string, accept: readonly ToolAcceptance[]): ReviewResult;
   /** Ships reviewed: only for the built-in demo upstream, and only for definitions that equal its own code's. */
@@ -66,8 +60,8 @@ export interface UpstreamName {
 }
 
 /**
- * All tools known, in memory in front of `state.db`: every look-up on the way of a call is one or two map reads.
- * `upstreamName` is asked only while tools are taken in.
+ * All tools, prompts and resource templates known, in memory in front of `state.db`: every look-up on the way of a call
+ * is a few map reads. `upstreamName` is asked only while definitions are taken in.
  */
 export function createInventory(parts: {
   readonly db: BetterSqlite3.Database;
@@ -75,30 +69,32 @@ export function createInventory(parts: {
   readonly upstreamName: (upstreamId: string) => UpstreamName | null;
 }): Inventory {
   const table = createToolTable(parts.db);
-  const byUpstream = new Map<string, Shelf>();
-  const byExposed = new Map<string, Map<string, Tool>>();
+  const byUpstream = new Map<string, ByKind<Shelf>>();
+  const byExposed = new Map<string, ByKind<Map<string, Entry>>>();
   const listeners = new Set<(upstreamId: string) => void>();
 
   for (const stored of table.all()) put(stored);
 
   function put(stored: StoredTool): void {
-    const tool = toolOf(stored);
-    const shelf = byUpstream.get(stored.upstreamId) ?? newShelf();
-    byUpstream.set(stored.upstreamId, shelf);
-    shelf.kept.set(stored.name, { stored, tool, view: null });
+    const entry = entryOf(stored);
+    const shelves = byUpstream.get(stored.upstreamId) ?? byKind(newShelf);
+    byUpstream.set(stored.upstreamId, shelves);
+    const shelf = shelves[stored.kind];
+    shelf.kept.set(stored.name, { stored, entry, view: null });
     shelf.sorted = null;
-    const names = byExposed.get(stored.workspaceId) ?? new Map<string, Tool>();
+    if (stored.exposedName === null) return;
+    const names = byExposed.get(stored.workspaceId) ?? byKind(() => new Map<string, Entry>());
     byExposed.set(stored.workspaceId, names);
-    names.set(stored.exposedName, tool);
+    names[stored.kind].set(stored.exposedName, entry);
   }
 
   function drop(stored: StoredTool): void {
-    const shelf = byUpstream.get(stored.upstreamId);
+    const shelf = byUpstream.get(stored.upstreamId)?.[stored.kind];
     if (shelf) {
       shelf.kept.delete(stored.name);
       shelf.sorted = null;
     }
-    byExposed.get(stored.workspaceId)?.delete(stored.exposedName);
+    if (stored.exposedName !== null) byExposed.get(stored.workspaceId)?.[stored.kind].delete(stored.exposedName);
   }
 
   /** Stores what came out of a change, all or nothing, then remembers it and tells the listeners. */
@@ -114,38 +110,49 @@ export function createInventory(parts: {
     return true;
   }
 
-  function keptOf(upstreamId: string): ReadonlyMap<string, Kept> {
-    return byUpstream.get(upstreamId)?.kept ?? NOTHING;
+  function keptOf(upstreamId: string, kind: DefinitionKind): ReadonlyMap<string, Kept> {
+    return byUpstream.get(upstreamId)?.[kind].kept ?? NOTHING;
+  }
+
+  /** The name agents will know it by: the one it had, or a new one beside those of this listing (in lower case). */
+  function freshName(
+    upstream: UpstreamName,
+    kind: DefinitionKind,
+    name: string,
+    named: ReadonlySet<string>,
+  ): string | null {
+    if (kind === 'resource_template') return null;
+    const taken = (lower: string) => named.has(lower) || table.nameTaken(upstream.workspaceId, kind, lower);
+    return table.nameOf(upstream, kind, name) ?? exposedNameFor(upstream.name, name, taken);
+  }
+
+  function allKeptOf(upstreamId: string): readonly Kept[] {
+    const shelves = byUpstream.get(upstreamId);
+    return shelves ? DEFINITION_KINDS.flatMap((kind) => [...shelves[kind].kept.values()]) : [];
   }
 
   return {
-    takeIn(upstreamId, endpoint, listed) {
+    takeIn(upstreamId, endpoint, listed, kind = 'tool') {
       const upstream = parts.upstreamName(upstreamId);
       if (!upstream) return { changed: false, problems: ['Nothing was taken in: the upstream has been removed.'] };
-      const { usable, problems } = readDefinitions(listed);
-      const kept = keptOf(upstreamId);
+      const { usable, problems } = readDefinitions(listed, kind);
+      const kept = keptOf(upstreamId, kind);
       const named = new Set<string>();
       const changes: Changes = { put: [], dropped: [] };
       const endpointHash = createHash('sha256').update(endpoint).digest('hex');
       for (const name of [...usable.keys()].sort()) {
         const { definition, text } = usable.get(name)!;
-        const offered = { text, definition, fingerprint: fingerprintOf(definition, endpoint), endpointHash };
+        const offered = { text, definition, fingerprint: fingerprintOf(definition, endpoint, kind), endpointHash };
         const before = kept.get(name)?.stored ?? null;
-        const exposedName =
-          before?.exposedName ??
-          table.nameOf(upstream, name) ??
-          exposedNameFor(
-            upstream.name,
-            name,
-            (lower) => named.has(lower) || table.nameTaken(upstream.workspaceId, lower),
-          );
-        named.add(exposedName.toLowerCase());
+        const exposedName = before ? before.exposedName : freshName(upstream, kind, name, named);
+        if (exposedName !== null) named.add(exposedName.toLowerCase());
         const after: StoredTool = before
           ? offeredAgain(before, offered)
           : {
               upstreamId,
               upstream: upstream.name,
               workspaceId: upstream.workspaceId,
+              kind,
               name,
               exposedName,
               state: 'awaiting_review',
@@ -165,42 +172,45 @@ export function createInventory(parts: {
       return { changed: settle(upstreamId, changes), problems };
     },
 
-    tools(upstreamId) {
-      const shelf = byUpstream.get(upstreamId);
+    tools<K extends DefinitionKind = 'tool'>(upstreamId: string, kind?: K) {
+      const shelf = byUpstream.get(upstreamId)?.[kind ?? 'tool'];
       if (!shelf) return [];
-      shelf.sorted ??= [...shelf.kept.values()].map(({ tool }) => tool).sort(byName);
-      return shelf.sorted;
+      shelf.sorted ??= [...shelf.kept.values()].map(({ entry }) => entry).sort(byName);
+      return shelf.sorted as readonly Entry<K>[];
     },
 
-    find: (upstreamId, toolName) => keptOf(upstreamId).get(toolName)?.tool ?? null,
+    find<K extends DefinitionKind = 'tool'>(upstreamId: string, name: string, kind?: K) {
+      return (keptOf(upstreamId, kind ?? 'tool').get(name)?.entry ?? null) as Entry<K> | null;
+    },
 
-    byExposedName: (workspaceId, exposedName) => byExposed.get(workspaceId)?.get(exposedName) ?? null,
+    byExposedName<K extends DefinitionKind = 'tool'>(workspaceId: string, exposedName: string, kind?: K) {
+      return (byExposed.get(workspaceId)?.[kind ?? 'tool'].get(exposedName) ?? null) as Entry<K> | null;
+    },
 
     view(upstreamId) {
-      const shelves = upstreamId === undefined ? [...byUpstream.values()] : [byUpstream.get(upstreamId) ?? newShelf()];
-      return shelves
-        .flatMap((shelf) => [...shelf.kept.values()])
+      return (upstreamId === undefined ? [...byUpstream.keys()] : [upstreamId])
+        .flatMap(allKeptOf)
         .map((kept) => {
           kept.view ??= viewOf(kept.stored);
           return kept.view;
         })
-        .sort((a, b) => (a.upstream === b.upstream ? byName(a, b) : a.upstream < b.upstream ? -1 : 1));
+        .sort((a, b) => compare(a.upstream, b.upstream) || byKindOf(a, b) || byName(a, b));
     },
 
     review(upstreamId, accept) {
-      const kept = keptOf(upstreamId);
       const accepted = new Map<string, StoredTool>();
-      for (const { name, fingerprint, risk } of accept) {
-        const stored = kept.get(name)?.stored;
+      for (const { kind = 'tool', name, fingerprint, risk } of accept) {
+        const stored = keptOf(upstreamId, kind).get(name)?.stored;
         const shown = stored && (stored.offered ?? (stored.state === 'gone' ? null : stored.reviewed));
         if (!stored || !shown) {
-          return { kind: 'refused', message: `Nothing was accepted: the upstream no longer lists ${quoted(name)}.` };
+          const what = kind === 'tool' ? quoted(name) : `the ${wordFor(kind)} ${quoted(name)}`;
+          return { kind: 'refused', message: `Nothing was accepted: the upstream no longer lists ${what}.` };
         }
         if (shown.fingerprint !== fingerprint) {
           const message = `Nothing was accepted: ${quoted(name)} changed while it was being read; look at it again.`;
           return { kind: 'refused', message };
         }
-        accepted.set(name, acceptedAs(stored, risk, parts.clock.now()));
+        accepted.set(`${kind} ${name}`, acceptedAs(stored, risk, parts.clock.now()));
       }
       settle(upstreamId, { put: [...accepted.values()], dropped: [] });
       return { kind: 'done', accepted: accepted.size };
@@ -208,7 +218,7 @@ export function createInventory(parts: {
 
     acceptBuiltIn(upstreamId, risks) {
       // Only what was never reviewed: when the demo changes a definition, that waits for the person like any other.
-      const put = [...keptOf(upstreamId).values()].flatMap(({ stored }) => {
+      const put = [...keptOf(upstreamId, 'tool').values()].flatMap(({ stored }) => {
         const risk = Object.hasOwn(risks, stored.name) ? risks[stored.name] : undefined;
         if (risk === undefined || stored.state !== 'awaiting_review') return [];
         return [acceptedAs(stored, risk, parts.clock.now())];
@@ -217,7 +227,7 @@ export function createInventory(parts: {
     },
 
     forget(upstreamId) {
-      const dropped = [...keptOf(upstreamId).values()].map(({ stored }) => stored);
+      const dropped = allKeptOf(upstreamId).map(({ stored }) => stored);
       settle(upstreamId, { put: [], dropped });
       byUpstream.delete(upstreamId);
     },
@@ -231,14 +241,14 @@ export function createInventory(parts: {
 
 interface Kept {
   readonly stored: StoredTool;
-  readonly tool: Tool;
+  readonly entry: Entry;
   /** Made when first asked for: flags and proposals cost more than a look-up. */
   view: ToolView | null;
 }
 
 interface Shelf {
   readonly kept: Map<string, Kept>;
-  sorted: readonly Tool[] | null;
+  sorted: readonly Entry[] | null;
 }
 
 interface Changes {
@@ -250,10 +260,18 @@ const NOTHING: ReadonlyMap<string, Kept> = new Map();
 
 const newShelf = (): Shelf => ({ kept: new Map(), sorted: null });
 
-const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
-  a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+type ByKind<T> = Readonly<Record<DefinitionKind, T>>;
 
-/** What a tool is after its upstream listed it again; the same object when nothing is new. */
+const byKind = <T>(make: () => T): ByKind<T> => ({ tool: make(), prompt: make(), resource_template: make() });
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number => compare(a.name, b.name);
+
+const byKindOf = (a: { readonly kind: DefinitionKind }, b: { readonly kind: DefinitionKind }): number =>
+  DEFINITION_KINDS.indexOf(a.kind) - DEFINITION_KINDS.indexOf(b.kind);
+
+/** What a tool, prompt or template is after its upstream listed it again; the same object when nothing is new. */
 function offeredAgain(before: StoredTool, offered: NonNullable<StoredTool['offered']>): StoredTool {
   if (before.reviewed === null) {
     return before.offered?.fingerprint === offered.fingerprint ? before : { ...before, offered };
@@ -274,41 +292,5 @@ const acceptedAs = (stored: StoredTool, risk: Risk, now: number): StoredTool => 
   reviewedAt: now,
 });
 
-function toolOf(stored: StoredTool): Tool {
-  const judged = (stored.reviewed ?? stored.offered)!;
-  return {
-    upstreamId: stored.upstreamId,
-    name: stored.name,
-    exposedName: stored.exposedName,
-    state: stored.state,
-    risk: stored.risk ?? proposeRisk(judged.definition),
-    fingerprint: judged.fingerprint,
-    reviewed: stored.reviewed?.definition ?? null,
-    offered: stored.offered?.definition ?? null,
-  };
-}
-
-/** As the person sees it: the fingerprint and the warnings are those of the text that waits, where one waits. */
-function viewOf(stored: StoredTool): ToolView {
-  const shown = (stored.offered ?? stored.reviewed)!;
-  const proposedRisk = proposeRisk(shown.definition);
-  const moved = stored.offered && stored.reviewed && stored.offered.endpointHash !== stored.reviewed.endpointHash;
-  return {
-    upstreamId: stored.upstreamId,
-    upstream: stored.upstream,
-    name: stored.name,
-    exposedName: stored.exposedName,
-    state: stored.state,
-    risk: stored.risk ?? proposedRisk,
-    proposedRisk,
-    fingerprint: shown.fingerprint,
-    reviewed: stored.reviewed?.definition ?? null,
-    offered: stored.offered?.definition ?? null,
-    flags: [...(moved ? [MOVED] : []), ...flagsOf(shown.definition)],
-  };
-}
-
-const MOVED = 'The command or address of the upstream is not the one that was reviewed.';
-
-/** A tool's name within a sentence; names have neither control nor invisible characters (`definitions.ts`). */
-const quoted = (name: string): string => JSON.stringify(name.slice(0, 128));
+/** A name within a sentence; names have neither control nor invisible characters (`definitions.ts`). */
+const quoted = (name: string): string => JSON.stringify(name.slice(0, MAX_NAME));

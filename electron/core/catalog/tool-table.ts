@@ -1,17 +1,19 @@
 import type BetterSqlite3 from 'better-sqlite3';
-import type { Risk, ToolDefinition, ToolState } from '../../../shared/model.ts';
+import type { Definition, DefinitionKind, Risk, ToolState } from '../../../shared/model.ts';
 
 /**
- * `exposed_names` outlives the tools: a name that agents have seen never comes to mean another tool. Endpoints are
- * stored as hashes, since a command line or URL may hold what nobody should read here.
+ * Tools, prompts and resource templates; a template's name is its URI template, and it has no exposed name.
+ * `exposed_names` outlives them: a name that agents have seen never comes to mean another tool. Endpoints are stored as
+ * hashes, since a command line or URL may hold what nobody should read here.
  */
 export const inventorySchema = `
 CREATE TABLE tools (
   upstream_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('tool', 'prompt', 'resource_template')),
   name TEXT NOT NULL,
   upstream TEXT NOT NULL,
   workspace_id TEXT NOT NULL,
-  exposed_name TEXT NOT NULL,
+  exposed_name TEXT,
   state TEXT NOT NULL CHECK (state IN ('awaiting_review', 'reviewed', 'changed', 'gone')),
   risk TEXT CHECK (risk IN ('read', 'write', 'destructive')),
   reviewed TEXT,
@@ -22,27 +24,29 @@ CREATE TABLE tools (
   offered_endpoint TEXT,
   seen_at INTEGER NOT NULL,
   reviewed_at INTEGER,
-  PRIMARY KEY (upstream_id, name),
+  PRIMARY KEY (upstream_id, kind, name),
+  CHECK ((kind = 'resource_template') = (exposed_name IS NULL)),
   CHECK ((state = 'awaiting_review') = (reviewed IS NULL)),
   CHECK ((state IN ('awaiting_review', 'changed')) = (offered IS NOT NULL)),
   CHECK ((reviewed IS NULL) = (risk IS NULL))
 ) STRICT;
 CREATE TABLE exposed_names (
   workspace_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('tool', 'prompt')),
   lower_case TEXT NOT NULL,
   exposed_name TEXT NOT NULL,
   upstream TEXT NOT NULL,
   tool TEXT NOT NULL,
   seen_by_agents INTEGER NOT NULL CHECK (seen_by_agents IN (0, 1)),
-  PRIMARY KEY (workspace_id, lower_case),
-  UNIQUE (workspace_id, upstream, tool)
+  PRIMARY KEY (workspace_id, kind, lower_case),
+  UNIQUE (workspace_id, upstream, kind, tool)
 ) STRICT;
 `;
 
 /** A definition as it arrived, with what it was fingerprinted as. */
 export interface StoredDefinition {
   readonly text: string;
-  readonly definition: ToolDefinition;
+  readonly definition: Definition;
   readonly fingerprint: string;
   readonly endpointHash: string;
 }
@@ -51,8 +55,10 @@ export interface StoredTool {
   readonly upstreamId: string;
   readonly upstream: string;
   readonly workspaceId: string;
+  readonly kind: DefinitionKind;
   readonly name: string;
-  readonly exposedName: string;
+  /** Null for resource templates, and only for them. */
+  readonly exposedName: string | null;
   readonly state: ToolState;
   /** Confirmed at review; null before. */
   readonly risk: Risk | null;
@@ -64,30 +70,32 @@ export interface StoredTool {
 
 /** Reads and writes the rows; knows nothing of what a state means. */
 export function createToolTable(db: BetterSqlite3.Database) {
-  const all = db.prepare<[], Row>('SELECT * FROM tools ORDER BY upstream_id, name');
+  const all = db.prepare<[], Row>('SELECT * FROM tools ORDER BY upstream_id, kind, name');
   const save = db.prepare(`
     INSERT INTO tools VALUES (
-      @upstream_id, @name, @upstream, @workspace_id, @exposed_name, @state, @risk,
+      @upstream_id, @kind, @name, @upstream, @workspace_id, @exposed_name, @state, @risk,
       @reviewed, @reviewed_fingerprint, @reviewed_endpoint, @offered, @offered_fingerprint, @offered_endpoint,
       @seen_at, @reviewed_at
-    ) ON CONFLICT (upstream_id, name) DO UPDATE SET
+    ) ON CONFLICT (upstream_id, kind, name) DO UPDATE SET
       state = excluded.state, risk = excluded.risk, reviewed = excluded.reviewed,
       reviewed_fingerprint = excluded.reviewed_fingerprint, reviewed_endpoint = excluded.reviewed_endpoint,
       offered = excluded.offered, offered_fingerprint = excluded.offered_fingerprint,
       offered_endpoint = excluded.offered_endpoint, reviewed_at = excluded.reviewed_at`);
-  const remove = db.prepare('DELETE FROM tools WHERE upstream_id = ? AND name = ?');
+  const remove = db.prepare('DELETE FROM tools WHERE upstream_id = ? AND kind = ? AND name = ?');
   const keepName = db.prepare(`
-    INSERT INTO exposed_names VALUES (@workspaceId, @lowerCase, @exposedName, @upstream, @name, @seen)
-    ON CONFLICT (workspace_id, lower_case) DO UPDATE SET seen_by_agents = max(seen_by_agents, excluded.seen_by_agents)`);
+    INSERT INTO exposed_names VALUES (@workspaceId, @kind, @lowerCase, @exposedName, @upstream, @name, @seen)
+    ON CONFLICT (workspace_id, kind, lower_case) DO UPDATE SET seen_by_agents = max(seen_by_agents, excluded.seen_by_agents)`);
   const releaseName = db.prepare(`
-    DELETE FROM exposed_names WHERE workspace_id = ? AND upstream = ? AND tool = ? AND seen_by_agents = 0`);
+    DELETE FROM exposed_names WHERE workspace_id = ? AND upstream = ? AND kind = ? AND tool = ? AND seen_by_agents = 0`);
   const nameOf = db
-    .prepare<[string, string, string], string>(
-      'SELECT exposed_name FROM exposed_names WHERE workspace_id = ? AND upstream = ? AND tool = ?',
+    .prepare<[string, string, DefinitionKind, string], string>(
+      'SELECT exposed_name FROM exposed_names WHERE workspace_id = ? AND upstream = ? AND kind = ? AND tool = ?',
     )
     .pluck();
   const nameTaken = db
-    .prepare<[string, string], number>('SELECT 1 FROM exposed_names WHERE workspace_id = ? AND lower_case = ?')
+    .prepare<[string, DefinitionKind, string], number>(
+      'SELECT 1 FROM exposed_names WHERE workspace_id = ? AND kind = ? AND lower_case = ?',
+    )
     .pluck();
 
   return {
@@ -95,31 +103,37 @@ export function createToolTable(db: BetterSqlite3.Database) {
 
     save(tool: StoredTool): void {
       save.run(rowOf(tool));
-      const { workspaceId, exposedName, upstream, name } = tool;
+      const { workspaceId, kind, exposedName, upstream, name } = tool;
+      if (exposedName === null) return;
       const seen = tool.reviewed === null ? 0 : 1;
-      keepName.run({ workspaceId, lowerCase: exposedName.toLowerCase(), exposedName, upstream, name, seen });
+      keepName.run({ workspaceId, kind, lowerCase: exposedName.toLowerCase(), exposedName, upstream, name, seen });
     },
 
     /** The name stays kept once an agent may have seen it. */
     remove(tool: StoredTool): void {
-      remove.run(tool.upstreamId, tool.name);
-      releaseName.run(tool.workspaceId, tool.upstream, tool.name);
+      remove.run(tool.upstreamId, tool.kind, tool.name);
+      releaseName.run(tool.workspaceId, tool.upstream, tool.kind, tool.name);
     },
 
-    /** The exposed name that this tool of an upstream of this name has or had. */
-    nameOf: (upstream: { readonly name: string; readonly workspaceId: string }, tool: string): string | null =>
-      nameOf.get(upstream.workspaceId, upstream.name, tool) ?? null,
+    /** The exposed name that this tool or prompt of an upstream of this name has or had. */
+    nameOf: (
+      upstream: { readonly name: string; readonly workspaceId: string },
+      kind: DefinitionKind,
+      name: string,
+    ): string | null => nameOf.get(upstream.workspaceId, upstream.name, kind, name) ?? null,
 
-    nameTaken: (workspaceId: string, lowerCase: string): boolean => nameTaken.get(workspaceId, lowerCase) !== undefined,
+    nameTaken: (workspaceId: string, kind: DefinitionKind, lowerCase: string): boolean =>
+      nameTaken.get(workspaceId, kind, lowerCase) !== undefined,
   };
 }
 
 interface Row {
   readonly upstream_id: string;
+  readonly kind: DefinitionKind;
   readonly name: string;
   readonly upstream: string;
   readonly workspace_id: string;
-  readonly exposed_name: string;
+  readonly exposed_name: string | null;
   readonly state: ToolState;
   readonly risk: Risk | null;
   readonly reviewed: string | null;
@@ -134,6 +148,7 @@ interface Row {
 
 const rowOf = (tool: StoredTool): Row => ({
   upstream_id: tool.upstreamId,
+  kind: tool.kind,
   name: tool.name,
   upstream: tool.upstream,
   workspace_id: tool.workspaceId,
@@ -154,6 +169,7 @@ const toolOfRow = (row: Row): StoredTool => ({
   upstreamId: row.upstream_id,
   upstream: row.upstream,
   workspaceId: row.workspace_id,
+  kind: row.kind,
   name: row.name,
   exposedName: row.exposed_name,
   state: row.state,
@@ -170,5 +186,5 @@ function definitionOf(
   endpointHash: string | null,
 ): StoredDefinition | null {
   if (text === null || fingerprint === null || endpointHash === null) return null;
-  return { text, definition: JSON.parse(text) as ToolDefinition, fingerprint, endpointHash };
+  return { text, definition: JSON.parse(text) as Definition, fingerprint, endpointHash };
 }

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Topic } from '../../../shared/model.ts';
 import type { Api, Caller } from '../api.ts';
+import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
 import { silentLog } from '../diagnosis/log.ts';
 import { makeControlAddress } from './address.ts';
@@ -86,8 +88,10 @@ function answerCommandLine(socket: Socket, api: Api, subscribe: ControlParts['su
       (answer) => send({ id, answer }),
       (fault: unknown) => {
         // A bug of ours must reach the log, and the person must not wait for an answer that never comes.
-        log.error('control_request_failed', { name, fault: String(fault) });
-        send({ id, answer: { kind: 'bad_request', message: 'Gatehouse failed to answer; its log says more.' } });
+        const requestId = randomBytes(8).toString('hex');
+        log.error('control_request_failed', { requestId, ...faultFields(fault) });
+        const message = `Gatehouse failed to answer. The log has more under request ${requestId}.`;
+        send({ id, answer: { kind: 'bad_request', message } });
       },
     );
   });

@@ -1,9 +1,14 @@
-import type { Decision, Effect, Policy, Risk, Rule } from '../../../shared/model.ts';
+import type { CallKind, Decision, Effect, Policy, Risk, Rule } from '../../../shared/model.ts';
 import { type Budget, type ConditionTest, compileCondition, REGEX_STEPS, type Truth } from './conditions.ts';
 import { compileGlob, type GlobTest } from './glob.ts';
 
-/** What a policy may know of a call. `arguments` is the parsed slice, only for conditions. */
+/**
+ * What a policy may know of a call. `tool` is the own name of the tool or prompt, the URI of the resource, or the method
+ * by which the upstream asks (`sampling/createMessage`, `elicitation/create`). `arguments` is the parsed slice, only for
+ * conditions.
+ */
 export interface CallFacts {
+  readonly kind: CallKind;
   readonly upstream: string;
   readonly upstreamTags: readonly string[];
   readonly tool: string;
@@ -12,6 +17,18 @@ export interface CallFacts {
   readonly clientTags: readonly string[];
   readonly arguments: unknown;
 }
+
+/**
+ * The risk of what is no tool, so that rules on `risk` keep their meaning: prompts and resources of a reviewed upstream
+ * are read; sampling spends the person's model on a text of the server's choice; an elicitation reaches no further than
+ * the person, who answers it. A prompt reviewed with a higher risk has that one.
+ */
+export const RISK_OF = {
+  prompt: 'read',
+  resource: 'read',
+  sampling: 'write',
+  elicitation: 'read',
+} as const satisfies Readonly<Record<Exclude<CallKind, 'tool'>, Risk>>;
 
 export type Decide = (policy: Policy | null, call: CallFacts) => Decision;
 
@@ -100,6 +117,7 @@ function compileRule(rule: Rule): CompiledRule {
         upstream(call.upstream) &&
         tool(call.tool) &&
         client(call.client) &&
+        (match.kind === undefined || match.kind.includes(call.kind)) &&
         (match.risk === undefined || match.risk.includes(call.risk)) &&
         (match.tag === undefined || match.tag.some((tag) => call.upstreamTags.includes(tag)));
       if (!fits) return false;

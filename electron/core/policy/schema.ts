@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Condition, Effect, Policy, Rule } from '../../../shared/model.ts';
+import type { CallKind, Condition, Effect, Policy, Rule } from '../../../shared/model.ts';
 import { parseCondition } from './condition-schema.ts';
 import { MAX_GLOB } from './glob.ts';
 import { nearest } from './nearest.ts';
@@ -30,6 +30,7 @@ export function parsePolicy(value: unknown): ParsedPolicy {
 const MAX_RULES = 500;
 
 const EFFECTS = ['allow', 'deny', 'require_approval'] as const satisfies readonly Effect[];
+const KINDS = ['tool', 'prompt', 'resource', 'sampling', 'elicitation'] as const satisfies readonly CallKind[];
 const RISKS = ['read', 'write', 'destructive'] as const;
 
 /** How Waxell, Authensor and others call the same effects. */
@@ -43,7 +44,7 @@ const EFFECT_ALIASES: Readonly<Record<string, Effect>> = {
 const MEMBERS = {
   policy: ['defaultEffect', 'rules'],
   rule: ['name', 'effect', 'match', 'reason'],
-  match: ['upstream', 'tag', 'tool', 'risk', 'client', 'arguments'],
+  match: ['upstream', 'tag', 'kind', 'tool', 'risk', 'client', 'arguments'],
 } as const;
 
 const effect = z.preprocess((word) => {
@@ -75,6 +76,7 @@ const match = z
   .strictObject({
     upstream: listOf(glob).optional(),
     tag: listOf(z.string().min(1).max(80)).optional(),
+    kind: listOf(z.enum(KINDS)).optional(),
     tool: listOf(glob).optional(),
     risk: listOf(z.enum(RISKS)).optional(),
     client: listOf(glob).optional(),
@@ -144,14 +146,14 @@ function sentence(issue: z.core.$ZodIssue, path: readonly (string | number)[]): 
   const what = nameOf(path);
   if (issue.input === undefined && issue.code !== 'unrecognized_keys') return missing(what, path);
   if (issue.code === 'invalid_value') return notOneOf(what, issue.input, issue.values.map(String));
-  if (issue.code === 'invalid_type') return `${what} must be ${KINDS[issue.expected] ?? `of type ${issue.expected}`}.`;
+  if (issue.code === 'invalid_type') return `${what} must be ${TYPES[issue.expected] ?? `of type ${issue.expected}`}.`;
   if (issue.code === 'too_small') return `${what} must not be empty.`;
   if (issue.code === 'too_big')
     return `${what} is too long: at most ${issue.maximum} ${issue.origin === 'string' ? 'characters' : 'entries'}.`;
   return `${what}: ${issue.message}.`;
 }
 
-const KINDS: Readonly<Record<string, string>> = {
+const TYPES: Readonly<Record<string, string>> = {
   string: 'text',
   array: 'a list',
   object: 'a set of members',

@@ -71,13 +71,14 @@ const PLAIN = {
 const EMPTY = 'The policy is empty; it needs "defaultEffect" and "rules".';
 
 function plainRule({ name, effect, match, reason }: Rule) {
-  const { upstream, tag, tool, risk, client } = match;
+  const { upstream, tag, kind, tool, risk, client } = match;
   return defined({
     name,
     effect,
     match: defined({
       upstream,
       tag,
+      kind,
       tool,
       risk,
       client,

@@ -89,11 +89,12 @@ export function policyRequests(parts: {
   };
 }
 
-/** What a policy may know of a call. */
+/** What a policy may know of a call of a tool. */
 export function factsOf(client: Client, { tool, upstream }: Found, value: unknown): Parameters<Decide>[1] {
   return {
     upstream: upstream.name,
     upstreamTags: upstream.tags,
+    kind: 'tool',
     tool: tool.name,
     risk: tool.risk,
     client: client.name,

@@ -1,4 +1,5 @@
-import type { Client, ToolView } from '../../../shared/model.ts';
+import { countOf } from '../../../shared/kinds.ts';
+import type { Client, DefinitionKind, ToolView } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -26,7 +27,7 @@ export function toolRequests(parts: {
   const { inventory, approvals, catalog, upstreams, clients, audit, foresee, widening } = parts;
 
   const viewOf = (upstreamId: string, name: string): ToolView | undefined =>
-    inventory.view(upstreamId).find((tool) => tool.name === name);
+    inventory.view(upstreamId).find((tool) => tool.kind === 'tool' && tool.name === name);
 
   return {
     toolsList({ workspace, upstream }) {
@@ -63,14 +64,20 @@ export function toolRequests(parts: {
     async toolsReview({ upstream: wanted, accept }, caller) {
       const found = upstreamOf(upstreams, wanted);
       if (found.kind === 'refused') return found;
-      const offered = new Map(inventory.view(found.upstream.id).map((tool) => [tool.name, tool]));
+      const offered = new Map(inventory.view(found.upstream.id).map((one) => [keyOf(one), one]));
       const refusal = await widening(
         {
           kind: 'review',
-          title: `Accept ${accept.length} ${accept.length === 1 ? 'tool' : 'tools'} of "${found.upstream.name}"`,
-          lines: accept.flatMap(({ name, fingerprint, risk }) => [
-            { label: 'Tool', value: `${name} (${risk}, fingerprint ${fingerprint.slice(0, 16)})` },
-            { label: 'What a model would read', value: JSON.stringify(offered.get(name)?.offered ?? null, null, 1) },
+          title: `Accept ${countOf(accept)} of "${found.upstream.name}"`,
+          lines: accept.flatMap((one) => [
+            {
+              label: LABELS[one.kind],
+              value: `${labelled(one)} (${one.risk}, fingerprint ${one.fingerprint.slice(0, 16)})`,
+            },
+            {
+              label: 'What a model would read',
+              value: JSON.stringify(offered.get(keyOf(one))?.offered ?? null, null, 1),
+            },
           ]),
         },
         caller,
@@ -80,18 +87,34 @@ export function toolRequests(parts: {
       const reviewed = inventory.review(found.upstream.id, accept);
       if (reviewed.kind === 'refused') return reviewed;
       // A yes was given to a tool of the risk it had; what lasts of it must not carry over to another (design section 3).
-      for (const { name, risk } of accept)
-        if (before.get(name) !== risk) approvals.cancelForTool(found.upstream.id, name, 'risk_changed');
+      for (const { kind, name, risk } of accept)
+        if (kind === 'tool' && before.get(name) !== risk)
+          approvals.cancelForTool(found.upstream.id, name, 'risk_changed');
       audit.writeSoon({
         phase: 'event',
         kind: 'tools_reviewed',
         upstream: found.upstream.name,
-        detail: { tools: accept.map(({ name, fingerprint, risk }) => ({ name, fingerprint, risk })), by: caller.label },
+        detail: {
+          tools: accept.map(({ kind, name, fingerprint, risk }) => ({ kind, name, fingerprint, risk })),
+          by: caller.label,
+        },
       });
       return { kind: 'done', accepted: reviewed.accepted };
     },
   };
 }
+
+const LABELS: Readonly<Record<DefinitionKind, string>> = {
+  tool: 'Tool',
+  prompt: 'Prompt',
+  resource_template: 'Resource template',
+};
+
+const keyOf = ({ kind, name }: { readonly kind: DefinitionKind; readonly name: string }): string => `${kind} ${name}`;
+
+/** Only a prompt's name may have spaces: in quotes it cannot pose as what stands beside it. */
+const labelled = ({ kind, name }: { readonly kind: DefinitionKind; readonly name: string }): string =>
+  kind === 'prompt' ? JSON.stringify(name) : name;
 
 /** The search of a client that may see the whole default workspace. */
 function anybody(clients: Clients): Client {

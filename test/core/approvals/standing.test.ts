@@ -148,6 +148,24 @@ test('fifteen minutes end on time, also when the clock is set back, and early wh
   expect(asleep.approvals.standing()).toEqual([]);
 });
 
+test('a call that runs by trust uses up the yes that waited for it; other arguments do not', async () => {
+  const w = world();
+  const late = async (argumentsText: string) => {
+    await w.request({ argumentsText, holdMs: 0 });
+    return w.approvals.list('waiting').find((card) => card.argumentsText === argumentsText)!;
+  };
+  const [used, kept] = [await late('{"a":1,"b":2}'), await late('{"a":2}')];
+  w.approvals.approve(used.id, used.argumentsSha256, 'tool', 'dashboard');
+  w.approvals.approve(kept.id, kept.argumentsSha256, 'once', 'dashboard');
+  const standing = w.approvals.standingFor({ ...bound, argumentsText: '{ "b":2, "a":1 }' });
+  expect(standing).not.toBeNull();
+  w.approvals.revokeStanding(standing ?? '');
+  const states = new Map(w.approvals.list('all').map(({ id, state }) => [id, state]));
+  expect([states.get(used.id), states.get(kept.id)]).toEqual(['redeemed', 'approved']);
+  expect(await w.request({ argumentsText: '{"a":1,"b":2}', holdMs: 0 })).toMatchObject({ kind: 'pending' });
+  expect(await w.request({ argumentsText: '{"a":2}', holdMs: 0 })).toMatchObject({ kind: 'approved' });
+});
+
 test('trust in the moment ends at quit, trust in the tool stays with its count', async () => {
   const w = world();
   await w.grant('session', { tool: 'a' });

@@ -182,7 +182,7 @@ describe('names', () => {
   test('two tools of one upstream that look alike get two names, whatever order they are listed in', () => {
     inventory.takeIn('w/fs', ENDPOINT, [definition('a_b'), definition('a-b'), definition('A.B')]);
     const names = ['a-b', 'a_b', 'A.B'].map((name) => view(name).exposedName);
-    expect(new Set(names.map((name) => name.toLowerCase())).size).toBe(3);
+    expect(new Set(names.map((name) => name?.toLowerCase())).size).toBe(3);
     const other = openTables();
     const again = inventoryOn(other);
     again.takeIn('w/fs', ENDPOINT, [definition('A.B'), definition('a-b'), definition('a_b')]);

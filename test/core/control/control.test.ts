@@ -164,7 +164,7 @@ describe('a request', () => {
     const one = await client();
     expect(await one.request('status', {})).toEqual({
       kind: 'bad_request',
-      message: 'Gatehouse failed to answer; its log says more.',
+      message: expect.stringMatching(/^Gatehouse failed to answer\. The log has more under request [0-9a-f]{16}\.$/),
     });
     expect((await one.request('clientsList', {})).kind).toBe('unknown_request');
     one.close();

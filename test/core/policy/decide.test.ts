@@ -6,6 +6,7 @@ import type { Effect, Policy, Rule, RuleMatch } from '../../../shared/model.ts';
 const call: CallFacts = {
   upstream: 'github',
   upstreamTags: ['code'],
+  kind: 'tool',
   tool: 'delete_repo',
   risk: 'write',
   client: 'my-agent',

@@ -54,6 +54,7 @@ test.each([
   const call = {
     upstream: 'u',
     upstreamTags: [],
+    kind: 'tool',
     tool: 't',
     risk: 'read',
     client: 'c',

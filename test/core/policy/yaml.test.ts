@@ -242,6 +242,7 @@ test('every example in docs/policy.md is a policy that is read', async () => {
       decide(parsed(yaml), {
         upstream: 'u',
         upstreamTags: [],
+        kind: 'tool',
         tool: 't',
         risk: 'read',
         client: 'c',

@@ -225,6 +225,7 @@ function standInInventory(): StandInInventory {
         upstreamId,
         (tools as { name: string }[]).map((tool) => ({
           upstreamId,
+          kind: 'tool',
           name: tool.name,
           exposedName: tool.name,
           state: 'awaiting_review',
@@ -236,8 +237,10 @@ function standInInventory(): StandInInventory {
       );
       return { changed: true, problems: [] };
     },
-    tools: (id) => known.get(id) ?? [],
-    find: (id, name) => known.get(id)?.find((tool) => tool.name === name) ?? null,
+    // Knows tools alone, whatever kind is asked for.
+    tools: ((id: string) => known.get(id) ?? []) as Inventory['tools'],
+    find: ((id: string, name: string) =>
+      known.get(id)?.find((tool) => tool.name === name) ?? null) as Inventory['find'],
     byExposedName: () => null,
     view: () => [],
     review: () => ({ kind: 'refused', message: '' }),

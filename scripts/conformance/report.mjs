@@ -1,0 +1,47 @@
+/**
+ * Counts the checks of one set. A scenario that may fail (`expected`) counts as failed only when it does not fail any
+ * more: then its name has to go.
+ */
+export function countSet({ revision, side, code, rows }, expected) {
+  const counted = rows.map((row) => ({
+    ...row,
+    verdict: verdictOf(row, side === 'client' && expected.has(row.scenario)),
+  }));
+  const scored = counted.filter(({ verdict }) => verdict !== 'unscored' && verdict !== 'expected');
+  const passed = scored.reduce((sum, row) => sum + row.passed, 0);
+  const failed = scored.reduce((sum, row) => sum + (row.verdict === 'stale' ? 1 : row.problems.length), 0);
+  // The runner judges each set too: what it refuses is never good.
+  const isRefused = failed === 0 && code !== 0;
+  return {
+    name: `${side} ${revision}`,
+    rows: counted,
+    passed,
+    failed: isRefused ? 1 : failed,
+    note: isRefused ? `the runner ended with exit code ${code}` : null,
+  };
+}
+
+function verdictOf({ required, problems }, isExpected) {
+  if (!required) return 'unscored';
+  if (isExpected) return problems.length === 0 ? 'stale' : 'expected';
+  return problems.length === 0 ? 'passed' : 'failed';
+}
+
+/** One table: a line per scenario, and under it what is wrong. */
+export function tableOf({ name, rows, passed, failed, note }) {
+  const width = Math.max(...rows.map(({ scenario }) => scenario.length));
+  const lines = rows.flatMap(({ scenario, verdict, passed: good, problems }) => [
+    `  ${MARKS[verdict]} ${scenario.padEnd(width)}  ${String(good).padStart(3)} passed  ${String(problems.length).padStart(2)} failed${NOTES[verdict]}`,
+    ...(verdict === 'failed' ? problems.map((problem) => `      ${problem.replaceAll(/\s+/g, ' ')}`) : []),
+  ]);
+  return [`${name}: ${passed} passed, ${failed} failed${note === null ? '' : ` (${note})`}`, ...lines].join('\n');
+}
+
+const MARKS = { passed: '+', failed: '-', expected: '~', stale: '-', unscored: ' ' };
+const NOTES = {
+  passed: '',
+  failed: '',
+  expected: '  (expected)',
+  unscored: '  (not scored)',
+  stale: '  (does not fail any more: take it out of expected-failures.yml)',
+};

@@ -1,0 +1,76 @@
+/*
+ * The command that the official runner starts as "the client" of its mock server. Gatehouse is the client under test, so
+ * this adds the mock as an upstream, accepts its tools, and then drives a client against Gatehouse that does what the
+ * scenario wants. What the runner's mock sees is what Gatehouse sends.
+ *
+ *   node harness.ts <url of the mock>     with MCP_CONFORMANCE_* of the runner and GATEHOUSE_CONFORMANCE of our script
+ *
+ * Writes what the client saw on stderr, and as its last line on stdout {"problem":null}, or what did not come back through
+ * Gatehouse as it should.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import { gatehouse } from './command-line.ts';
+import { connect } from './driver.ts';
+import { runOf, type Seen } from './scenarios.ts';
+
+const settings = z
+  .object({ origin: z.string(), key: z.string(), data: z.string() })
+  .parse(JSON.parse(process.env.GATEHOUSE_CONFORMANCE ?? '{}'));
+const scenario = process.env.MCP_CONFORMANCE_SCENARIO ?? '';
+const version = process.env.MCP_CONFORMANCE_PROTOCOL_VERSION ?? '';
+const context: unknown = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}');
+const mock = process.argv.at(-1) ?? '';
+const upstream = `m${process.pid}-${scenario.replaceAll(/[^a-z0-9]+/g, '-').slice(0, 20)}`.replace(/-$/, '');
+const VIEWS = z.array(z.looseObject({ name: z.string(), status: z.string(), reason: z.string().nullable() }));
+const TRIES = 40;
+const PAUSE_MS = 250;
+const seen: Seen = (line) => process.stderr.write(`${line}\n`);
+
+let problem: string | null = null;
+try {
+  await gatehouse(settings.data, ['upstreams', 'add', upstream, '--url', mock]);
+  await drive();
+} catch (error) {
+  problem = error instanceof Error ? error.message : String(error);
+  process.exitCode = 1;
+} finally {
+  // The runner waits until nobody is connected to its mock any more.
+  await gatehouse(settings.data, ['upstreams', 'remove', upstream]);
+}
+process.stdout.write(`${JSON.stringify({ problem })}\n`);
+
+async function drive(): Promise<void> {
+  const status = await settled();
+  seen(`upstream ${upstream}: ${status}`);
+  if (!status.startsWith('ready')) throw new Error('Gatehouse cannot use the mock.');
+  await gatehouse(settings.data, ['upstreams', 'review', upstream, '--accept', '--yes']);
+  const run = runOf(scenario);
+  if (run === null) throw new Error(`The harness does not know how to drive ${scenario}.`);
+  const driver = await connect(`${settings.origin}/u/${upstream}/mcp`, settings.key, version);
+  try {
+    await run(driver, { seen, context, known: await knownTools() });
+  } finally {
+    await driver.close();
+  }
+}
+
+/** The state of the upstream and why, once it is no longer starting. */
+async function settled(): Promise<string> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const listed = VIEWS.parse(JSON.parse(await gatehouse(settings.data, ['upstreams', 'list', '--json'])));
+    const view = listed.find((one) => one.name === upstream);
+    if (view && view.status !== 'starting') return `${view.status}${view.reason === null ? '' : `: ${view.reason}`}`;
+    await pause(PAUSE_MS);
+  }
+  return 'starting, still';
+}
+
+/** Every tool that Gatehouse has ever been told of by this upstream, listed to clients or not. */
+async function knownTools(): Promise<readonly string[]> {
+  const listed = JSON.parse(await gatehouse(settings.data, ['tools', 'list', '--upstream', upstream, '--json']));
+  return z
+    .array(z.looseObject({ name: z.string() }))
+    .parse(listed)
+    .map((tool) => tool.name);
+}
