@@ -2,8 +2,8 @@ import type { CallKind, Client, Decision } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
 import { redactArguments } from './audit/redact.ts';
-import type { CallEnding, Found, ToolCall } from './call-tool.ts';
-import type { Decide } from './policy/decide.ts';
+import type { Aim, CallEnding, ToolCall } from './call-tool.ts';
+import { type Decide, RISK_OF } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
 import type { AskAnswer } from './upstreams/upstreams.ts';
 
@@ -20,9 +20,9 @@ type Deliver = (method: string, params: Readonly<Record<string, unknown>>) => Pr
  * under its own kind, approved where they ask, recorded, and only then delivered.
  */
 export interface AskClient {
-  (call: ToolCall, found: Found, wanted: Wanted, deliver: Deliver): Promise<AskAnswer>;
+  (call: ToolCall, aim: Aim, wanted: Wanted, deliver: Deliver): Promise<AskAnswer>;
   /** Decides without delivering, for questions that travel inside an answer; null: it may be asked. */
-  refusal(call: ToolCall, found: Found, wanted: Wanted): Promise<CallEnding | null>;
+  refusal(call: ToolCall, aim: Aim, wanted: Wanted): Promise<CallEnding | null>;
 }
 
 export interface AskClientParts {
@@ -33,13 +33,22 @@ export interface AskClientParts {
 }
 
 export function createAskClient(parts: AskClientParts): AskClient {
-  async function mayAsk(call: ToolCall, found: Found, wanted: Wanted): Promise<{ readonly ok: true } | { readonly ok: false; readonly why: string; readonly decision: Decision }> {
+  async function mayAsk(
+    call: ToolCall,
+    aim: Aim,
+    wanted: Wanted,
+  ): Promise<{ readonly ok: true } | { readonly ok: false; readonly why: string; readonly decision: Decision }> {
     const kind = kindOf(wanted.method);
     // Roots are folders the client chose to name to whoever it declared them for: nothing to decide here.
     if (kind === null) return { ok: true };
     const text = JSON.stringify(wanted.params);
-    const decision = parts.decide(parts.policies.get(call.workspace.id).policy, factsOf(call.client, found, kind, wanted.params));
-    const ok = decision.effect === 'allow' || (decision.effect === 'require_approval' && (await isApproved(call, found, wanted, decision, text)));
+    const decision = parts.decide(
+      parts.policies.get(call.workspace.id).policy,
+      factsOf(call.client, aim, kind, wanted.params),
+    );
+    const ok =
+      decision.effect === 'allow' ||
+      (decision.effect === 'require_approval' && (await isApproved(call, aim, wanted, decision, text)));
     parts.audit.writeSoon({
       phase: 'event',
       kind: `${kind}_requested`,
@@ -47,8 +56,8 @@ export function createAskClient(parts: AskClientParts): AskClient {
       workspace: call.workspace.name,
       clientId: call.client.id,
       client: call.client.name,
-      upstream: found.upstream.name,
-      tool: found.tool.name,
+      upstream: aim.upstream.name,
+      tool: aim.name,
       effect: decision.effect,
       rule: decision.rule,
       outcome: ok ? 'delivered' : 'refused',
@@ -57,7 +66,13 @@ export function createAskClient(parts: AskClientParts): AskClient {
     return ok ? { ok } : { ok, why: decision.reason, decision };
   }
 
-  async function isApproved(call: ToolCall, { tool, upstream }: Found, wanted: Wanted, decision: Decision, argumentsText: string): Promise<boolean> {
+  async function isApproved(
+    call: ToolCall,
+    { name, fingerprint, upstream }: Aim,
+    wanted: Wanted,
+    decision: Decision,
+    argumentsText: string,
+  ): Promise<boolean> {
     const answer = await parts.approvals.request({
       requestId: call.requestId,
       workspace: call.workspace.name,
@@ -67,32 +82,46 @@ export function createAskClient(parts: AskClientParts): AskClient {
       upstreamId: upstream.id,
       upstream: upstream.name,
       connection: null,
-      tool: `${tool.name} asks: ${wanted.method}`,
+      tool: `${name} asks: ${wanted.method}`,
       title: null,
       risk: 'write',
-      fingerprint: tool.fingerprint,
+      fingerprint,
       decision,
       argumentsText,
       holdMs: call.client.holdMs,
       signal: call.left,
       onWaiting: call.onWaiting,
       recordAsked: (card) =>
-        parts.audit.write({ phase: 'event', kind: 'client_question_asked', requestId: call.requestId, clientId: call.client.id, client: call.client.name, upstream: upstream.name, tool: tool.name, detail: { approval: card.id, method: wanted.method } }),
+        parts.audit.write({
+          phase: 'event',
+          kind: 'client_question_asked',
+          requestId: call.requestId,
+          clientId: call.client.id,
+          client: call.client.name,
+          upstream: upstream.name,
+          tool: name,
+          detail: { approval: card.id, method: wanted.method },
+        }),
       recordLapsed() {},
     });
     return answer.kind === 'approved';
   }
 
-  const askClient = async (call: ToolCall, found: Found, wanted: Wanted, deliver: Deliver): Promise<AskAnswer> => {
-    const may = await mayAsk(call, found, wanted);
+  const askClient = async (call: ToolCall, aim: Aim, wanted: Wanted, deliver: Deliver): Promise<AskAnswer> => {
+    const may = await mayAsk(call, aim, wanted);
     if (!may.ok) return { kind: 'error', code: -32603, message: `Not asked: ${may.why}` };
     return deliver(wanted.method, wanted.params);
   };
   return Object.assign(askClient, {
-    async refusal(call: ToolCall, found: Found, wanted: Wanted): Promise<CallEnding | null> {
-      const may = await mayAsk(call, found, wanted);
+    async refusal(call: ToolCall, aim: Aim, wanted: Wanted): Promise<CallEnding | null> {
+      const may = await mayAsk(call, aim, wanted);
       if (may.ok) return null;
-      return { kind: 'refused', errorClass: 'policy_denied' as const, message: `${found.upstream.name} wanted ${wanted.method} of the client, which is not allowed. ${may.why}`, rule: may.decision.rule };
+      return {
+        kind: 'refused',
+        errorClass: 'policy_denied' as const,
+        message: `${aim.upstream.name} wanted ${wanted.method} of the client, which is not allowed. ${may.why}`,
+        rule: may.decision.rule,
+      };
     },
   });
 }
@@ -103,14 +132,13 @@ function kindOf(method: string): CallKind | null {
   return null;
 }
 
-/** A sampling request spends the client's model and reads its context; an elicitation is shown to the person by the client. */
-function factsOf(client: Client, { tool, upstream }: Found, kind: CallKind, value: unknown): Parameters<Decide>[1] {
+function factsOf(client: Client, { name, upstream }: Aim, kind: CallKind, value: unknown): Parameters<Decide>[1] {
   return {
     kind,
     upstream: upstream.name,
     upstreamTags: upstream.tags,
-    tool: tool.name,
-    risk: kind === 'sampling' ? 'write' : 'read',
+    tool: name,
+    risk: kind === 'sampling' ? RISK_OF.sampling : RISK_OF.elicitation,
     client: client.name,
     clientTags: client.tags,
     arguments: value,

@@ -4,14 +4,14 @@ import type { ApprovalView, Decision } from '../../shared/model.ts';
 import type { ApprovalAnswer } from './approvals/approvals.ts';
 import type { Audit, AuditInput, AuditWritten } from './audit/audit.ts';
 import { redactArguments } from './audit/redact.ts';
-import type { CallEnding, Found, ToolCall } from './call-tool.ts';
+import type { Aim, CallEnding, CallTarget, ToolCall } from './call-tool.ts';
 import type { Log } from './diagnosis/log.ts';
 import type { Clock } from './platform.ts';
 
 /** The audit entries of one call: `asked` only if it parks, `forwarded` before the first byte upstream, `ended` always. */
 export interface CallRecord {
   /** The call named a tool that exists for this client. */
-  aims(found: Found): void;
+  aims(aim: Aim): void;
   decided(decision: Decision): void;
   /** Durable before the card shows. */
   asked(approval: ApprovalView): Promise<AuditWritten>;
@@ -40,7 +40,7 @@ export function createCallRecord(
   let toldArguments = false;
 
   const { target } = call;
-  const named = target.kind === 'exposed' ? { named: target.name } : { named: `${target.upstream} / ${target.name}` };
+  const named = { named: nameOf(target) };
 
   function entry(
     phase: AuditInput['phase'],
@@ -49,7 +49,7 @@ export function createCallRecord(
   ): AuditInput {
     return {
       phase,
-      kind: 'tool_call',
+      kind: KINDS[target.kind],
       requestId: call.requestId,
       workspace: call.workspace.name,
       clientId: call.client.id,
@@ -85,11 +85,11 @@ export function createCallRecord(
   }
 
   return {
-    aims(found) {
-      upstream = found.upstream.name;
-      tool = found.tool.name;
-      fingerprint = found.tool.fingerprint;
-      risk = found.tool.risk;
+    aims(aim) {
+      upstream = aim.upstream.name;
+      tool = aim.name;
+      fingerprint = aim.fingerprint;
+      risk = aim.risk;
     },
     decided(made) {
       decision = made;
@@ -165,6 +165,28 @@ export function createCallRecord(
 const NOBODY_ANSWERED = 'Nobody answered in time; it was not run.';
 const NOT_REDEEMED = 'It was approved, but the client did not call again in time; it was not run.';
 
+const KINDS = {
+  exposed: 'tool_call',
+  own: 'tool_call',
+  prompt: 'prompt_get',
+  resource: 'resource_read',
+  completion: 'completion',
+} as const satisfies Record<CallTarget['kind'], string>;
+
+function nameOf(target: CallTarget): string {
+  switch (target.kind) {
+    case 'exposed':
+      return target.name;
+    case 'resource':
+      return target.uri;
+    case 'completion':
+      return target.named;
+    case 'own':
+    case 'prompt':
+      return target.upstream === null ? target.name : `${target.upstream} / ${target.name}`;
+  }
+}
+
 function endingDetail(ending: CallEnding): {
   outcome: string;
   errorClass: string | null;
@@ -197,6 +219,10 @@ function endingDetail(ending: CallEnding): {
         errorClass: 'approval_pending',
         detail: { code: ERRORS.approval_pending.code, approvalId: ending.approvalId },
       };
+    case 'input_required':
+      return { outcome: 'pending', errorClass: null, detail: {} };
+    case 'invalid_state':
+      return { outcome: 'refused', errorClass: 'invalid_state', detail: { code: -32602 } };
     case 'unknown_tool':
       return { outcome: 'refused', errorClass: 'unknown_tool', detail: { code: -32602 } };
     case 'cancelled':

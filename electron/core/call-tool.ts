@@ -1,24 +1,51 @@
 import { ERRORS, type ErrorClass } from '../../shared/errors.ts';
-import type { Client, Decision, Era, Key, Policy, UpstreamView, Workspace } from '../../shared/model.ts';
+import type {
+  CallKind,
+  Client,
+  Decision,
+  Era,
+  Key,
+  Policy,
+  Risk,
+  ToolState,
+  UpstreamView,
+  Workspace,
+} from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
 import { type CallRecord, createCallRecord } from './call-record.ts';
-import type { Tool } from './catalog/inventory.ts';
+import type { LocatedPrompt } from './catalog/catalog.ts';
+import type { Inventory, Tool } from './catalog/inventory.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
 import { faultFields } from './diagnosis/fault.ts';
 import type { Log } from './diagnosis/log.ts';
+import { readExactText } from './exact-json.ts';
 import type { Clock } from './platform.ts';
-import type { Decide } from './policy/decide.ts';
+import { type Decide, RISK_OF } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
-import type { UpstreamOutcome, Upstreams } from './upstreams/upstreams.ts';
+import type { Resources } from './resources.ts';
+import type { Resumed, Rounds } from './rounds.ts';
+import type { AskAnswer, UpstreamRequest } from './upstreams/upstreams.ts';
 
 /** How the caller named the tool. Both ways lead to the same place and the same rules. */
 export type CallTarget =
   /** `tools/call` on `/mcp` or `/w/…`: an exposed name, resolved by table. */
   | { readonly kind: 'exposed'; readonly name: string }
   /** `call_external_tool`, or `tools/call` on `/u/<upstream>/mcp`: the upstream's own name. */
-  | { readonly kind: 'own'; readonly upstream: string; readonly name: string };
+  | { readonly kind: 'own'; readonly upstream: string; readonly name: string }
+  /** `prompts/get`; null upstream: an exposed name. */
+  | { readonly kind: 'prompt'; readonly upstream: string | null; readonly name: string }
+  /** `resources/read`; null upstream: whoever has this URI. */
+  | { readonly kind: 'resource'; readonly upstream: string | null; readonly uri: string }
+  /** `completion/complete` for an argument of a prompt, or of a resource template. */
+  | {
+      readonly kind: 'completion';
+      readonly upstream: string | null;
+      readonly of: 'ref/prompt' | 'ref/resource';
+      readonly named: string;
+      readonly params: Readonly<Record<string, unknown>>;
+    };
 
 export interface ToolCall {
   /** Random, in every log line, audit entry and error of this call. */
@@ -32,6 +59,12 @@ export interface ToolCall {
   /** The exact text of the innermost `arguments`, as it arrived. */
   readonly argumentsText: string;
   readonly meta: Readonly<Record<string, unknown>>;
+  /** What the caller declared that it can be asked. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly logLevel: string | null;
+  /** A retry of a modern caller: its answers, and the state it was given (rounds.ts). */
+  readonly inputResponses: Readonly<Record<string, unknown>> | null;
+  readonly requestState: string | null;
   /** The caller cancelled: before forwarding nothing runs, after it the upstream is told. */
   readonly cancelled: AbortSignal;
   /** The caller is gone (cancelled, or its connection closed): nobody waits for this answer any more. */
@@ -39,6 +72,10 @@ export interface ToolCall {
   onProgress(progress: { readonly progress: number; readonly total?: number; readonly message?: string }): void;
   /** Called while a person decides, so that the caller can be told that it waits. */
   onWaiting(): void;
+  /** What the upstream says while it works on this. */
+  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
+  /** Asks the caller at once: legacy sessions only. */
+  ask(method: string, params: Readonly<Record<string, unknown>>): Promise<AskAnswer>;
 }
 
 export type CallEnding =
@@ -55,7 +92,24 @@ export type CallEnding =
   /** The upstream's own JSON-RPC error, unchanged. */
   | { readonly kind: 'relayed'; readonly code: number; readonly message: string; readonly data?: unknown }
   | { readonly kind: 'failed'; readonly errorClass: ErrorClass; readonly message: string }
+  /** The upstream asks something; the call goes on with the caller's retry, on the same record. */
+  | { readonly kind: 'input_required'; readonly result: Readonly<Record<string, unknown>> }
+  /** A retry with a state that continues nothing. */
+  | { readonly kind: 'invalid_state' }
   | { readonly kind: 'cancelled' };
+
+/** What a call is about: one tool, prompt or resource of one upstream. */
+export interface Aim {
+  readonly kind: Extract<CallKind, 'tool' | 'prompt' | 'resource'>;
+  readonly name: string;
+  readonly title: string | null;
+  readonly state: ToolState;
+  readonly risk: Risk;
+  readonly fingerprint: string;
+  /** Where there is a schema to check arguments against. */
+  readonly tool: Tool | null;
+  readonly upstream: UpstreamView;
+}
 
 export interface Found {
   readonly tool: Tool;
@@ -66,61 +120,76 @@ export interface CallToolParts {
   readonly catalog: {
     find(client: Client, exposedName: string): Found | null;
     findDirect(client: Client, upstream: string, tool: string): Found | null;
+    findPrompt(client: Client, exposedName: string): LocatedPrompt | null;
+    findPromptDirect(client: Client, upstream: string, name: string): LocatedPrompt | null;
   };
-  readonly inventory: { find(upstreamId: string, toolName: string): Tool | null };
+  readonly resources: Pick<Resources, 'find' | 'learn'>;
+  readonly inventory: Pick<Inventory, 'find'>;
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   readonly policies: Pick<Policies, 'get'>;
   readonly decide: Decide;
   readonly approvals: Pick<Approvals, 'request' | 'standingFor'>;
   readonly clients: Pick<Clients, 'keyIsLive'>;
   readonly audit: Audit;
-  readonly upstreams: Pick<Upstreams, 'call'>;
+  readonly rounds: Pick<Rounds, 'start' | 'resume'>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** ONE TOOL CALL FROM ARRIVAL TO ANSWER. Every ending is a named value, and every ending is recorded. */
 export async function callTool(parts: CallToolParts, call: ToolCall): Promise<CallEnding> {
-  const record = createCallRecord(parts, call);
-  const ending = await attempt(parts, call, record).catch((error: unknown): CallEnding => {
+  const resumed = call.requestState === null ? null : parts.rounds.resume(call);
+  const record = resumed?.record ?? createCallRecord(parts, call);
+  const answering = resumed === null ? attempt(parts, call, record) : goOn(parts, call, resumed);
+  const ending = await answering.catch((error: unknown): CallEnding => {
     // A bug of ours is an ending as well: the record says that it failed, and the log where.
     parts.log.error('request_failed', { requestId: call.requestId, ...faultFields(error) });
     return { kind: 'failed', errorClass: 'internal', message: `internal: ${ERRORS.internal.what}` };
   });
-  record.ended(ending);
+  // An open question is no end: the retry goes on with this record, or its time runs out (rounds.ts).
+  if (ending.kind !== 'input_required') record.ended(ending);
   return ending;
+}
+
+/** A retry continues its call: decided again, no second card, same record (design section 3). */
+async function goOn(parts: CallToolParts, call: ToolCall, resumed: Resumed): Promise<CallEnding> {
+  const stopped = checkAgain(parts, call, resumed.aim, parsedArguments(call.argumentsText));
+  if (stopped === null) return resumed.goOn();
+  resumed.drop();
+  return stopped;
 }
 
 async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord): Promise<CallEnding> {
   if (call.key.role !== 'executor')
     return refused('policy_denied', `A key with the role ${call.key.role} does not call tools.`);
 
-  const found = find(parts, call);
-  if (found === null) return { kind: 'unknown_tool' };
-  const { tool, upstream } = found;
-  record.aims(found);
+  if (call.requestState !== null) return { kind: 'invalid_state' };
 
-  const unreviewed = stateRefusal(found);
+  const aim = find(parts, call);
+  if (aim === null) return { kind: 'unknown_tool' };
+  record.aims(aim);
+
+  const unreviewed = stateRefusal(aim);
   if (unreviewed !== null) return unreviewed;
 
-  const checked = parts.checkArguments(tool, call.argumentsText);
+  const checked = checkArguments(parts, aim, call.argumentsText);
   if (checked.kind === 'invalid') return refused('invalid_arguments', checked.message);
 
   const { policy, problem } = parts.policies.get(call.workspace.id);
-  const decision = decideCall(parts, call, found, policy, checked.value);
+  const decision = decideCall(parts, call, aim, policy, checked.value);
   record.decided(decision);
-  if (decision.effect === 'deny') return denied(decision, found, problem);
+  if (decision.effect === 'deny') return denied(decision, aim, problem);
 
   const canRecord = parts.audit.available();
   if (!canRecord.ok) return refused('audit_unavailable', canRecord.reason);
 
   let argumentsText = call.argumentsText;
   if (decision.effect === 'require_approval') {
-    const asked = await ask(parts, call, found, decision, record);
+    const asked = await ask(parts, call, aim, decision, record);
     if (asked.kind !== 'approved') return asked;
     argumentsText = asked.argumentsText;
 
-    const stopped = checkAgain(parts, call, found, checked.value);
+    const stopped = checkAgain(parts, call, aim, checked.value);
     if (stopped !== null) return stopped;
   }
   if (call.cancelled.aborted) return { kind: 'cancelled' };
@@ -128,59 +197,152 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const recorded = await record.forwarded(argumentsText);
   if (recorded.kind === 'unavailable') return refused('audit_unavailable', recorded.reason);
 
-  const outcome = await parts.upstreams.call({
+  const ending = await parts.rounds.start(call, aim, record, requestOf(call, aim, argumentsText));
+  if (ending.kind === 'answered') parts.resources.learn(call.client.id, aim.upstream.id, ending.result);
+  return ending;
+}
+
+/** What goes upstream: the upstream's own name, and the text that was shown. */
+function requestOf(call: ToolCall, aim: Aim, argumentsText: string): UpstreamRequest {
+  const { target } = call;
+  const goes =
+    target.kind === 'resource'
+      ? ({ method: 'resources/read', params: { uri: target.uri }, argumentsText: null } as const)
+      : target.kind === 'completion'
+        ? ({ method: 'completion/complete', params: completionOf(target.params, aim), argumentsText: null } as const)
+        : ({
+            method: target.kind === 'prompt' ? 'prompts/get' : 'tools/call',
+            params: { name: aim.name },
+            argumentsText,
+          } as const);
+  return {
+    ...goes,
     requestId: call.requestId,
-    upstreamId: upstream.id,
-    tool: tool.name,
-    argumentsText,
+    upstreamId: aim.upstream.id,
     meta: call.meta,
-    clientId: call.client.id,
+    caller: {
+      clientId: call.client.id,
+      sessionKey: call.sessionId ?? call.client.id,
+      era: call.era,
+      capabilities: call.capabilities,
+      logLevel: call.logLevel,
+    },
+    round: null,
     signal: call.cancelled,
     onProgress: call.onProgress,
-  });
-  return endingOf(outcome);
+    onNotification: call.onNotification,
+    ask: call.ask,
+  };
 }
 
-function find(parts: CallToolParts, call: ToolCall): Found | null {
+/** An exposed prompt name becomes the upstream's own. */
+function completionOf(params: Readonly<Record<string, unknown>>, aim: Aim): Readonly<Record<string, unknown>> {
+  return aim.kind === 'prompt' ? { ...params, ref: { type: 'ref/prompt', name: aim.name } } : params;
+}
+
+function find(parts: CallToolParts, call: ToolCall): Aim | null {
   const { target, client } = call;
-  return target.kind === 'exposed'
-    ? parts.catalog.find(client, target.name)
-    : parts.catalog.findDirect(client, target.upstream, target.name);
-}
-
-function stateRefusal({ tool, upstream }: Found): CallEnding | null {
-  switch (tool.state) {
-    case 'reviewed':
-      return null;
-    case 'awaiting_review':
-      return refused('awaiting_review', `${upstream.name} / ${tool.name} waits for its first review by the person.`);
-    case 'changed':
-      return refused(
-        'tool_changed',
-        `${upstream.name} / ${tool.name} was changed by its server and waits for review by the person.`,
-      );
-    case 'gone':
-      return refused('tool_changed', `${upstream.name} no longer offers ${tool.name}.`);
+  switch (target.kind) {
+    case 'exposed':
+      return aimOf(parts.catalog.find(client, target.name));
+    case 'own':
+      return aimOf(parts.catalog.findDirect(client, target.upstream, target.name));
+    case 'prompt':
+      return findPrompt(parts, client, target.upstream, target.name);
+    case 'resource':
+      return findResource(parts, client, target.upstream, target.uri);
+    case 'completion':
+      return target.of === 'ref/prompt'
+        ? findPrompt(parts, client, target.upstream, target.named)
+        : findResource(parts, client, target.upstream, target.named);
   }
 }
 
-function decideCall(
-  parts: CallToolParts,
-  call: ToolCall,
-  found: Found,
-  policy: Policy | null,
-  value: unknown,
-): Decision {
-  const decision = judge(parts, call, found, policy, value);
-  if (decision.effect !== 'require_approval') return decision;
+function aimOf(found: Found | null): Aim | null {
+  if (found === null) return null;
   const { tool, upstream } = found;
+  const { name, state, risk, fingerprint, reviewed } = tool;
+  return { kind: 'tool', name, title: titleOf(reviewed), state, risk, fingerprint, tool, upstream };
+}
+
+function findPrompt(parts: CallToolParts, client: Client, upstreamName: string | null, name: string): Aim | null {
+  const found =
+    upstreamName === null
+      ? parts.catalog.findPrompt(client, name)
+      : parts.catalog.findPromptDirect(client, upstreamName, name);
+  if (found === null) return null;
+  const { prompt, upstream } = found;
+  return {
+    kind: 'prompt',
+    name: prompt.name,
+    title: titleOf(prompt.reviewed),
+    state: prompt.state,
+    risk: prompt.risk,
+    fingerprint: prompt.fingerprint,
+    tool: null,
+    upstream,
+  };
+}
+
+/** Resources come and go; what is reviewed is the upstream that has them. */
+function findResource(parts: CallToolParts, client: Client, upstreamName: string | null, uri: string): Aim | null {
+  const upstream = parts.resources.find(client, upstreamName, uri);
+  if (upstream === null) return null;
+  return {
+    kind: 'resource',
+    name: uri,
+    title: null,
+    state: 'reviewed',
+    risk: RISK_OF.resource,
+    fingerprint: upstream.id,
+    tool: null,
+    upstream,
+  };
+}
+
+function titleOf(reviewed: { readonly title?: unknown } | null): string | null {
+  return typeof reviewed?.title === 'string' ? reviewed.title : null;
+}
+
+function checkArguments(parts: CallToolParts, aim: Aim, argumentsText: string): ArgumentCheck {
+  if (aim.tool !== null) return parts.checkArguments(aim.tool, argumentsText);
+  return { kind: 'valid', value: parsedArguments(argumentsText) };
+}
+
+/** For conditions only; what is forwarded is the text. */
+function parsedArguments(argumentsText: string): Readonly<Record<string, unknown>> {
+  const read = readExactText(argumentsText);
+  return read.kind === 'read' && typeof read.value === 'object' && read.value !== null
+    ? (read.value as Readonly<Record<string, unknown>>)
+    : {};
+}
+
+function stateRefusal({ name, state, upstream }: Aim): CallEnding | null {
+  switch (state) {
+    case 'reviewed':
+      return null;
+    case 'awaiting_review':
+      return refused('awaiting_review', `${upstream.name} / ${name} waits for its first review by the person.`);
+    case 'changed':
+      return refused(
+        'tool_changed',
+        `${upstream.name} / ${name} was changed by its server and waits for review by the person.`,
+      );
+    case 'gone':
+      return refused('tool_changed', `${upstream.name} no longer offers ${name}.`);
+  }
+}
+
+function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Policy | null, value: unknown): Decision {
+  const decision = judge(parts, call, aim, policy, value);
+  if (decision.effect !== 'require_approval') return decision;
   const standing = parts.approvals.standingFor({
     clientId: call.client.id,
     sessionId: call.sessionId,
-    upstreamId: upstream.id,
+    upstreamId: aim.upstream.id,
     connection: null,
-    tool: tool.name,
-    fingerprint: tool.fingerprint,
+    tool: aim.name,
+    fingerprint: aim.fingerprint,
     argumentsText: call.argumentsText,
   });
   // A standing approval satisfies require_approval, never a deny: a deny has been returned above.
@@ -191,29 +353,29 @@ function decideCall(
 function judge(
   parts: CallToolParts,
   call: ToolCall,
-  { tool, upstream }: Found,
+  { kind, name, risk, upstream }: Aim,
   policy: Policy | null,
   value: unknown,
 ): Decision {
   return parts.decide(policy, {
     upstream: upstream.name,
     upstreamTags: upstream.tags,
-    kind: 'tool',
-    tool: tool.name,
-    risk: tool.risk,
+    kind,
+    tool: name,
+    risk,
     client: call.client.name,
     clientTags: call.client.tags,
     arguments: value,
   });
 }
 
-function denied(decision: Decision, { tool, upstream }: Found, problem: string | null): CallEnding {
+function denied(decision: Decision, { name, upstream }: Aim, problem: string | null): CallEnding {
   const why = problem ?? decision.reason;
   const by = decision.rule === null ? '' : ` by rule "${decision.rule}"`;
   return {
     kind: 'refused',
     errorClass: 'policy_denied',
-    message: `${upstream.name} / ${tool.name} is denied${by}. ${why}`,
+    message: `${upstream.name} / ${name} is denied${by}. ${why}`,
     rule: decision.rule,
   };
 }
@@ -223,7 +385,7 @@ type Asked = CallEnding | { readonly kind: 'approved'; readonly argumentsText: s
 async function ask(
   parts: CallToolParts,
   call: ToolCall,
-  { tool, upstream }: Found,
+  { name, title, risk, fingerprint, upstream }: Aim,
   decision: Decision,
   record: CallRecord,
 ): Promise<Asked> {
@@ -236,10 +398,10 @@ async function ask(
     upstreamId: upstream.id,
     upstream: upstream.name,
     connection: null,
-    tool: tool.name,
-    title: typeof tool.reviewed?.title === 'string' ? tool.reviewed.title : null,
-    risk: tool.risk,
-    fingerprint: tool.fingerprint,
+    tool: name,
+    title,
+    risk,
+    fingerprint,
     decision,
     argumentsText: call.argumentsText,
     holdMs: call.client.holdMs,
@@ -289,34 +451,16 @@ async function ask(
 }
 
 /** Between the question and the yes the world may have changed: policy, definition, key. */
-function checkAgain(parts: CallToolParts, call: ToolCall, found: Found, value: unknown): CallEnding | null {
+function checkAgain(parts: CallToolParts, call: ToolCall, aim: Aim, value: unknown): CallEnding | null {
   if (!parts.clients.keyIsLive(call.key.id))
     return refused('approval_denied', 'The key of this client ended while the call waited.');
-  const now = parts.inventory.find(found.upstream.id, found.tool.name);
-  if (now === null || now.state !== 'reviewed' || now.fingerprint !== found.tool.fingerprint) {
-    return refused('tool_changed', `${found.upstream.name} / ${found.tool.name} changed while the call waited.`);
+  const now = aim.kind === 'resource' ? aim : parts.inventory.find(aim.upstream.id, aim.name, aim.kind);
+  if (now === null || now.state !== 'reviewed' || now.fingerprint !== aim.fingerprint) {
+    return refused('tool_changed', `${aim.upstream.name} / ${aim.name} changed while the call waited.`);
   }
   const { policy, problem } = parts.policies.get(call.workspace.id);
-  const decision = judge(parts, call, { ...found, tool: now }, policy, value);
-  return decision.effect === 'deny' ? denied(decision, found, problem) : null;
-}
-
-function endingOf(outcome: UpstreamOutcome): CallEnding {
-  switch (outcome.kind) {
-    case 'answered':
-      return { kind: 'answered', result: outcome.result, bytes: outcome.bytes };
-    case 'error':
-      return {
-        kind: 'relayed',
-        code: outcome.code,
-        message: outcome.message,
-        ...(outcome.data === undefined ? {} : { data: outcome.data }),
-      };
-    case 'failed':
-      return { kind: 'failed', errorClass: outcome.errorClass, message: outcome.message };
-    case 'cancelled':
-      return { kind: 'cancelled' };
-  }
+  const decision = judge(parts, call, { ...aim, risk: now.risk }, policy, value);
+  return decision.effect === 'deny' ? denied(decision, aim, problem) : null;
 }
 
 function refused(errorClass: ErrorClass, message: string): CallEnding {

@@ -4,6 +4,7 @@ import { type Api, createApi } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
 import { createConfirmations } from './approvals/confirmations.ts';
+import { createAskClient } from './ask-client.ts';
 import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
 import { type CallToolParts, callTool, type Found } from './call-tool.ts';
@@ -30,6 +31,8 @@ import { factsOf, policyRequests } from './requests/policy.ts';
 import { toolRequests } from './requests/tools.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
+import { createResources, pageOf } from './resources.ts';
+import { createRounds } from './rounds.ts';
 import { MIGRATIONS } from './schema.ts';
 import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
@@ -161,6 +164,16 @@ export const startCore: StartCore = async (platform, options) => {
     idle: !options.listen,
   });
   const catalog = createCatalog({ inventory, upstreams });
+  const resources = createResources({
+    catalog,
+    upstreams,
+    pages: (upstreamId) => inventory.tools(upstreamId).map(({ reviewed }) => pageOf(reviewed)),
+    isReviewed: (upstreamId) =>
+      (['tool', 'prompt', 'resource_template'] as const).some((kind) =>
+        inventory.tools(upstreamId, kind).some((entry) => entry.reviewed !== null),
+      ),
+  });
+  const rounds = createRounds({ upstreams, clock, askClient: createAskClient({ policies, decide, approvals, audit }) });
 
   let gateway: Gateway | null = null;
   let dashboard: { readonly url: string; link(): string } | null = null;
@@ -185,13 +198,16 @@ export const startCore: StartCore = async (platform, options) => {
     approvals,
     clients,
     audit,
-    upstreams,
+    resources,
+    rounds,
     clock,
     log,
   };
   const serverParts: McpServerParts = {
     version: options.version,
     catalog,
+    resources,
+    upstreams,
     foresee,
     neverAllowed: (client, found) =>
       alwaysDenied(policies.get(client.workspaceId).policy, factsOf(client, found, undefined)),
@@ -266,6 +282,12 @@ export const startCore: StartCore = async (platform, options) => {
   upstreams.onChange(() => {
     topics.tell('upstreams');
     tellEveryListSoon();
+  });
+  upstreams.onNotice((upstreamId, method, params, sessionKey) => {
+    if (method === 'notifications/resources/updated' && typeof params.uri === 'string') {
+      stateless.resourceUpdated(params.uri);
+      for (const subscriber of upstreams.subscribers(upstreamId, params.uri)) sessions.tell(subscriber, method, params);
+    } else if (sessionKey !== null) sessions.tell(sessionKey, method, params);
   });
   policies.onChange(() => {
     topics.tell('policy');
@@ -359,6 +381,7 @@ export const startCore: StartCore = async (platform, options) => {
 
   async function shutDown(): Promise<void> {
     await gateway?.close();
+    rounds.close();
     await sessions.close();
     await stateless.close();
     rejections.close();

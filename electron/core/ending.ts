@@ -7,7 +7,12 @@ export function endingOf(outcome: UpstreamOutcome): CallEnding {
     case 'answered':
       return { kind: 'answered', result: outcome.result, bytes: outcome.bytes };
     case 'error':
-      return { kind: 'relayed', code: outcome.code, message: outcome.message, ...(outcome.data === undefined ? {} : { data: outcome.data }) };
+      return {
+        kind: 'relayed',
+        code: outcome.code,
+        message: outcome.message,
+        ...(outcome.data === undefined ? {} : { data: outcome.data }),
+      };
     case 'failed':
       return { kind: 'failed', errorClass: outcome.errorClass, message: outcome.message };
     case 'input_required':

@@ -53,12 +53,18 @@ export function createResources({ catalog, upstreams, pages, isReviewed }: Resou
     find(client, onlyUpstream, uri) {
       const among = open(client, onlyUpstream);
       if (onlyUpstream !== null) return among[0] ?? null;
-      const listed = among.find(({ id }) => upstreams.resources(id).some((resource) => resource.uri === uri) || pages(id).includes(uri));
+      const listed = among.find(
+        ({ id }) => upstreams.resources(id).some((resource) => resource.uri === uri) || pages(id).includes(uri),
+      );
       if (listed !== undefined) return listed;
       const linked = links.get(client.id)?.get(uri);
       const known = among.find((upstream) => upstream.id === linked);
       if (known !== undefined) return known;
-      return among.find((upstream) => catalog.listedTemplatesOf(client, upstream.name).some(({ uriTemplate }) => mayMatch(uriTemplate, uri))) ?? null;
+      return (
+        among.find((upstream) =>
+          catalog.listedTemplatesOf(client, upstream.name).some(({ uriTemplate }) => mayMatch(uriTemplate, uri)),
+        ) ?? null
+      );
     },
 
     learn(clientId, upstreamId, result) {
@@ -75,10 +81,21 @@ export function createResources({ catalog, upstreams, pages, isReviewed }: Resou
 
 /** Resource links, embedded resources and app pages (`_meta.ui.resourceUri`) of a result's content. */
 function urisIn(result: Readonly<Record<string, unknown>>): readonly string[] {
-  const content = [...listOf(result.content), ...listOf(result.contents), ...listOf(result.messages).map((message) => message.content).filter(isObject)];
+  const content = [
+    ...listOf(result.content),
+    ...listOf(result.contents),
+    ...listOf(result.messages)
+      .map((message) => message.content)
+      .filter(isObject),
+  ];
   const uris = content.flatMap((part) => [part.uri, isObject(part.resource) ? part.resource.uri : undefined]);
-  const meta = isObject(result._meta) && isObject(result._meta.ui) ? [result._meta.ui.resourceUri] : [];
-  return [...uris, ...meta].filter((uri) => typeof uri === 'string');
+  return [...uris, pageOf(result)].filter((uri) => typeof uri === 'string');
+}
+
+/** The page of an MCP App that a tool's definition or result names. */
+export function pageOf(holder: Readonly<Record<string, unknown>> | null): unknown {
+  const meta = holder?._meta;
+  return isObject(meta) && isObject(meta.ui) ? meta.ui.resourceUri : undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { canonicalArguments } from './approvals/canonical.ts';
 import type { AskClient } from './ask-client.ts';
 import type { CallRecord } from './call-record.ts';
-import type { CallEnding, Found, ToolCall } from './call-tool.ts';
+import type { Aim, CallEnding, ToolCall } from './call-tool.ts';
 import { endingOf } from './ending.ts';
 import type { Clock } from './platform.ts';
 import type { AskAnswer, UpstreamOutcome, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
@@ -21,14 +21,14 @@ import type { AskAnswer, UpstreamOutcome, UpstreamRequest, Upstreams } from './u
  */
 export interface Rounds {
   /** The first round. */
-  start(call: ToolCall, found: Found, record: CallRecord, request: UpstreamRequest): Promise<CallEnding>;
+  start(call: ToolCall, aim: Aim, record: CallRecord, request: UpstreamRequest): Promise<CallEnding>;
   /** The call that a caller's `requestState` continues; null when it is none of ours, expired, spent, or of another call. */
   resume(call: ToolCall): Resumed | null;
   close(): void;
 }
 
 export interface Resumed {
-  readonly found: Found;
+  readonly aim: Aim;
   readonly record: CallRecord;
   goOn(): Promise<CallEnding>;
   /** It may not go on (a rule denies it now): what is parked upstream ends. */
@@ -51,7 +51,7 @@ type InputRequest = { readonly method: string; readonly params: Readonly<Record<
 /** What is remembered of a call between two rounds. */
 interface Open {
   readonly call: ToolCall;
-  readonly found: Found;
+  readonly aim: Aim;
   readonly record: CallRecord;
   readonly request: UpstreamRequest;
   readonly binding: string;
@@ -81,26 +81,43 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
   const open = new Map<string, Open>();
 
   /** Legacy caller: it is asked while its request is open. */
-  async function askedAtOnce(call: ToolCall, found: Found, request: UpstreamRequest): Promise<CallEnding> {
-    const ask = (method: string, params: Readonly<Record<string, unknown>>) => askClient(call, found, { method, params }, call.ask);
+  async function askedAtOnce(call: ToolCall, aim: Aim, request: UpstreamRequest): Promise<CallEnding> {
+    const ask = (method: string, params: Readonly<Record<string, unknown>>) =>
+      askClient(call, aim, { method, params }, call.ask);
     let outcome = await upstreams.request({ ...request, ask });
     for (let round = 0; outcome.kind === 'input_required'; round += 1) {
-      if (round >= MOST_ROUNDS) return tooManyRounds(found);
+      if (round >= MOST_ROUNDS) return tooManyRounds(aim);
       const asked = inputRequestsOf(outcome.result);
       const inputResponses: Record<string, unknown> = {};
       for (const [name, wanted] of asked) {
         const answer = await ask(wanted.method, legacyForm(wanted));
-        if (answer.kind === 'error') return { kind: 'relayed', code: answer.code, message: answer.message, ...(answer.data === undefined ? {} : { data: answer.data }) };
+        if (answer.kind === 'error')
+          return {
+            kind: 'relayed',
+            code: answer.code,
+            message: answer.message,
+            ...(answer.data === undefined ? {} : { data: answer.data }),
+          };
         inputResponses[name] = answer.result;
       }
       if (call.cancelled.aborted) return { kind: 'cancelled' };
-      outcome = await upstreams.request({ ...request, ask, round: { inputResponses, requestState: stateOf(outcome.result) } });
+      outcome = await upstreams.request({
+        ...request,
+        ask,
+        round: { inputResponses, requestState: stateOf(outcome.result) },
+      });
     }
     return endingOf(outcome);
   }
 
   /** Modern caller: what the upstream asks becomes the answer of this round. */
-  async function parked(call: ToolCall, found: Found, record: CallRecord, request: UpstreamRequest, round: number): Promise<CallEnding> {
+  async function parked(
+    call: ToolCall,
+    aim: Aim,
+    record: CallRecord,
+    request: UpstreamRequest,
+    round: number,
+  ): Promise<CallEnding> {
     const park = newPark(call);
     const stop = () => park.abort.abort();
     if (call.cancelled.aborted) stop();
@@ -111,42 +128,69 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       onProgress: (progress) => park.current.onProgress(progress),
       onNotification: (method, params) => park.current.onNotification(method, params),
       ask: (method, params) =>
-        askClient(park.current, found, { method, params }, (askedMethod, askedParams) => {
+        askClient(park.current, aim, { method, params }, (askedMethod, askedParams) => {
           return new Promise((answer) => {
             park.asks += 1;
-            park.waiting.set(`${call.requestId}-${park.asks}`, { asked: { method: askedMethod, params: askedParams }, answer });
+            park.waiting.set(`${call.requestId}-${park.asks}`, {
+              asked: { method: askedMethod, params: askedParams },
+              answer,
+            });
             park.tell();
           });
         }),
     });
     const whole: Park = Object.assign(park, { ending });
-    const answered = await nextOf(whole, call, found, record, request, round);
+    const answered = await nextOf(whole, call, aim, record, request, round);
     // The caller's stream ends with this round; the parked request goes on without it.
     call.cancelled.removeEventListener('abort', stop);
     return answered;
   }
 
   /** Whatever comes first: the answer, or a question of the upstream. */
-  async function nextOf(park: Park, call: ToolCall, found: Found, record: CallRecord, request: UpstreamRequest, round: number): Promise<CallEnding> {
+  async function nextOf(
+    park: Park,
+    call: ToolCall,
+    aim: Aim,
+    record: CallRecord,
+    request: UpstreamRequest,
+    round: number,
+  ): Promise<CallEnding> {
     const first = await Promise.race([park.ending, park.asked.then(() => null)]);
-    if (first !== null) return modernEnding(first, call, found, record, request, round);
+    if (first !== null) return modernEnding(first, call, aim, record, request, round);
     if (round >= MOST_ROUNDS) {
       park.abort.abort();
-      return tooManyRounds(found);
+      return tooManyRounds(aim);
     }
-    const inputRequests = Object.fromEntries([...park.waiting].map(([name, { asked }]) => [name, { method: asked.method, params: asked.params }]));
-    const requestState = remember({ call, found, record, request, round, upstreamState: undefined, park });
+    const inputRequests = Object.fromEntries(
+      [...park.waiting].map(([name, { asked }]) => [name, { method: asked.method, params: asked.params }]),
+    );
+    const requestState = remember({ call, aim, record, request, round, upstreamState: undefined, park });
     return { kind: 'input_required', result: { resultType: 'input_required', inputRequests, requestState } };
   }
 
-  async function modernEnding(outcome: UpstreamOutcome, call: ToolCall, found: Found, record: CallRecord, request: UpstreamRequest, round: number): Promise<CallEnding> {
+  async function modernEnding(
+    outcome: UpstreamOutcome,
+    call: ToolCall,
+    aim: Aim,
+    record: CallRecord,
+    request: UpstreamRequest,
+    round: number,
+  ): Promise<CallEnding> {
     if (outcome.kind !== 'input_required') return endingOf(outcome);
-    if (round >= MOST_ROUNDS) return tooManyRounds(found);
+    if (round >= MOST_ROUNDS) return tooManyRounds(aim);
     for (const [, wanted] of inputRequestsOf(outcome.result)) {
-      const refusal = await askClient.refusal(call, found, wanted);
+      const refusal = await askClient.refusal(call, aim, wanted);
       if (refusal !== null) return refusal;
     }
-    const requestState = remember({ call, found, record, request, round, upstreamState: stateOf(outcome.result), park: null });
+    const requestState = remember({
+      call,
+      aim,
+      record,
+      request,
+      round,
+      upstreamState: stateOf(outcome.result),
+      park: null,
+    });
     return { kind: 'input_required', result: { ...outcome.result, requestState } };
   }
 
@@ -159,7 +203,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       state.record.ended({ kind: 'cancelled' });
     });
     open.set(id, { ...state, binding: bindingOf(state.call), cancelTimer });
-    const body = Buffer.from(JSON.stringify({ id, upstream: state.found.upstream.id, expiresAt })).toString('base64url');
+    const body = Buffer.from(JSON.stringify({ id, upstream: state.aim.upstream.id, expiresAt })).toString('base64url');
     return `${body}.${mac(body)}`;
   }
 
@@ -173,19 +217,29 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
     const wanted = Buffer.from(mac(body));
     const got = Buffer.from(given);
     if (wanted.length !== got.length || !timingSafeEqual(wanted, got)) return null;
-    const { id, expiresAt } = JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as { id: string; expiresAt: number };
+    const { id, expiresAt } = JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as {
+      id: string;
+      expiresAt: number;
+    };
     return clock.now() < expiresAt ? id : null;
   }
 
   async function goOn(state: Open, call: ToolCall): Promise<CallEnding> {
-    const { found, record, park } = state;
+    const { aim, record, park } = state;
     const round = state.round + 1;
     const inputResponses = call.inputResponses ?? {};
     if (park === null) {
-      const request = { ...state.request, signal: call.cancelled, onProgress: call.onProgress, onNotification: call.onNotification, round: { inputResponses, requestState: state.upstreamState } };
+      const request = {
+        ...state.request,
+        signal: call.cancelled,
+        onProgress: call.onProgress,
+        onNotification: call.onNotification,
+        round: { inputResponses, requestState: state.upstreamState },
+      };
       const recorded = await record.forwarded(state.request.argumentsText ?? '');
-      if (recorded.kind === 'unavailable') return { kind: 'refused', errorClass: 'audit_unavailable', message: recorded.reason, rule: null };
-      return modernEnding(await upstreams.request(request), call, found, record, state.request, round);
+      if (recorded.kind === 'unavailable')
+        return { kind: 'refused', errorClass: 'audit_unavailable', message: recorded.reason, rule: null };
+      return modernEnding(await upstreams.request(request), call, aim, record, state.request, round);
     }
     park.current = call;
     const stop = () => park.abort.abort();
@@ -197,14 +251,14 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       answer({ kind: 'result', result: given });
     }
     if (park.waiting.size === 0) renew(park);
-    const answered = await nextOf(park, call, found, record, state.request, round);
+    const answered = await nextOf(park, call, aim, record, state.request, round);
     call.cancelled.removeEventListener('abort', stop);
     return answered;
   }
 
   return {
-    start(call, found, record, request) {
-      return call.era === 'legacy' ? askedAtOnce(call, found, request) : parked(call, found, record, request, 1);
+    start(call, aim, record, request) {
+      return call.era === 'legacy' ? askedAtOnce(call, aim, request) : parked(call, aim, record, request, 1);
     },
     resume(call) {
       const id = call.requestState === null ? null : idOf(call.requestState);
@@ -213,7 +267,12 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       // Spent: one state continues a call once, whatever becomes of this round.
       open.delete(id);
       state.cancelTimer();
-      return { found: state.found, record: state.record, goOn: () => goOn(state, call), drop: () => state.park?.abort.abort() };
+      return {
+        aim: state.aim,
+        record: state.record,
+        goOn: () => goOn(state, call),
+        drop: () => state.park?.abort.abort(),
+      };
     },
     close() {
       for (const state of open.values()) {
@@ -226,7 +285,14 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
 }
 
 function newPark(call: ToolCall): Omit<Park, 'ending'> {
-  const park = { abort: new AbortController(), waiting: new Map(), asked: Promise.resolve(), tell: () => {}, current: call, asks: 0 };
+  const park = {
+    abort: new AbortController(),
+    waiting: new Map(),
+    asked: Promise.resolve(),
+    tell: () => {},
+    current: call,
+    asks: 0,
+  };
   renew(park);
   return park;
 }
@@ -242,7 +308,9 @@ function renew(park: Pick<Park, 'asked' | 'tell'>): void {
 function bindingOf(call: ToolCall): string {
   const { target } = call;
   const canonical = canonicalArguments(call.argumentsText) ?? call.argumentsText;
-  return createHash('sha256').update(JSON.stringify([call.client.id, call.key.id, target, canonical])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([call.client.id, call.key.id, target, canonical]))
+    .digest('hex');
 }
 
 function inputRequestsOf(result: Readonly<Record<string, unknown>>): readonly (readonly [string, InputRequest])[] {
@@ -264,8 +332,12 @@ function stateOf(result: Readonly<Record<string, unknown>>): string | undefined 
   return typeof result.requestState === 'string' ? result.requestState : undefined;
 }
 
-function tooManyRounds({ upstream }: Found): CallEnding {
-  return { kind: 'failed', errorClass: 'upstream_timeout', message: `${upstream.name} asked for input more than ${MOST_ROUNDS} times in one call.` };
+function tooManyRounds({ upstream }: Aim): CallEnding {
+  return {
+    kind: 'failed',
+    errorClass: 'upstream_timeout',
+    message: `${upstream.name} asked for input more than ${MOST_ROUNDS} times in one call.`,
+  };
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

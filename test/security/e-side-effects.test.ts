@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createApprovals } from '../../electron/core/approvals/approvals.ts';
 import { createApprovers } from '../../electron/core/approvals/approvers.ts';
+import { createAskClient } from '../../electron/core/ask-client.ts';
 import { type CallToolParts, callTool } from '../../electron/core/call-tool.ts';
 import { createCatalog } from '../../electron/core/catalog/catalog.ts';
 import { createInventory } from '../../electron/core/catalog/inventory.ts';
@@ -12,6 +13,7 @@ import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { systemClock } from '../../electron/core/platform.ts';
 import { decide } from '../../electron/core/policy/decide.ts';
 import { createPolicies } from '../../electron/core/policy/policy.ts';
+import { createRounds } from '../../electron/core/rounds.ts';
 import { MIGRATIONS } from '../../electron/core/schema.ts';
 import { createVault } from '../../electron/core/secrets/vault.ts';
 import { openStore } from '../../electron/core/store/store.ts';
@@ -111,17 +113,19 @@ test('E21 a server that was never started: the yes starts it, and nothing before
 
   expect(upstreams.get(gated.id)?.status).toBe('stopped');
   const { signal } = new AbortController();
+  const policies = createPolicies({ db, clock });
   const ending = callTool(
     {
       catalog: createCatalog({ inventory, upstreams }),
       inventory,
       checkArguments: createArgumentCheck(),
-      policies: createPolicies({ db, clock }),
+      policies,
       decide,
       approvals,
       clients,
       audit,
-      upstreams,
+      resources: { find: () => null, learn() {} },
+      rounds: createRounds({ upstreams, clock, askClient: createAskClient({ policies, decide, approvals, audit }) }),
       clock,
       log: silentLog,
     },
@@ -135,6 +139,12 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       target: { kind: 'exposed', name: 'gated__echo' },
       argumentsText: '{"text":"first"}',
       meta: {},
+      capabilities: {},
+      logLevel: null,
+      inputResponses: null,
+      requestState: null,
+      onNotification() {},
+      ask: async () => ({ kind: 'error', code: -32601, message: 'Method not found' }),
       cancelled: signal,
       left: signal,
       onProgress() {},

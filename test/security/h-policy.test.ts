@@ -202,7 +202,7 @@ describe('H3 overlapping rules', () => {
     } as unknown as Found;
     const { signal } = new AbortController();
     const parts: CallToolParts = {
-      catalog: { find: () => found, findDirect: () => found },
+      catalog: { find: () => found, findDirect: () => found, findPrompt: () => null, findPromptDirect: () => null },
       inventory: { find: () => found.tool } as unknown as CallToolParts['inventory'],
       checkArguments: createArgumentCheck(),
       policies: { get: () => ({ policy, problem: null, version: '1' }) },
@@ -226,9 +226,11 @@ describe('H3 overlapping rules', () => {
         writeSoon() {},
         available: () => ({ ok: true }),
       } as unknown as CallToolParts['audit'],
-      upstreams: {
-        async call(call) {
-          forwarded.push(call.argumentsText);
+      resources: { find: () => null, learn() {} },
+      rounds: {
+        resume: () => null,
+        async start(_call, _aim, _record, request) {
+          forwarded.push(request.argumentsText ?? '');
           return { kind: 'answered', result: {}, bytes: 2 };
         },
       },
@@ -245,6 +247,12 @@ describe('H3 overlapping rules', () => {
       target: { kind: 'exposed', name: 'rec__echo' },
       argumentsText,
       meta: {},
+      capabilities: {},
+      logLevel: null,
+      inputResponses: null,
+      requestState: null,
+      onNotification() {},
+      ask: async () => ({ kind: 'error', code: -32601, message: 'Method not found' }),
       cancelled: signal,
       left: signal,
       onProgress() {},

@@ -120,6 +120,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
   );
   if (started.kind === 'fault') throw new Error(started.message);
   const { core } = started;
+  if (options.listen !== false) await demoIsListed(core);
   if (options.approver !== false) core.approvers.arrive('dashboard');
   const base = `http://127.0.0.1:${core.port}`;
 
@@ -242,6 +243,16 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
     },
   };
   return gatehouse;
+}
+
+/** The demo upstream starts in the background; a test that uses it must not depend on how fast. */
+async function demoIsListed(core: Core): Promise<void> {
+  await eventually(async () => {
+    const answer = await core.api.request('upstreamsList', {}, PERSON);
+    if (answer.kind !== 'answered') return null;
+    const upstreams = answer.result as RequestResult<'upstreamsList'>;
+    return upstreams.some(({ name, status }) => name === 'demo' && status === 'starting') ? null : true;
+  }, 'the demo upstream');
 }
 
 /** Asks again until it gets something, for at most `ms`; says what it waited for when it does not. */

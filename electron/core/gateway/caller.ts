@@ -42,7 +42,10 @@ export function callerSide(
   era: Era,
   arrival: Arrival,
   context: ServerContext,
-  more: { readonly log: Log; /** Level the session asked for; undefined: it never did. */ readonly level: string | undefined },
+  more: {
+    readonly log: Log /** Level the session asked for; undefined: it never did. */;
+    readonly level: string | undefined;
+  },
 ): CallerSide {
   const { mcpReq } = context;
   const envelope: Meta = mcpReq.envelope ?? {};
@@ -52,7 +55,10 @@ export function callerSide(
   function notify(method: string, params: Meta): void {
     mcpReq.notify({ method, params: { ...params } }).catch((error: unknown) => {
       // The caller's stream has closed; the call itself goes on or is cancelled by its own signal.
-      more.log.debug('notification_not_delivered', { requestId: arrival.requestId, reason: error instanceof Error ? error.name : 'unknown' });
+      more.log.debug('notification_not_delivered', {
+        requestId: arrival.requestId,
+        reason: error instanceof Error ? error.name : 'unknown',
+      });
     });
   }
   function tellProgress(params: Meta): void {
@@ -66,7 +72,8 @@ export function callerSide(
     key: arrival.key,
     sessionId: context.sessionId ?? null,
     era,
-    capabilities: era === 'legacy' ? ((server.getClientCapabilities() ?? {}) as Meta) : objectIn(envelope[CAPABILITIES]),
+    capabilities:
+      era === 'legacy' ? ((server.getClientCapabilities() ?? {}) as Meta) : objectIn(envelope[CAPABILITIES]),
     logLevel: era === 'legacy' ? (more.level ?? null) : stringIn(envelope[LOG_LEVEL]),
     meta: passedOn(mcpReq._meta),
     inputResponses: mcpReq.inputResponses ?? null,
@@ -91,7 +98,12 @@ export function callerSide(
         return { kind: 'result', result };
       } catch (error) {
         if (error instanceof ProtocolError) {
-          return { kind: 'error', code: error.code, message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
+          return {
+            kind: 'error',
+            code: error.code,
+            message: error.message,
+            ...(error.data === undefined ? {} : { data: error.data }),
+          };
         }
         return { kind: 'error', code: -32603, message: 'The client did not answer.' };
       }
@@ -111,7 +123,10 @@ function wantsMessages(era: Era, envelope: Meta, level: string | undefined, give
 function passedOn(meta: Meta | undefined): Meta {
   if (meta === undefined) return {};
   return Object.fromEntries(
-    Object.entries(meta).filter(([key]) => key !== 'progressToken' && !key.startsWith('gatehouse/') && !key.startsWith('io.modelcontextprotocol/')),
+    Object.entries(meta).filter(
+      ([key]) =>
+        key !== 'progressToken' && !key.startsWith('gatehouse/') && !key.startsWith('io.modelcontextprotocol/'),
+    ),
   );
 }
 

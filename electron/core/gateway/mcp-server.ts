@@ -17,13 +17,15 @@ import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
 import { type CallerSide, callerSide } from './caller.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
-import { requestIdData } from './responses.ts';
 import { type RelayParts, relay } from './relay.ts';
+import { requestIdData } from './responses.ts';
 import { answerOf, errorAnswer, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
 
 export interface McpServerParts extends MetaToolParts, RelayParts {
   readonly version: string;
-  readonly catalog: MetaToolParts['catalog'] & RelayParts['catalog'] & Pick<Catalog, 'listed' | 'listedOf' | 'upstream'>;
+  readonly catalog: MetaToolParts['catalog'] &
+    RelayParts['catalog'] &
+    Pick<Catalog, 'listed' | 'listedOf' | 'upstream'>;
   readonly upstreams: Pick<Upstreams, 'subscribe' | 'unsubscribe' | 'forgetSession' | 'capabilities'>;
   readonly neverAllowed: (client: Client, found: Found) => boolean;
   readonly foresee: (client: Client, found: Found) => Decision;
@@ -56,18 +58,31 @@ export function createMcpServer(parts: McpServerParts, era: Era, opened: Arrival
       return {};
     });
   }
-  server.fallbackRequestHandler = async (request, context) => {
-    const arrival = introduced(parts, arrivalOf(context.http?.authInfo), context);
+  async function answer(request: JSONRPCRequest, context: ServerContext, arrived: Arrival): Promise<Result> {
+    const arrival = introduced(parts, arrived, context);
     const params: Readonly<Record<string, unknown>> = request.params ?? {};
     const side = callerSide(server, era, arrival, context, { log: parts.log, level });
     if (request.method === 'tools/list') return { tools: listTools(parts, arrival) };
-    const answer =
+    const answered =
       request.method === 'tools/call'
         ? await toolCall(parts, arrival, params, side)
         : await relay(parts, arrival, request.method, params, side, context.sessionId ?? arrival.client.id);
-    if (answer === null) throw new ProtocolError(-32601, 'Method not found');
-    if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
-    return { ...answer.result };
+    if (answered === null) throw new ProtocolError(-32601, 'Method not found', requestIdData(arrival.requestId));
+    if (answered.kind === 'error') throw new ProtocolError(answered.code, answered.message, answered.data);
+    return { ...answered.result };
+  }
+  server.fallbackRequestHandler = async (request, context) => {
+    const arrival = arrivalOf(context.http?.authInfo);
+    try {
+      return await answer(request, context, arrival);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error;
+      // The SDK would send the text of a bug to the caller, and nothing would lead from there to the log.
+      const { requestId } = arrival;
+      parts.log.error('request_failed', { requestId, ...faultFields(error) });
+      const message = `internal: ${ERRORS.internal.what} ${ERRORS.internal.fix} request ${requestId}`;
+      throw new ProtocolError(-32603, message, requestIdData(requestId));
+    }
   };
   return server;
 }
@@ -76,9 +91,15 @@ const INSTRUCTIONS =
   'Gatehouse reaches every tool the person has connected. Search with find_tools, call with call_external_tool. A call may wait for the person: on approval_pending, call again with the same arguments.';
 
 /** One upstream alone offers what it has; all together whatever any of them may have. */
-export function capabilitiesOf(parts: McpServerParts, { client, onlyUpstream }: Arrival): Readonly<Record<string, object>> {
+export function capabilitiesOf(
+  parts: McpServerParts,
+  { client, onlyUpstream }: Arrival,
+): Readonly<Record<string, object>> {
   const one = onlyUpstream === null ? null : parts.catalog.upstream(client, onlyUpstream);
-  const has = one === null ? () => onlyUpstream === null : (name: string) => parts.upstreams.capabilities(one.id)[name] !== undefined;
+  const has =
+    one === null
+      ? () => onlyUpstream === null
+      : (name: string) => parts.upstreams.capabilities(one.id)[name] !== undefined;
   return {
     tools: { listChanged: true },
     ...(has('prompts') ? { prompts: { listChanged: true } } : {}),

@@ -19,42 +19,79 @@ export interface RelayParts {
 const promptInput = z.looseObject({ name: z.string(), arguments: z.record(z.string(), z.unknown()).optional() });
 const uriInput = z.looseObject({ uri: z.string().min(1).max(10_000) });
 const completionInput = z.looseObject({
-  ref: z.union([z.looseObject({ type: z.literal('ref/prompt'), name: z.string() }), z.looseObject({ type: z.literal('ref/resource'), uri: z.string() })]),
+  ref: z.union([
+    z.looseObject({ type: z.literal('ref/prompt'), name: z.string() }),
+    z.looseObject({ type: z.literal('ref/resource'), uri: z.string() }),
+  ]),
   argument: z.looseObject({ name: z.string(), value: z.string() }),
 });
 
 /** Answers a request that is about no tool; null: no such method here. `subscriber` is who hears of updates. */
-export async function relay(parts: RelayParts, arrival: Arrival, method: string, params: unknown, side: CallerSide, subscriber: string): Promise<ToolAnswer | null> {
+export async function relay(
+  parts: RelayParts,
+  arrival: Arrival,
+  method: string,
+  params: unknown,
+  side: CallerSide,
+  subscriber: string,
+): Promise<ToolAnswer | null> {
   const { client, onlyUpstream } = arrival;
   switch (method) {
     case 'prompts/list': {
-      const prompts = onlyUpstream === null ? parts.catalog.listedPrompts(client) : parts.catalog.listedPromptsOf(client, onlyUpstream);
+      const prompts =
+        onlyUpstream === null
+          ? parts.catalog.listedPrompts(client)
+          : parts.catalog.listedPromptsOf(client, onlyUpstream);
       return { kind: 'result', result: { prompts } };
     }
     case 'resources/list':
       return { kind: 'result', result: { resources: parts.resources.list(client, onlyUpstream) } };
     case 'resources/templates/list': {
-      const templates = onlyUpstream === null ? parts.catalog.listedTemplates(client) : parts.catalog.listedTemplatesOf(client, onlyUpstream);
+      const templates =
+        onlyUpstream === null
+          ? parts.catalog.listedTemplates(client)
+          : parts.catalog.listedTemplatesOf(client, onlyUpstream);
       return { kind: 'result', result: { resourceTemplates: templates } };
     }
     case 'prompts/get': {
       const read = promptInput.safeParse(params ?? {});
       if (!read.success) return invalid(read.error);
       const { name } = read.data;
-      return call(parts, arrival, side, { kind: 'prompt', upstream: onlyUpstream, name }, arrival.slices.get(ARGUMENTS_PATH) ?? '{}', name);
+      return call(
+        parts,
+        arrival,
+        side,
+        { kind: 'prompt', upstream: onlyUpstream, name },
+        arrival.slices.get(ARGUMENTS_PATH) ?? '{}',
+        name,
+      );
     }
     case 'resources/read': {
       const read = uriInput.safeParse(params ?? {});
       if (!read.success) return invalid(read.error);
       const { uri } = read.data;
-      return call(parts, arrival, side, { kind: 'resource', upstream: onlyUpstream, uri }, JSON.stringify({ uri }), uri);
+      return call(
+        parts,
+        arrival,
+        side,
+        { kind: 'resource', upstream: onlyUpstream, uri },
+        JSON.stringify({ uri }),
+        uri,
+      );
     }
     case 'completion/complete': {
       const read = completionInput.safeParse(params ?? {});
       if (!read.success) return invalid(read.error);
       const { ref } = read.data;
       const named = ref.type === 'ref/prompt' ? ref.name : ref.uri;
-      return call(parts, arrival, side, { kind: 'completion', upstream: onlyUpstream, of: ref.type, named, params: read.data }, JSON.stringify(read.data), named);
+      return call(
+        parts,
+        arrival,
+        side,
+        { kind: 'completion', upstream: onlyUpstream, of: ref.type, named, params: read.data },
+        JSON.stringify(read.data),
+        named,
+      );
     }
     case 'resources/subscribe':
     case 'resources/unsubscribe': {
@@ -66,7 +103,11 @@ export async function relay(parts: RelayParts, arrival: Arrival, method: string,
       const outcome = await act(upstream.id, read.data.uri, subscriber);
       if (outcome.kind === 'answered') return { kind: 'result', result: {} };
       if (outcome.kind === 'error') return outcome;
-      return { kind: 'error', code: -32603, message: outcome.kind === 'failed' ? outcome.message : 'It was not subscribed to.' };
+      return {
+        kind: 'error',
+        code: -32603,
+        message: outcome.kind === 'failed' ? outcome.message : 'It was not subscribed to.',
+      };
     }
     default:
       return null;
@@ -74,14 +115,37 @@ export async function relay(parts: RelayParts, arrival: Arrival, method: string,
 }
 
 /** The same path as a tool call: decided, approved where a rule asks, recorded, then relayed. */
-async function call(parts: RelayParts, arrival: Arrival, side: CallerSide, target: CallTarget, argumentsText: string, named: string): Promise<ToolAnswer> {
+async function call(
+  parts: RelayParts,
+  arrival: Arrival,
+  side: CallerSide,
+  target: CallTarget,
+  argumentsText: string,
+  named: string,
+): Promise<ToolAnswer> {
   const ending = await parts.callTool({ ...side, target, argumentsText });
-  if (ending.kind === 'unknown_tool') return target.kind === 'resource' ? unknownResource(named) : { kind: 'error', code: -32602, message: `Unknown prompt: ${named}.` };
-  const answer = answerOf(ending, { requestId: arrival.requestId, named, upstream: target.upstream ?? named, origin: parts.origin() });
+  if (ending.kind === 'unknown_tool')
+    return target.kind === 'resource'
+      ? unknownResource(named)
+      : { kind: 'error', code: -32602, message: `Unknown prompt: ${named}.` };
+  const answer = answerOf(ending, {
+    requestId: arrival.requestId,
+    named,
+    upstream: ('upstream' in target ? target.upstream : null) ?? named,
+    origin: parts.origin(),
+  });
   // Only tools have results with isError; elsewhere a refusal is an error of the protocol, with the same text.
   if (answer.kind === 'error' || answer.result.isError !== true || ending.kind === 'answered') return answer;
-  const { content, _meta } = answer.result as { content: readonly { text: string }[]; _meta: Readonly<Record<string, unknown>> };
-  return { kind: 'error', code: Number(_meta['gatehouse/code']), message: content[0]?.text ?? 'It was refused.', data: _meta };
+  const { content, _meta } = answer.result as {
+    content: readonly { text: string }[];
+    _meta: Readonly<Record<string, unknown>>;
+  };
+  return {
+    kind: 'error',
+    code: Number(_meta['gatehouse/code']),
+    message: content[0]?.text ?? 'It was refused.',
+    data: _meta,
+  };
 }
 
 function unknownResource(uri: string): ToolAnswer {
@@ -90,5 +154,9 @@ function unknownResource(uri: string): ToolAnswer {
 
 function invalid(error: z.ZodError): ToolAnswer {
   const issue = error.issues[0];
-  return { kind: 'error', code: -32602, message: `params.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}.` };
+  return {
+    kind: 'error',
+    code: -32602,
+    message: `params.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}.`,
+  };
 }

@@ -16,6 +16,8 @@ export interface Sessions {
   serve(arrival: Arrival, sessionId: string, request: Request, message: unknown): Promise<Response> | 'unknown';
   /** `tools/list` of this client (null: of everybody) changed. */
   listChanged(clientId: string | null): void;
+  /** To this session alone; nothing happens when it is gone. */
+  tell(sessionId: string, method: string, params: Readonly<Record<string, unknown>>): void;
   endOfKey(keyId: string): void;
   count(): number;
   close(): Promise<void>;
@@ -47,6 +49,7 @@ export function createSessions(parts: McpServerParts & { readonly clock: Clock }
 
   function end(session: Session): void {
     sessions.delete(session.id);
+    parts.upstreams.forgetSession(session.id);
     void session.server.close();
   }
 
@@ -69,6 +72,7 @@ export function createSessions(parts: McpServerParts & { readonly clock: Clock }
         },
         onsessionclosed: (id) => {
           sessions.delete(id);
+          parts.upstreams.forgetSession(id);
         },
       });
       server.oninitialized = () => {
@@ -94,14 +98,28 @@ export function createSessions(parts: McpServerParts & { readonly clock: Clock }
     listChanged(clientId) {
       for (const session of sessions.values()) {
         if (clientId !== null && session.client.id !== clientId) continue;
-        session.server.sendToolListChanged().catch((error: unknown) => {
-          // Nobody listens on this session now; the client lists again when it comes back.
-          log.debug('list_changed_not_delivered', {
-            client: session.client.name,
-            reason: error instanceof Error ? error.name : 'unknown',
+        for (const changed of [
+          session.server.sendToolListChanged(),
+          session.server.sendPromptListChanged(),
+          session.server.sendResourceListChanged(),
+        ]) {
+          changed.catch((error: unknown) => {
+            // Not offered at this endpoint, or nobody listens now; the client lists again when it comes back.
+            log.debug('list_changed_not_delivered', {
+              client: session.client.name,
+              reason: error instanceof Error ? error.name : 'unknown',
+            });
           });
-        });
+        }
       }
+    },
+
+    tell(sessionId, method, params) {
+      const session = sessions.get(sessionId);
+      session?.server.notification({ method, params: { ...params } }).catch((error: unknown) => {
+        // Nobody listens on this session now.
+        log.debug('notification_not_delivered', { reason: error instanceof Error ? error.name : 'unknown' });
+      });
     },
 
     endOfKey(keyId) {

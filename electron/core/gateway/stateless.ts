@@ -88,7 +88,9 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
 
 const listenSchema = z.looseObject({
   method: z.literal('subscriptions/listen'),
-  params: z.looseObject({ notifications: z.looseObject({ resourceSubscriptions: z.array(z.string().max(10_000)).max(1_000) }) }),
+  params: z.looseObject({
+    notifications: z.looseObject({ resourceSubscriptions: z.array(z.string().max(10_000)).max(1_000) }),
+  }),
 });
 
 /** The resources a listen request names (2026-07-28, subscriptions). */

@@ -29,7 +29,12 @@ export function answerOf(
     case 'input_required':
       return { kind: 'result', result: ending.result };
     case 'invalid_state':
-      return { kind: 'error', code: -32602, message: 'requestState is not one of ours for this call, or it has expired or been used. Make the call again without it.' };
+      return {
+        kind: 'error',
+        code: -32602,
+        message:
+          'requestState is not one of ours for this call, or it has expired or been used. Make the call again without it.',
+      };
     case 'unknown_tool':
       return unknownTool(about.named, requestId);
     case 'cancelled':

@@ -21,6 +21,7 @@ export interface Member {
   capabilities(): Readonly<Record<string, unknown>>;
   subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  subscribers(uri: string): readonly string[];
   forgetSession(sessionKey: string): void;
   start(): Promise<void>;
   restart(): Promise<void>;
@@ -110,6 +111,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     capabilities: supervisor.capabilities,
     subscribe: supervisor.subscribe,
     unsubscribe: supervisor.unsubscribe,
+    subscribers: supervisor.subscribers,
     forgetSession: supervisor.forgetSession,
     async request(call) {
       if (!definition.enabled) return unreachable(`${name} is disabled.`);

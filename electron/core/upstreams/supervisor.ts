@@ -56,6 +56,7 @@ export interface Supervisor {
   capabilities(): Readonly<Record<string, unknown>>;
   subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  subscribers(uri: string): readonly string[];
   forgetSession(sessionKey: string): void;
   /** Everything it started is gone when this resolves. */
   stop(): Promise<void>;
@@ -309,6 +310,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       return outcome;
     },
     unsubscribe,
+    subscribers: (uri) => [...(subscriptions.get(uri) ?? [])],
     forgetSession(sessionKey) {
       sessions.endOf(sessionKey);
       for (const uri of [...subscriptions.keys()]) void unsubscribe(uri, sessionKey);

@@ -137,6 +137,8 @@ export interface Upstreams {
   /** `notifications/resources/updated` of this URI will be told, once for all who subscribed. */
   subscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   unsubscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  /** The session keys that subscribed to this URI. */
+  subscribers(id: string, uri: string): readonly string[];
   /** The session ended: what it subscribed to ends. */
   forgetSession(sessionKey: string): void;
   onNotice(listener: UpstreamNotice): () => void;
@@ -384,6 +386,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     async unsubscribe(id, uri, sessionKey) {
       return members.get(id)?.unsubscribe(uri, sessionKey) ?? REMOVED;
     },
+    subscribers: (id, uri) => members.get(id)?.subscribers(uri) ?? [],
     forgetSession(sessionKey) {
       for (const member of members.values()) member.forgetSession(sessionKey);
     },
