@@ -1,6 +1,7 @@
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import { type Arrival, authInfoOf } from './arrival.ts';
 import { createMcpServer, type McpServerParts } from './mcp-server.ts';
+import { parameterMismatch } from './parameter-check.ts';
 
 /** Requests of 2026-07-28: one server per request, one listen bus per client, so that no client hears of another's changes. */
 export interface Stateless {
@@ -35,8 +36,11 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
   }
 
   return {
-    serve: (arrival, request, message) =>
-      handlerOf(arrival.client.id).fetch(request, { parsedBody: message, authInfo: authInfoOf(arrival) }),
+    async serve(arrival, request, message) {
+      const mismatch = parameterMismatch(message, request.headers, (tool) => inputSchemaOf(parts, arrival, tool));
+      if (mismatch !== null) return mismatch;
+      return handlerOf(arrival.client.id).fetch(request, { parsedBody: message, authInfo: authInfoOf(arrival) });
+    },
     listChanged(clientId) {
       for (const [id, handler] of handlers) if (clientId === null || clientId === id) handler.notify.toolsChanged();
     },
@@ -45,4 +49,10 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
       handlers.clear();
     },
   };
+}
+
+/** The schema that was accepted, which is the one the caller was shown. */
+function inputSchemaOf({ catalog }: McpServerParts, { client, onlyUpstream }: Arrival, tool: string): unknown {
+  const found = onlyUpstream === null ? catalog.find(client, tool) : catalog.findDirect(client, onlyUpstream, tool);
+  return found?.tool.reviewed?.inputSchema ?? null;
 }
