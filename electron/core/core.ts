@@ -264,7 +264,7 @@ export const startCore: StartCore = async (platform, options) => {
   const api = createApi({
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
-    ...upstreamRequests({ upstreams, clients, widening }),
+    ...upstreamRequests({ upstreams, approvals, clients, widening }),
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, decide, clients, upstreams, catalog, audit, widening }),
     ...approvalRequests({ approvals, confirmations, audit }),

@@ -273,7 +273,7 @@ describe.each(ERAS)('a parked call outlives %s', (_era, connect) => {
     expect(await waiting(w.gatehouse)).toEqual([]);
     expect(await w.gatehouse.approve(card)).toEqual({
       kind: 'refused',
-      message: 'This call was cancelled: its key ended, or its tool changed or was judged anew.',
+      message: 'This call was cancelled: its key ended, or its tool was changed, judged anew or removed.',
     });
     const ended = await eventually(async () => {
       const [record] = await records(w.gatehouse);
@@ -334,6 +334,19 @@ test('a new look at the risk ends the trust in a tool, and cancels its cards in 
   expect(cancelled._meta).toMatchObject({ 'gatehouse/class': 'tool_changed', 'gatehouse/retryable': true });
   expect(textOf(cancelled)).toContain('The person judged the risk of this tool anew while the call waited');
   expect(ran(w.recorder)).toEqual(['{"n":1}', '{"n":2}']);
+});
+
+test('an upstream that is removed takes its cards and the trust in its tools with it', async () => {
+  await using w = await world(modernAgent);
+  const first = w.agent.call({ n: 1 });
+  await yes(w.gatehouse, await w.gatehouse.card(), 'tool');
+  await first;
+  const waits = w.gatehouse.call(w.key.secret, 'gated__fail', '{"text":"never"}');
+  await w.gatehouse.card();
+  expect(await w.gatehouse.ask('upstreamRemove', { upstream: 'gated' })).toEqual({ kind: 'done' });
+  expect((await waits).text).toContain('The upstream of this tool was removed while the call waited.');
+  expect([await waiting(w.gatehouse), await w.gatehouse.ask('standingList')]).toEqual([[], []]);
+  expect(ran(w.recorder)).toEqual(['{"n":1}']);
 });
 
 test('after a restart what waited is expired, a yes that was not used is none, and trust in a tool stays', async () => {

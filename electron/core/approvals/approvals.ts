@@ -59,7 +59,7 @@ export interface ApprovalRequest {
 }
 
 /** Why a card ended although nobody said no and time was left. */
-export type Withdrawal = 'key_ended' | 'tool_changed' | 'risk_changed';
+export type Withdrawal = 'key_ended' | 'tool_changed' | 'risk_changed' | 'upstream_removed';
 
 /**
  * `approved` is handed out exactly once per yes, to one caller; `argumentsText` is the text of the call that was shown.
@@ -114,7 +114,8 @@ export interface Approvals {
   /** The key ended, the tool changed …: waiting cards of it are cancelled, standing approvals of it die. */
   cancelForKey(keyId: string): void;
   /** `risk_changed`: its definition is the same, but the person judged its risk anew. */
-  cancelForTool(upstreamId: string, tool: string, because?: Exclude<Withdrawal, 'key_ended'>): void;
+  cancelForTool(upstreamId: string, tool: string, because?: 'tool_changed' | 'risk_changed'): void;
+  cancelForUpstream(upstreamId: string): void;
   onChange(listener: () => void): () => void;
   /** Told of each new card, for notification and approval window. */
   onCard(listener: (approval: ApprovalView) => void): () => void;
@@ -454,6 +455,12 @@ export function createApprovals({
       }
       if (standing.end((approval) => approval.upstreamId === upstreamId && approval.tool === tool)) changed();
     },
+    cancelForUpstream(upstreamId) {
+      for (const card of [...cards.values()]) {
+        if (card.call.upstreamId === upstreamId) cancel(card, 'upstream_removed');
+      }
+      if (standing.end((approval) => approval.upstreamId === upstreamId)) changed();
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -471,6 +478,7 @@ const LOOK_BACK = 200;
 const WITHDRAWN: Readonly<Record<Withdrawal, string>> = {
   key_ended: 'The key of this client ended while the call waited.',
   tool_changed: 'The tool changed while the call waited, so what was asked for is no longer what would run.',
+  upstream_removed: 'The upstream of this tool was removed while the call waited.',
   risk_changed: 'The person judged the risk of this tool anew while the call waited, so it has to be asked for again.',
 };
 

@@ -114,7 +114,7 @@ export const OVER: Readonly<Record<ApprovalView['state'], string>> = {
   redeemed: 'This call was already approved.',
   denied: 'This call was already denied.',
   expired: 'The time to decide about this call is over.',
-  cancelled: 'This call was cancelled: its key ended, or its tool changed or was judged anew.',
+  cancelled: 'This call was cancelled: its key ended, or its tool was changed, judged anew or removed.',
 };
 
 function sha256(text: string): string {

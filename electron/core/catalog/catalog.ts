@@ -1,4 +1,3 @@
-import { countOf } from '../../../shared/kinds.ts';
 import type {
   Client,
   Definition,
@@ -8,10 +7,18 @@ import type {
   ToolDefinition,
   UpstreamView,
 } from '../../../shared/model.ts';
-import { closest } from './closest.ts';
 import type { DefinitionOf, Entry } from './entry.ts';
 import type { Inventory, Prompt, ResourceTemplate, Tool } from './inventory.ts';
 import { searchIn } from './search.ts';
+import {
+  NOTHING_CONNECTED,
+  nearest,
+  noteOn,
+  nothingFound,
+  type Reviewing,
+  restOf,
+  unknownUpstream,
+} from './search-notes.ts';
 import { createSegment, type Segment } from './search-segment.ts';
 
 /** What the catalog asks of the upstreams. */
@@ -265,7 +272,10 @@ export function createCatalog(parts: { readonly inventory: Inventory; readonly u
         return [{ tool: shown.entry, definition: shown.definition, upstream: from.of, score }];
       });
       if (found.length > 0) return { found, notes };
-      const names = nearest(query, all);
+      const names = nearest(
+        query,
+        all.map(({ tool }) => tool),
+      );
       return { found: [], notes: [nothingFound(all.length, names), ...notes] };
     },
   };
@@ -280,14 +290,10 @@ interface Shown<K extends DefinitionKind> {
   readonly definition: DefinitionOf[K];
 }
 
-interface Shelf {
+interface Shelf extends Reviewing {
   readonly shown: readonly Shown<'tool'>[];
   readonly prompts: readonly Shown<'prompt'>[];
   readonly templates: readonly Shown<'resource_template'>[];
-  /** Anything of the upstream was ever accepted by the person. */
-  readonly reviewed: boolean;
-  readonly awaiting: readonly Entry[];
-  readonly changed: readonly Entry[];
   segment: Segment | null;
 }
 
@@ -325,60 +331,4 @@ function withOrigin<D extends Definition>(definition: D, origin: Readonly<Record
       ...Object.fromEntries(Object.entries(origin).map(([key, value]) => [`gatehouse/${key}`, value])),
     },
   };
-}
-
-/** Why tools of this upstream may be missing. Our words and our label only. */
-function noteOn(upstream: UpstreamView, shelf: Shelf): readonly string[] {
-  const { name } = upstream;
-  if (!upstream.enabled) return [`${name}: disabled by the person; its tools are not available.`];
-  const notes: string[] = [];
-  if (upstream.status === 'starting') notes.push(`${name}: still starting; search again in a few seconds.`);
-  if (upstream.status === 'failed') {
-    notes.push(`${name}: failed to start or stopped answering; the person sees why on the Upstreams page.`);
-  }
-  if (upstream.status === 'stopped') notes.push(`${name}: not running; the person can start it on the Upstreams page.`);
-  if (shelf.awaiting.length > 0) {
-    const [await_, their] = shelf.awaiting.length === 1 ? ['awaits', 'its'] : ['await', 'their'];
-    const review = shelf.reviewed ? 'review' : 'first review';
-    notes.push(`${name}: ${countOf(shelf.awaiting)} ${await_} ${their} ${review} by the person.`);
-  }
-  if (shelf.changed.length > 0) {
-    const have = shelf.changed.length === 1 ? 'has' : 'have';
-    notes.push(
-      `${name}: ${countOf(shelf.changed)} ${have} changed and cannot be ${usedAs(shelf.changed)} before the person reviews the change.`,
-    );
-  }
-  return notes;
-}
-
-/** Tools are called; prompts and what templates lead to are got. */
-const usedAs = (entries: readonly Entry[]): string =>
-  entries.every(({ kind }) => kind === 'tool') ? 'called' : 'used';
-
-const NOTHING_CONNECTED = 'No upstream is connected yet; the person adds one on the Upstreams page.';
-
-function unknownUpstream(name: string, visible: readonly UpstreamView[]): string {
-  const names = visible.map((of) => of.name);
-  const near = closest(name, names);
-  const unknown = `There is no upstream ${JSON.stringify(name.slice(0, 64))}.`;
-  if (near.length > 0) return `${unknown} Did you mean ${near.join(' or ')}?`;
-  return names.length > 0
-    ? `${unknown} There are: ${names.slice(0, 30).join(', ')}.`
-    : `${unknown} ${NOTHING_CONNECTED}`;
-}
-
-const restOf = (all: number, shown: number): readonly string[] =>
-  all > shown ? [`${all - shown} more tools; say what you want to do to find the right one.`] : [];
-
-/** Names that were perhaps meant: `reed file` for `read_file`. */
-function nearest(query: string, shown: readonly Located[]): readonly string[] {
-  const wanted = query.trim().replace(/\s+/g, '_');
-  const exposed = new Map(shown.map(({ tool }) => [tool.name, tool.exposedName]));
-  return closest(wanted, [...exposed.keys()]).map((name) => exposed.get(name) ?? name);
-}
-
-function nothingFound(searched: number, near: readonly string[]): string {
-  const none = `Nothing found among ${searched === 1 ? '1 tool' : `${searched} tools`}.`;
-  const names = near.length > 0 ? ` Closest names: ${near.join(', ')}.` : '';
-  return `${none}${names} Ask for one thing at a time, as "product: verb object", e.g. "github: list issues".`;
 }

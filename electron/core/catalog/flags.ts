@@ -30,7 +30,7 @@ const PLACES: ReadonlyMap<string, string> = new Map([
   ['inputSchema', 'input schema'],
   ['outputSchema', 'output schema'],
   ['annotations', 'annotations'],
-  ['arguments', 'arguments'],
+  ['arguments', 'list of arguments'],
   ['uriTemplate', 'URI template'],
   ['mimeType', 'media type'],
   ['_meta', 'metadata'],

@@ -2,6 +2,7 @@ import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/ser
 import { z } from 'zod';
 import { type Arrival, arrivalOf, authInfoOf } from './arrival.ts';
 import { capabilitiesOf, createMcpServer, type McpServerParts } from './mcp-server.ts';
+import { parameterMismatch } from './parameter-check.ts';
 
 /** Requests of 2026-07-28: one server per request, one listen bus per client, so that no client hears of another's changes. */
 export interface Stateless {
@@ -64,6 +65,8 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
       return needs === null || (needs !== undefined && capabilitiesOf(parts, arrival)[needs] !== undefined);
     },
     async serve(arrival, request, message) {
+      const mismatch = parameterMismatch(message, request.headers, (tool) => inputSchemaOf(parts, arrival, tool));
+      if (mismatch !== null) return mismatch;
       const uris = subscribedIn(message);
       if (uris.length > 0) await subscribe(arrival, uris);
       return handlerOf(arrival.client.id).fetch(request, { parsedBody: message, authInfo: authInfoOf(arrival) });
@@ -97,4 +100,10 @@ const listenSchema = z.looseObject({
 function subscribedIn(message: unknown): readonly string[] {
   const read = listenSchema.safeParse(message);
   return read.success ? read.data.params.notifications.resourceSubscriptions : [];
+}
+
+/** The schema that was accepted, which is the one the caller was shown. */
+function inputSchemaOf({ catalog }: McpServerParts, { client, onlyUpstream }: Arrival, tool: string): unknown {
+  const found = onlyUpstream === null ? catalog.find(client, tool) : catalog.findDirect(client, onlyUpstream, tool);
+  return found?.tool.reviewed?.inputSchema ?? null;
 }

@@ -1,6 +1,7 @@
 import type { Refused } from '../../../shared/api.ts';
 import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
+import type { Approvals } from '../approvals/approvals.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Widening } from './widening.ts';
@@ -18,10 +19,11 @@ type Names =
 
 export function upstreamRequests(parts: {
   readonly upstreams: Upstreams;
+  readonly approvals: Pick<Approvals, 'cancelForUpstream'>;
   readonly clients: Clients;
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
-  const { upstreams, clients, widening } = parts;
+  const { upstreams, approvals, clients, widening } = parts;
   return {
     upstreamsList({ workspace }) {
       if (workspace === undefined) return upstreams.list();
@@ -79,7 +81,13 @@ export function upstreamRequests(parts: {
       });
     },
 
-    upstreamRemove: ({ upstream }) => withUpstream(upstreams, upstream, (one) => upstreams.remove(one.id)),
+    upstreamRemove: ({ upstream }) =>
+      withUpstream(upstreams, upstream, async (one) => {
+        const removed = await upstreams.remove(one.id);
+        // Nothing of it can run any more, so nothing of it shall be asked for or stand in the list of what is trusted.
+        if (removed.kind === 'done') approvals.cancelForUpstream(one.id);
+        return removed;
+      }),
     upstreamDisable: ({ upstream }) => withUpstream(upstreams, upstream, (one) => upstreams.setEnabled(one.id, false)),
     upstreamEnable: ({ upstream }) => withUpstream(upstreams, upstream, (one) => upstreams.setEnabled(one.id, true)),
 

@@ -4,15 +4,40 @@
  * marks nothing.
  */
 export function parameterHeaders(inputSchema: unknown, argumentsText: string): Record<string, string> {
+  const marked = mirrored(inputSchema, () => JSON.parse(argumentsText));
+  return Object.fromEntries(marked.map(({ header, text }) => [header, encode(text)]));
+}
+
+/** One argument that must stand in a header as well. `text` is what the header says, before it is encoded. */
+export interface Mirrored {
+  readonly header: string;
+  readonly text: string;
+  readonly value: string | number | boolean;
+}
+
+/** `given` is asked for the arguments only when the schema marks something. */
+export function mirrored(inputSchema: unknown, given: () => unknown): readonly Mirrored[] {
   const marked = markedProperties(inputSchema, []);
-  if (marked.length === 0) return {};
-  const given: unknown = JSON.parse(argumentsText);
-  const headers: Record<string, string> = {};
-  for (const { path, header } of marked) {
-    const text = textOf(path.reduce<unknown>((value, key) => (isObject(value) ? value[key] : undefined), given));
-    if (text !== null) headers[`Mcp-Param-${header}`] = encode(text);
+  if (marked.length === 0) return [];
+  const all = given();
+  return marked.flatMap(({ path, header }) => {
+    const value = path.reduce<unknown>((found, key) => (isObject(found) ? found[key] : undefined), all);
+    return hasOneSpelling(value) ? [{ header: `Mcp-Param-${header}`, text: String(value), value }] : [];
+  });
+}
+
+/** What a header says, decoded; null when it claims to be base64 and is none, or no UTF-8. */
+export function decode(header: string): string | null {
+  const encoded = /^=\?base64\?(.*)\?=$/s.exec(header)?.[1];
+  if (encoded === undefined) return header;
+  const bytes = Buffer.from(encoded, 'base64');
+  // Node skips what is no base64; what does not come back the same was not written as the specification says.
+  if (bytes.toString('base64') !== encoded) return null;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return null;
   }
-  return headers;
 }
 
 function markedProperties(
@@ -28,11 +53,9 @@ function markedProperties(
   });
 }
 
-/** Only what has one spelling: text, booleans, and whole numbers that a double holds exactly. */
-function textOf(value: unknown): string | null {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'boolean' || Number.isSafeInteger(value)) return String(value);
-  return null;
+/** Text, booleans, and whole numbers that a double holds exactly. */
+function hasOneSpelling(value: unknown): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value);
 }
 
 /** Plain where a header can hold the text as it is, else base64 in the marks the specification gives. */

@@ -651,6 +651,21 @@ describe('what ends a wait from outside', () => {
     expect(w.yes(w.cards[0]!.id)).toMatchObject({ kind: 'refused', message: expect.stringContaining('cancelled') });
   });
 
+  test('the upstream is removed: its cards are cancelled and its trust ends, those of others stay', async () => {
+    const w = world();
+    const first = w.call({ tool: 'trusted' });
+    await w.settle();
+    w.yes(w.only().id, 'tool');
+    await first.answer;
+    const waiting = w.call();
+    w.call({ upstreamId: 'u2' });
+    await w.settle();
+    w.approvals.cancelForUpstream('u1');
+    expect(await waiting.answer).toMatchObject({ kind: 'cancelled', because: 'upstream_removed' });
+    expect(w.approvals.standing()).toEqual([]);
+    expect(w.approvals.list('waiting')).toHaveLength(1);
+  });
+
   test('the key ends while `asked` is being recorded: no card is shown', async () => {
     const w = world();
     let written: (answer: AuditWritten) => void = () => {};

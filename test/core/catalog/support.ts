@@ -1,7 +1,15 @@
 import BetterSqlite3 from 'better-sqlite3';
 import type { Inventory } from '../../../electron/core/catalog/inventory.ts';
 import { createInventory, inventorySchema } from '../../../electron/core/catalog/inventory.ts';
-import type { Risk, ToolDefinition, UpstreamView } from '../../../shared/model.ts';
+import type {
+  Definition,
+  DefinitionKind,
+  PromptDefinition,
+  ResourceTemplateDefinition,
+  Risk,
+  ToolDefinition,
+  UpstreamView,
+} from '../../../shared/model.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 
 /** A database with the inventory's tables; reopen it by path to see what a restart would see. */
@@ -27,18 +35,37 @@ export function definition(name: string, more: Record<string, unknown> = {}): To
   return { name, description: `Does ${name}.`, inputSchema: { type: 'object' }, ...more };
 }
 
-/** Takes in and reviews everything that is offered now. */
+export function prompt(name: string, more: Record<string, unknown> = {}): PromptDefinition {
+  return { name, description: `Says ${name}.`, arguments: [{ name: 'topic', required: true }], ...more };
+}
+
+export function template(uriTemplate: string, more: Record<string, unknown> = {}): ResourceTemplateDefinition {
+  return { uriTemplate, name: 'notes', description: 'One note.', mimeType: 'text/plain', ...more };
+}
+
+/** Takes in and reviews every tool that is offered now. */
 export function reviewed(
   inventory: Inventory,
   upstreamId: string,
   definitions: readonly ToolDefinition[],
   risk: Risk = 'read',
 ): void {
-  inventory.takeIn(upstreamId, ENDPOINT, definitions);
+  reviewedAs(inventory, upstreamId, 'tool', definitions, risk);
+}
+
+/** Takes in and reviews everything of one kind that is offered now. */
+export function reviewedAs(
+  inventory: Inventory,
+  upstreamId: string,
+  kind: DefinitionKind,
+  definitions: readonly (Definition | Record<string, unknown>)[],
+  risk: Risk = 'read',
+): void {
+  inventory.takeIn(upstreamId, ENDPOINT, definitions, kind);
   const accept = inventory
     .view(upstreamId)
-    .filter(({ offered }) => offered !== null)
-    .map(({ name, fingerprint }) => ({ name, fingerprint, risk }));
+    .filter((one) => one.kind === kind && one.offered !== null)
+    .map(({ name, fingerprint }) => ({ kind, name, fingerprint, risk }));
   const result = inventory.review(upstreamId, accept);
   if (result.kind !== 'done') throw new Error(result.message);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { alwaysDenied, type CallFacts, decide } from '../../../electron/core/policy/decide.ts';
+import { alwaysDenied, type CallFacts, decide, RISK_OF } from '../../../electron/core/policy/decide.ts';
 import { starterPolicy } from '../../../electron/core/policy/policy.ts';
 import type { Effect, Policy, Rule, RuleMatch } from '../../../shared/model.ts';
 
@@ -56,6 +56,13 @@ describe('the most restrictive matching rule wins', () => {
     expect(decide(starterPolicy, { ...call, risk: 'destructive' }).effect).toBe('require_approval');
   });
 
+  test('the starter policy lets prompts, resources and elicitations run, and asks for sampling', () => {
+    const effectOf = (kind: keyof typeof RISK_OF) =>
+      decide(starterPolicy, { ...call, kind, risk: RISK_OF[kind] }).effect;
+    expect([effectOf('prompt'), effectOf('resource'), effectOf('elicitation')]).toEqual(['allow', 'allow', 'allow']);
+    expect(effectOf('sampling')).toBe('require_approval');
+  });
+
   test("the reason names the rule and carries the rule's own reason", () => {
     const explained: Rule = { ...deny, name: 'no-deletes', reason: 'Ask ops.' };
     expect(decide(policy('allow', explained), call).reason).toBe('The rule "no-deletes" denies this call. Ask ops.');
@@ -79,11 +86,36 @@ describe('what a rule matches', () => {
     ['a tag of the upstream', { tag: ['other', 'code'] }, true],
     ['a tag is no glob', { tag: ['co*'] }, false],
     ['a risk', { risk: ['destructive'] }, false],
+    ['its kind', { kind: ['tool'] }, true],
+    ['one of several kinds', { kind: ['prompt', 'tool'] }, true],
+    ['another kind', { kind: ['prompt', 'resource', 'sampling', 'elicitation'] }, false],
+    ['another kind, though the name fits', { kind: ['prompt'], tool: ['delete_*'] }, false],
     ['a client', { client: ['my-*'] }, true],
     ['an argument', { arguments: { field: '/owner', op: 'eq', value: 'ann' } }, true],
     ['an argument that is another', { arguments: { field: '/owner', op: 'eq', value: 'bob' } }, false],
   ])('%s', (_title, match, matches) => {
     expect(decide(policy('allow', rule('r', 'deny', match)), call).effect).toBe(matches ? 'deny' : 'allow');
+  });
+
+  test('a rule without a kind is about every kind', () => {
+    const rules = policy('allow', rule('r', 'deny', { tool: ['delete_*'] }));
+    for (const kind of ['tool', 'prompt', 'resource', 'sampling', 'elicitation'] as const) {
+      expect(decide(rules, { ...call, kind }).effect).toBe('deny');
+    }
+  });
+
+  test('a URI is matched as a whole, slashes and all', () => {
+    const rules = policy('allow', rule('r', 'deny', { kind: ['resource'], tool: ['file:///home/*/.ssh/*'] }));
+    const read = (uri: string) => decide(rules, { ...call, kind: 'resource', tool: uri }).effect;
+    expect(read('file:///home/ann/.ssh/id')).toBe('deny');
+    expect(read('file:///home/ann/notes')).toBe('allow');
+    expect(decide(rules, { ...call, tool: 'file:///home/ann/.ssh/id' }).effect).toBe('allow');
+  });
+
+  test('what a rule on another kind denies is not always denied', () => {
+    const rules = policy('allow', rule('r', 'deny', { kind: ['prompt'] }));
+    expect(alwaysDenied(rules, { ...call, kind: 'prompt' })).toBe(true);
+    expect(alwaysDenied(rules, call)).toBe(false);
   });
 
   test('a name that looks like another is another name', () => {
@@ -107,6 +139,7 @@ describe('properties over random policies', () => {
       { upstream: [pick(['github', 'gitlab'])] },
       { risk: [pick(['read', 'write'] as const)] },
       { tag: [pick(['code', 'none'])] },
+      { kind: [pick(['tool', 'prompt'] as const)] },
       {
         arguments: {
           field: pick(['/owner', '/gone', '/count']),

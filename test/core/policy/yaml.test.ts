@@ -86,6 +86,27 @@ describe('what is wrong is said with line and column', () => {
       'rules[0].name is missing',
     ],
     ['an unknown risk', rule('    effect: deny\n    match:\n      risk: [read, destroy]'), 6, 20, '"destroy"'],
+    [
+      'a misspelt kind',
+      rule('    effect: deny\n    match:\n      kind: [tool, resources]'),
+      6,
+      20,
+      'did you mean "resource"?',
+    ],
+    [
+      'an unknown kind',
+      rule('    effect: deny\n    match:\n      kind: file'),
+      6,
+      13,
+      'match.kind[0] must be tool, prompt, resource, sampling or elicitation, not "file".',
+    ],
+    [
+      'a misspelt match member of kinds',
+      rule('    effect: deny\n    match:\n      kinds: tool'),
+      6,
+      7,
+      'did you mean "kind"?',
+    ],
     ['a misspelt match member', rule('    effect: deny\n    match:\n      tools: x'), 6, 7, 'did you mean "tool"?'],
     ['an empty list', rule('    effect: deny\n    match:\n      tool: []'), 6, 13, 'must not be empty'],
     [
@@ -208,9 +229,17 @@ describe('the round trip is stable', () => {
     ],
   };
 
+  const policyOnKinds: Policy = {
+    defaultEffect: 'deny',
+    rules: [
+      { name: 'k', effect: 'allow', match: { upstream: ['a'], kind: ['prompt', 'resource'], tool: ['file:///*'] } },
+    ],
+  };
+
   test.each([
     ['the starter policy', starterPolicy],
     ['a tricky policy', tricky],
+    ['a policy on kinds', policyOnKinds],
     ['a policy without rules', { defaultEffect: 'deny', rules: [] } satisfies Policy],
     ['a written policy', parsed(GOOD)],
   ])('%s', (_title, policy) => {
