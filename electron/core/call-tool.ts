@@ -227,7 +227,8 @@ function requestOf(call: ToolCall, aim: Aim, argumentsText: string): UpstreamReq
       capabilities: call.capabilities,
       logLevel: call.logLevel,
     },
-    round: null,
+    // Answers without a state belong to no call of ours; a modern upstream may know what they answer.
+    round: call.inputResponses === null ? null : { inputResponses: call.inputResponses, requestState: undefined },
     signal: call.cancelled,
     onProgress: call.onProgress,
     onNotification: call.onNotification,
