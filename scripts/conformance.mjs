@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { ROOT, underNode24 } from './node24.mjs';
+import { environment, ROOT, underNode24 } from './node24.mjs';
 import { say } from './progress.mjs';
 import { setUp } from './setup.mjs';
 
@@ -29,20 +29,24 @@ const { values: options } = parseArgs({
 await setUp();
 const { startGatehouse } = await import('./demo/gatehouse.mjs');
 const { startForwarder } = await import('../test/support/conformance/forwarder.ts');
-const { expectedFailures, REVISIONS } = await import('./conformance/sets.mjs');
-const { runSet } = await import('./conformance/official.mjs');
-const { countSet, tableOf } = await import('./conformance/report.mjs');
+const { expectedFailures, REVISIONS } = await import('./conformance/sets.ts');
+const { runSet } = await import('./conformance/official.ts');
+const { countSet, tableOf } = await import('./conformance/report.ts');
 
 const SUPPORT = join(ROOT, 'test/support/conformance');
 const POLICY = 'defaultEffect: allow\nrules: []\n';
 const folder = mkdtempSync(join(tmpdir(), 'gatehouse-conformance-'));
-const results = options.out === undefined ? join(folder, 'results') : resolve(options.out);
+const official = {
+  runner: join(ROOT, 'node_modules/@modelcontextprotocol/conformance'),
+  expected: join(ROOT, 'test/conformance/expected-failures.yml'),
+  results: options.out === undefined ? join(folder, 'results') : resolve(options.out),
+};
 const data = join(folder, 'data');
 const closing = [];
 const total = { passed: 0, failed: 0 };
 
 try {
-  for (const made of [data, results]) mkdirSync(made, { recursive: true });
+  for (const made of [data, official.results]) mkdirSync(made, { recursive: true });
   await run();
 } catch (error) {
   total.failed += 1;
@@ -55,7 +59,7 @@ process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
 async function run() {
-  const expected = expectedFailures();
+  const expected = expectedFailures(official.expected);
   const fixture = await startFixture();
   const wanted = (side, revision) => `${side} ${revision}`.includes(options.only);
   if (options.direct) {
@@ -91,7 +95,7 @@ async function run() {
 
 async function judge(set, expected) {
   say(`Running the required ${set.side} set of ${set.revision} …`);
-  const counted = countSet(await runSet({ ...set, folder: results }), expected);
+  const counted = countSet(await runSet({ ...set, env: { ...environment(), ...set.env } }, official), expected);
   total.passed += counted.passed;
   total.failed += counted.failed;
   process.stdout.write(`${tableOf(counted)}\n\n`);

@@ -39,8 +39,6 @@ export async function getElectron({ again = false } = {}) {
   if (failed?.version === version && Date.now() - failed.at < TRY_AGAIN_MS) {
     return { kind: 'none', why: `${failed.why}; npm run setup -- --electron tries again` };
   }
-  // Half of an archive must not be taken for a runtime.
-  rmSync(join(folder, 'dist'), { recursive: true, force: true });
   const result = await watched(
     'Getting the Electron runtime (about 110 MB, first start only)',
     process.execPath,
@@ -50,7 +48,7 @@ export async function getElectron({ again = false } = {}) {
   if (result === 0 && isInstalled(folder, program, version)) return { kind: 'found', program };
   const how = result === 'time limit' ? 'it took longer than 5 minutes' : 'the download failed';
   const why = `the Electron runtime cannot be had here (${how})`;
-  writeFileSync(stamp, JSON.stringify({ version, at: Date.now(), why }));
+  remember(stamp, { version, at: Date.now(), why });
   return { kind: 'none', why };
 }
 
@@ -62,6 +60,14 @@ function programName() {
 function isInstalled(folder, program, version) {
   const stated = join(folder, 'dist/version');
   return existsSync(program) && existsSync(stated) && readFileSync(stated, 'utf8').trim().replace(/^v/, '') === version;
+}
+
+function remember(stamp, failure) {
+  try {
+    writeFileSync(stamp, JSON.stringify(failure));
+  } catch {
+    // A checkout of somebody else's: then it is tried again at the next start, which is all that is lost.
+  }
 }
 
 function readFailure(stamp) {

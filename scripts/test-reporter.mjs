@@ -23,6 +23,12 @@ export default class CountingReporter {
 function count(test, counts) {
   const result = test.result();
   if (result.state === 'passed') counts.passed += 1;
-  else if (result.state === 'skipped') counts.skipped.push({ name: test.fullName, reason: result.note ?? null });
+  else if (result.state === 'skipped')
+    counts.skipped.push({ name: test.fullName, reason: result.note ?? needs(test.fullName) });
   else counts.failed += 1;
+}
+
+/** A whole group that is skipped says what it needs in its title: `(needs gnome-keyring)`. */
+function needs(title) {
+  return /\((needs [^)]+)\)/.exec(title)?.[1] ?? null;
 }

@@ -11,7 +11,7 @@ const RISKS: readonly Risk[] = ['read', 'write', 'destructive'];
 
 export const review: Command = {
   words: ['upstreams', 'review'],
-  summary: 'read everything a model would read of the tools, prompts and resource templates that wait, and accept them',
+  summary: 'read everything a model would read of what waits for review, and accept it',
   takes: ['name'],
   options: {
     accept: { type: 'boolean', help: 'accept them after you have read them' },

@@ -7,7 +7,7 @@ import { visible } from './untrusted.ts';
 
 const list: Command = {
   words: ['tools', 'list'],
-  summary: 'list every known tool, prompt and resource template, its risk and whether it is reviewed',
+  summary: 'list every tool, prompt and resource template, its risk and whether it is reviewed',
   options: {
     upstream: { type: 'string', value: 'NAME', help: 'only of this upstream' },
     ...WORKSPACE_OPTION,

@@ -393,6 +393,67 @@ describe('upstreams review', () => {
     });
   });
 
+  describe('of prompts and resource templates', () => {
+    const prompt: ToolView = {
+      ...tool,
+      kind: 'prompt',
+      exposedName: 'files__read_file',
+      risk: 'read',
+      proposedRisk: 'read',
+      fingerprint: 'f2',
+      offered: { name: 'read_file', arguments: [{ name: 'topic', description: 'What\u001b[2J of it' }] },
+      flags: [],
+    };
+    const template: ToolView = {
+      ...prompt,
+      kind: 'resource_template',
+      name: 'file:///{path}',
+      exposedName: null,
+      fingerprint: 'f3',
+      offered: { name: 'any file', uriTemplate: 'file:///{path}', mimeType: 'text/plain' },
+    };
+    beforeEach(() => {
+      app.answers = { toolsList: [tool, prompt, template], toolsReview: { kind: 'done', accepted: 3 } };
+    });
+
+    test('says what each is and prints all its text', async () => {
+      const { out, err } = await run(['upstreams', 'review', 'files'], app);
+      expect(out).toContain('read_file   risk: write   new');
+      expect(out).toContain('read_file   prompt   risk: read   new');
+      expect(out).toContain('  arguments:\n    | [');
+      expect(out).toContain('"description": "What\\u001b[2J of it"');
+      expect(out).toContain('file:///{path}   resource template   risk: read   new');
+      expect(out).toContain('  name:\n    | "any file"');
+      expect(out).toContain('  mimeType:\n    | "text/plain"');
+      expect(err).toContain('1 tool, 1 prompt and 1 resource template of files to review.');
+    });
+
+    test('accepts each by its kind, and the risk given goes to the tool alone', async () => {
+      const words = ['upstreams', 'review', 'files', '--accept', '--yes', '--risk', 'read_file=destructive'];
+      const { err } = await run(words, app);
+      expect(err).toContain('1 tool, 1 prompt and 1 resource template of files accepted.');
+      expect(app.requests().at(-1)?.input).toEqual({
+        upstream: 'u1',
+        accept: [
+          { kind: 'tool', name: 'read_file', fingerprint: 'f1', risk: 'destructive' },
+          { kind: 'prompt', name: 'read_file', fingerprint: 'f2', risk: 'read' },
+          { kind: 'resource_template', name: 'file:///{path}', fingerprint: 'f3', risk: 'read' },
+        ],
+      });
+    });
+
+    test('tools list says the kind of each', async () => {
+      const { out } = await run(['tools', 'list'], app);
+      expect(out.split('\n').map((line) => line.split(/ {2,}/).slice(0, 4).join('|'))).toEqual([
+        'EXPOSED NAME|UPSTREAM|KIND|NAME',
+        'files__read_file|files|tool|read_file',
+        'files__read_file|files|prompt|read_file',
+        '|files|resource template|file:///{path}',
+        '',
+      ]);
+    });
+  });
+
   test('--accept without --yes accepts nothing where nobody can be asked', async () => {
     const { code, err } = await run(['upstreams', 'review', 'files', '--accept'], app);
     expect(code).toBe(1);

@@ -33,12 +33,14 @@ test('what passed, what failed, and what was skipped with which reason are count
     test('for a reason', (context) => context.skip('no keyring here'));
     test.skip('for none', () => {});
     test.todo('later');
+    describe.skip('a real keyring (needs gnome-keyring)', () => { test('keeps', () => {}); });
   `);
   expect(counts).toMatchObject({ passed: 1, failed: 1, broken: [] });
   expect(counts.skipped).toEqual([
     { name: 'for a reason', reason: 'no keyring here' },
     { name: 'for none', reason: null },
     { name: 'later', reason: null },
+    { name: 'a real keyring (needs gnome-keyring) > keeps', reason: 'needs gnome-keyring' },
   ]);
 });
 

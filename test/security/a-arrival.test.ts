@@ -229,7 +229,7 @@ describe('A25: identity and routing by what the caller writes', () => {
   test('A25: the headers do not stand in for a key', async () => {
     const lines = goodHeaders(target.k1.secret, echoBody()).filter((line) => !line.startsWith('Authorization'));
     const received = await target.refuses({ kind: 'unauthorized', client: null, detail: { reason: 'missing' } }, () =>
-      raw(rawRequest('POST /mcp HTTP/1.1', [ours(), ...LIES, ...lines], echoBody())),
+      raw(rawRequest('POST /mcp HTTP/1.1', [ours(), 'Connection: close', ...LIES, ...lines], echoBody())),
     );
     expect(statusOf(received)).toBe(401);
   });
@@ -278,7 +278,7 @@ describe('A27: request smuggling', () => {
 describe('A28: other protocols and odd methods', () => {
   const ROUTES = ['/mcp', '/u/rec/mcp', '/w/personal/mcp', '/health', '/open/approvals', '/oauth/callback', '/', '/ws'];
   const UPGRADE = [
-    'Connection: Upgrade',
+    'Connection: Upgrade, close',
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
@@ -337,7 +337,7 @@ describe('A28: other protocols and odd methods', () => {
   });
 
   test('A28: an upgrade to h2c is not taken', async () => {
-    const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__'];
+    const h2c = ['Connection: Upgrade, HTTP2-Settings, close', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__'];
     const received = await target.refuses({ kind: 'method_not_allowed' }, () =>
       raw(rawRequest('GET /mcp HTTP/1.1', [ours(), `Authorization: Bearer ${target.k1.secret}`, ...h2c])),
     );

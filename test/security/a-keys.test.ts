@@ -123,7 +123,7 @@ test('A14: whatever stands in Authorization, the answer is the same 401', async 
   const answers = new Set<string>();
   for (const [what, lines] of vectors) {
     const rest = goodHeaders('', echoBody()).filter((line) => !line.startsWith('Authorization'));
-    const head = [`Host: 127.0.0.1:${target.gatehouse.port}`, ...lines, ...rest];
+    const head = [`Host: 127.0.0.1:${target.gatehouse.port}`, 'Connection: close', ...lines, ...rest];
     const received = await target.refuses({ kind: 'unauthorized', outcome: 'refused' }, () =>
       target.gatehouse.raw(rawRequest('POST /mcp HTTP/1.1', head, echoBody())),
     );
@@ -157,7 +157,11 @@ test('A16: a key in the address is not looked at, and is written nowhere', async
   for (const [path, more] of vectors) {
     const received = await target.refuses({ kind: 'unauthorized' }, () =>
       target.gatehouse.raw(
-        rawRequest(`POST ${path} HTTP/1.1`, [`Host: 127.0.0.1:${port}`, ...more, ...lines], echoBody()),
+        rawRequest(
+          `POST ${path} HTTP/1.1`,
+          [`Host: 127.0.0.1:${port}`, 'Connection: close', ...more, ...lines],
+          echoBody(),
+        ),
       ),
     );
     expect(statusOf(received), path).toBe(401);

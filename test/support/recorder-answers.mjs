@@ -57,8 +57,8 @@ export function createAnswers(options, send) {
     },
     {
       name: 'big',
-      description: 'Gives `bytes` of text, or `blocks` blocks.',
-      inputSchema: object({ bytes: { type: 'number' }, blocks: { type: 'number' } }),
+      description: 'Gives `bytes` of text, or of base64 with `image`, or `blocks` blocks.',
+      inputSchema: object({ bytes: { type: 'number' }, blocks: { type: 'number' }, image: { type: 'boolean' } }),
     },
     { name: 'never', description: 'Never answers.', inputSchema: object() },
     { name: 'crash', description: 'Ends the process without an answer.', inputSchema: object() },
@@ -108,6 +108,8 @@ export function createAnswers(options, send) {
     const wanted = typeof options.tools === 'string' ? options.tools.split(',').filter(Boolean) : null;
     const all = catalogue();
     if (options['header-tool']) all.push(HEADER_TOOL);
+    if (options.schema)
+      all.push({ name: 'shaped', description: 'Echoes.', inputSchema: JSON.parse(String(options.schema)) });
     const many = Number(options.many ?? 0);
     for (let i = 0; i < many; i += 1)
       all.push({ name: `tool_${i}`, description: `Number ${i}.`, inputSchema: object() });
@@ -164,9 +166,9 @@ export function createAnswers(options, send) {
       return refuse(message, Number(args.code ?? -32050), String(args.message ?? 'refused'), args.data);
     if (name === 'big') {
       const blocks = Number(args.blocks ?? 1);
-      return done(message, {
-        content: Array.from({ length: blocks }, () => ({ type: 'text', text: 'x'.repeat(Number(args.bytes ?? 1)) })),
-      });
+      const bulk = 'x'.repeat(Number(args.bytes ?? 1));
+      const block = args.image ? { type: 'image', mimeType: 'image/png', data: bulk } : { type: 'text', text: bulk };
+      return done(message, { content: Array.from({ length: blocks }, () => block) });
     }
     if (name === 'strange')
       return done(message, {

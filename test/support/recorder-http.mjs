@@ -8,7 +8,7 @@
 //   request {method, url, headers (object, lower-case names), rawHeaders (list), body (text)}
 //   closed  {url}                a response was cut off by the other side before it ended
 //
-// The tools are those of recorder-stdio.mjs, and so are --tools --many --description --description-file --server-name --era
+// The tools are those of recorder-stdio.mjs, and so are --tools --many --schema --description --description-file --server-name --era
 // --version --delay --start-delay --silent --list-error --page-size --endless-cursor --no-progress. Further options:
 //   --port=N                     default: any
 //   --sse-only                   an HTTP+SSE server of 2024-11-05: POST /mcp answers 404, GET /mcp is the event stream

@@ -7,13 +7,14 @@
 //   line    {raw}              every line from stdin, as it came, without its newline
 //   signal  {name}  end {}     SIGTERM with --ignore-sigterm; stdin was closed
 //
-// Tools: echo {text, delayMs}, slow {ms}, big {bytes, blocks}, never, crash, fail {text}, rpc_error {code, message, data},
+// Tools: echo {text, delayMs}, slow {ms}, big {bytes, blocks, image}, never, crash, fail {text}, rpc_error {code, message, data},
 // strange (unknown members and content types), ask_client {method, params}, change_definition {description}, and
 // delete_all, whose annotations lie. echo answers with the JSON of its arguments as text.
 //
 // Options (all `--name` or `--name=value`):
 //   --tools=a,b             lists only these; names not known become tools that echo
 //   --many=N                lists N tools more (tool_0 …)
+//   --schema=JSON           lists `shaped`, which echoes, with this input schema
 //   --description=TEXT      of echo; --description-file=PATH is read at every tools/list. SIGUSR2 sends list_changed
 //   --later=NAME            with --tools: lists this tool too from the first SIGUSR2 on
 //   --server-name=TEXT      what it calls itself

@@ -29,7 +29,9 @@ export const MAX_CONNECTIONS = 1024;
 export const MAX_STREAMS_PER_KEY = 32;
 /** A socket that has not sent its headers, or its whole body, by then is closed. */
 const HEADERS_MS = 10_000;
-const REQUEST_MS = 60_000;
+const REQUEST_MS = 30_000;
+/** Why an arrival's `gone` aborts. */
+const GONE = 'the connection was closed';
 
 export interface HttpParts {
   readonly clients: Clients;
@@ -65,7 +67,7 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
     requireHostHeader: false,
   });
   server.maxConnections = MAX_CONNECTIONS;
-  const admission = createAdmission();
+  const admission = createAdmission(parts.clock);
   const responses = new Map<string, Set<ServerResponse>>();
   const streams = new Map<string, number>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
@@ -199,7 +201,8 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
     return notAllowed(parts, response, who, method, 'POST, GET, DELETE');
 
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  // With a reason of our own: every answered request ends here, and the default one carries a stack.
+  response.once('close', () => gone.abort(GONE));
   const arrival: Omit<Arrival, 'slices'> = {
     requestId,
     workspace: caller.workspace,
@@ -345,9 +348,9 @@ async function dispatch(
       'Start with initialize, or send the Mcp-Session-Id it answered.',
       id,
     );
-  const served = parts.sessions.serve(arrival, sessionId, web, message.value);
+  const served = await parts.sessions.serve(arrival, sessionId, web, message.value);
   if (served === 'unknown') return refuse(404, 'session_unknown', -32001, 'Session not found', id);
-  return deliver(parts, arrival, response, await served);
+  return deliver(parts, arrival, response, served);
 }
 
 /** Writes a handler's answer; a refusal by the protocol's own rules is recorded like ours. */
@@ -395,7 +398,7 @@ async function stream(
       { headers: { 'retry-after': '5' }, requestId: arrival.requestId },
     );
   }
-  const served = parts.sessions.serve(
+  const served = await parts.sessions.serve(
     { ...arrival, slices: new Map() },
     sessionId,
     toWebRequest(request, arrival.gone),
@@ -405,7 +408,7 @@ async function stream(
     rejections.record({ kind: 'session_unknown', reason: 'unknown session', ...who });
     return sendError(response, 404, { code: -32001, message: 'Session not found' }, { requestId: arrival.requestId });
   }
-  return deliver(parts, arrival, response, await served);
+  return deliver(parts, arrival, response, served);
 }
 
 /** Counts an open stream until its response closes. */

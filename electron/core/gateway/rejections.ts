@@ -36,7 +36,7 @@ export interface Rejections {
   close(): void;
 }
 
-/** This many refusals a minute get an entry each; a flood beyond that gets one entry per kind every ten seconds. */
+/** This many refusals a minute get an entry each; a flood beyond that gets one entry per kind and client every ten seconds. */
 const SINGLE_PER_MINUTE = 120;
 const COUNT_EVERY_MS = 10_000;
 
@@ -47,21 +47,17 @@ export function createRejections(parts: {
   readonly log: Log;
 }): Rejections {
   const { audit, clock, log } = parts;
-  const counted = new Map<string, number>();
+  /** By kind and client, with the last entry of each. */
+  const counted = new Map<string, { readonly last: AuditInput; readonly count: number }>();
   let windowStart = clock.monotonic();
   let singles = 0;
   let cancelTimer: (() => void) | null = null;
 
   function writeCounts(): void {
     cancelTimer = null;
-    for (const [kind, count] of counted) {
-      log.info('more_refused', { kind, count });
-      audit.writeSoon({
-        phase: 'event',
-        kind,
-        outcome: 'refused',
-        detail: { reason: 'more of the same, counted', count },
-      });
+    for (const { last, count } of counted.values()) {
+      log.info('more_refused', { kind: last.kind, count });
+      audit.writeSoon({ ...last, detail: { reason: 'more of the same, counted', count } });
     }
     counted.clear();
   }
@@ -87,7 +83,8 @@ export function createRejections(parts: {
       audit.writeSoon(entry);
       return;
     }
-    counted.set(entry.kind, (counted.get(entry.kind) ?? 0) + 1);
+    const same = `${entry.kind} ${entry.clientId ?? ''}`;
+    counted.set(same, { last: entry, count: (counted.get(same)?.count ?? 0) + 1 });
     cancelTimer ??= clock.after(COUNT_EVERY_MS, writeCounts);
   }
 }

@@ -82,10 +82,12 @@ function sendBytes(
   response.end(body);
 }
 
-/** An answer before the body was read ends the connection: else the rest would be read for nothing. */
+/** A short body is thrown away and the connection kept; a long one would be read for nothing, so its connection ends. */
+const THROWN_AWAY = 65_536;
+
 function hasUnreadBody({ complete, headers }: IncomingMessage): boolean {
-  const announced = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  return announced && !complete;
+  if (complete) return false;
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > THROWN_AWAY;
 }
 
 /** For answers written to a bare socket, where there is no request to answer (malformed HTTP, header deadline). */

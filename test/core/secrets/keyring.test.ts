@@ -12,7 +12,8 @@ function seen(mode: KeyringMode, scenario: string): unknown {
 }
 
 // Elsewhere the real keyring may be missing; where everything must be tested it may not.
-test.runIf(process.env.CI === 'true')('the Debian packages of the real keyring are installed', () => {
+test('the Debian packages of the real keyring are installed', (context) => {
+  if (process.env.CI !== 'true' && missing.length > 0) context.skip(`needs ${missing.join(' ')}`);
   expect(missing, `install: ${missing.join(' ')}`).toEqual([]);
 });
 

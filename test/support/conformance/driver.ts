@@ -4,7 +4,11 @@ import { z } from 'zod';
 /** A client at one endpoint of Gatehouse, in the era of the revision under test. */
 export interface Driver {
   /** Members of what was answered are kept as they came. */
-  request(method: string, params?: Record<string, unknown>): Promise<Record<string, unknown>>;
+  request(
+    method: string,
+    params?: Record<string, unknown>,
+    headers?: Record<string, string>,
+  ): Promise<Record<string, unknown>>;
   listTools(): Promise<readonly { readonly name: string; readonly inputSchema: unknown }[]>;
   /** As an agent's client makes it: headers that repeat arguments included. */
   call(tool: string, args?: Record<string, unknown>): Promise<Called>;
@@ -45,7 +49,7 @@ export async function connect(url: string, key: string, version: string): Promis
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
 
   return {
-    request: (method, params = {}) => client.request({ method, params }, ANYTHING),
+    request: (method, params = {}, more = {}) => client.request({ method, params }, ANYTHING, { headers: more }),
     listTools: async () => (await client.listTools()).tools,
     async call(name, args = {}) {
       const { content = [], isError } = await client.callTool({ name, arguments: args });

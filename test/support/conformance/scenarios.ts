@@ -71,9 +71,8 @@ const SCENARIOS: Readonly<Record<string, Run | undefined>> = {
     const names = new Set([...listed.map((tool) => tool.name), ...known]);
     names.delete('valid_tool');
     for (const name of names) {
-      const called = await driver
-        .request('tools/call', { name, arguments: SAMPLE[name] ?? { value: 'x' } })
-        .catch(String);
+      const params = { name, arguments: SAMPLE[name] ?? { value: 'x' } };
+      const called = await driver.request('tools/call', params, SAMPLE_HEADERS).catch(String);
       seen(`${name}: ${JSON.stringify(called)}`);
     }
   },
@@ -109,6 +108,7 @@ const SAMPLE: Readonly<Record<string, Record<string, unknown> | undefined>> = {
   invalid_duplicate_same_case: { field1: 'x', field2: 'x' },
   invalid_duplicate_diff_case: { field1: 'x', field2: 'x' },
 };
+const SAMPLE_HEADERS = { 'Mcp-Param-Score': '1', 'Mcp-Param-Region': 'x', 'Mcp-Param-MyField': 'x' };
 
 function expectText(called: Called, text: string): void {
   if (called.isError || !called.text.includes(text)) throw new Error(`expected "${text}", got: ${called.text}`);

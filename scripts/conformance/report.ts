@@ -1,8 +1,39 @@
+import type { Revision, Side } from './sets.ts';
+
+/** What the runner found in one scenario. */
+export interface Row {
+  readonly scenario: string;
+  /** False: the runner reports it and never scores it. */
+  readonly required: boolean;
+  /** Checks. */
+  readonly passed: number;
+  readonly problems: readonly string[];
+}
+
+export interface SetResult {
+  readonly revision: Revision;
+  readonly side: Side;
+  /** Exit code of the runner. */
+  readonly code: number;
+  readonly rows: readonly Row[];
+}
+
+type Verdict = 'passed' | 'failed' | 'expected' | 'stale' | 'unscored';
+
+export interface Counted {
+  readonly name: string;
+  readonly rows: readonly (Row & { readonly verdict: Verdict })[];
+  /** Checks of the scenarios that count. */
+  readonly passed: number;
+  readonly failed: number;
+  readonly note: string | null;
+}
+
 /**
  * Counts the checks of one set. A scenario that may fail (`expected`) counts as failed only when it does not fail any
  * more: then its name has to go.
  */
-export function countSet({ revision, side, code, rows }, expected) {
+export function countSet({ revision, side, code, rows }: SetResult, expected: ReadonlySet<string>): Counted {
   const counted = rows.map((row) => ({
     ...row,
     verdict: verdictOf(row, side === 'client' && expected.has(row.scenario)),
@@ -21,14 +52,14 @@ export function countSet({ revision, side, code, rows }, expected) {
   };
 }
 
-function verdictOf({ required, problems }, isExpected) {
+function verdictOf({ required, problems }: Row, isExpected: boolean): Verdict {
   if (!required) return 'unscored';
   if (isExpected) return problems.length === 0 ? 'stale' : 'expected';
   return problems.length === 0 ? 'passed' : 'failed';
 }
 
 /** One table: a line per scenario, and under it what is wrong. */
-export function tableOf({ name, rows, passed, failed, note }) {
+export function tableOf({ name, rows, passed, failed, note }: Counted): string {
   const width = Math.max(...rows.map(({ scenario }) => scenario.length));
   const lines = rows.flatMap(({ scenario, verdict, passed: good, problems }) => [
     `  ${MARKS[verdict]} ${scenario.padEnd(width)}  ${String(good).padStart(3)} passed  ${String(problems.length).padStart(2)} failed${NOTES[verdict]}`,
@@ -37,8 +68,8 @@ export function tableOf({ name, rows, passed, failed, note }) {
   return [`${name}: ${passed} passed, ${failed} failed${note === null ? '' : ` (${note})`}`, ...lines].join('\n');
 }
 
-const MARKS = { passed: '+', failed: '-', expected: '~', stale: '-', unscored: ' ' };
-const NOTES = {
+const MARKS: Readonly<Record<Verdict, string>> = { passed: '+', failed: '-', expected: '~', stale: '-', unscored: ' ' };
+const NOTES: Readonly<Record<Verdict, string>> = {
   passed: '',
   failed: '',
   expected: '  (expected)',
