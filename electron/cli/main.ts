@@ -43,7 +43,10 @@ export const COMMANDS: readonly Command[] = [
 /** True when an installed app was started as the command line: its first argument is a command or asks for help. */
 export function isCommandLine(argv: readonly string[]): boolean {
   const [first] = argv;
-  return first === 'help' || first === '--help' || first === '-h' || COMMANDS.some(({ words }) => words[0] === first);
+  return (
+    ['help', '--help', '-h', '--version', '-v'].includes(first ?? '') ||
+    COMMANDS.some(({ words }) => words[0] === first)
+  );
 }
 
 /** The streams, environment and folder of this process. */
@@ -59,6 +62,10 @@ export async function runCli(argv: readonly string[], io: CliIo = processIo()): 
     terminal.say(`gatehouse: ${visible(message)}`);
     return 1;
   };
+  if (argv[0] === '--version' || argv[0] === '-v') {
+    terminal.print(`Gatehouse ${packageJson.version}`);
+    return 0;
+  }
   const found = findCommand(COMMANDS, argv);
   if (found.kind === 'fault') return fail(found.message);
   if (found.kind === 'group') {

@@ -27,8 +27,9 @@ export function findCommand(commands: readonly Command[], argv: readonly string[
 
   const group = commands.filter((command) => command.words[0] === first);
   if (group.length === 0) {
-    const known = [...new Set(commands.map((command) => command.words[0] ?? ''))];
-    const what = first.startsWith('-') ? 'option' : 'command';
+    const isOption = first.startsWith('-');
+    const known = isOption ? ['--help', '--version'] : [...new Set(commands.map((command) => command.words[0] ?? ''))];
+    const what = isOption ? 'option' : 'command';
     return { kind: 'fault', message: `There is no ${what} '${first}'.${didYouMean(first, known)}` };
   }
   const alone = group.find((command) => command.words.length === 1);

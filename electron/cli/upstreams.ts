@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { RequestInput } from '../../shared/api.ts';
-import type { UpstreamTransport } from '../../shared/model.ts';
+import type { UpstreamTransport, UpstreamView } from '../../shared/model.ts';
 import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import type { Door } from './door.ts';
 import { findUpstream, workspaceOption } from './names.ts';
@@ -53,15 +53,37 @@ const add: Command = {
       secrets,
     });
     if (!added) return 1;
-    if (call.flag('json')) call.terminal.print(JSON.stringify(added.upstream));
-    call.terminal.say(
-      door.running
-        ? `The upstream ${name} is added and starting. Its tools wait for your review: gatehouse upstreams review ${name}`
-        : `The upstream ${name} is added. It starts with Gatehouse, and its tools then wait for your review.`,
-    );
-    return 0;
+    const upstream = door.running ? await settled(door, added.upstream) : added.upstream;
+    if (call.flag('json')) call.terminal.print(JSON.stringify(upstream));
+    call.terminal.say(outcomeOf(upstream, door.running));
+    return door.running && upstream.status === 'failed' ? 1 : 0;
   },
 };
+
+/** How long `add` waits to see whether the upstream runs. Milliseconds. */
+const SETTLES_MS = 3_000;
+const LOOK_MS = 100;
+
+/** The upstream once it runs or has failed, else as it is after a while: most wrong commands show at once. */
+async function settled(door: Door, added: UpstreamView): Promise<UpstreamView> {
+  let latest = added;
+  for (let waited = 0; latest.status === 'starting' && waited < SETTLES_MS; waited += LOOK_MS) {
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+    latest = (await door.ask('upstreamsList', {}))?.find(({ id }) => id === added.id) ?? latest;
+  }
+  return latest;
+}
+
+function outcomeOf({ name, status, reason, lastStderr }: UpstreamView, running: boolean): string {
+  if (!running)
+    return `The upstream ${name} is added. It starts with Gatehouse, and its tools then wait for your review.`;
+  if (status === 'failed') {
+    const log = lastStderr.length === 0 ? '' : ` To read them: gatehouse upstreams logs ${name}`;
+    return `gatehouse: The upstream ${name} is added, but it does not run: ${visible(reason ?? 'no reason is known.')}${log}`;
+  }
+  const how = status === 'ready' ? 'runs' : 'starting';
+  return `The upstream ${name} is added and ${how}. Its tools wait for your review: gatehouse upstreams review ${name}`;
+}
 
 /** What the options describe, or what is wrong with them in a sentence. */
 function transportOf(call: Call): RequestInput<'upstreamAdd'>['transport'] | string {
@@ -79,12 +101,18 @@ function transportOf(call: Call): RequestInput<'upstreamAdd'>['transport'] | str
       return `--url is '${visible(url)}'; it must be a whole address that begins with http:// or https://.`;
     }
     if (call.texts('env').length > 0) return '--env is for a command; an address takes --header.';
+    const header = call.texts('header').find((each) => !/^[A-Za-z0-9-]+$/.test(each));
+    if (header !== undefined) return `'${visible(header)}' is no name of a header; use letters, digits and -.`;
     return { kind: 'http', url, secretHeaders: [...call.texts('header')] };
   }
   if (command === undefined) {
     return 'An upstream needs a command or an address: gatehouse upstreams add <name> -- npx -y some-server, or --url.';
   }
   if (call.texts('header').length > 0) return '--header is for an address; a command takes --env.';
+  const entry = call.texts('env').find((each) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(each));
+  if (entry !== undefined) {
+    return `'${visible(entry)}' is no name of an environment entry; use letters, digits and _, not a digit first.`;
+  }
   const cwd = call.text('cwd');
   return {
     kind: 'stdio',

@@ -17,6 +17,7 @@ import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
 import type { McpServerParts } from './gateway/mcp-server.ts';
 import { createRejections } from './gateway/rejections.ts';
+import { createSessionStore } from './gateway/session-store.ts';
 import { createSessions } from './gateway/sessions.ts';
 import { createStateless } from './gateway/stateless.ts';
 import { createHealth } from './health.ts';
@@ -222,7 +223,7 @@ export const startCore: StartCore = async (platform, options) => {
     log,
     origin,
   };
-  const sessions = createSessions({ ...serverParts, clock });
+  const sessions = createSessions({ ...serverParts, clock, sessionStore: createSessionStore({ db, clock }) });
   const stateless = createStateless(serverParts, MAX_SUBSCRIPTIONS);
   const rejections = createRejections({ audit, clock, log });
 

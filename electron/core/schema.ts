@@ -4,6 +4,7 @@ import { clientsSchema } from './clients/clients.ts';
 import { keysSchema } from './clients/keys.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
+import { sessionsSchema } from './gateway/session-store.ts';
 import { policiesSchema } from './policy/policy.ts';
 import { secretsSchema } from './secrets/vault.ts';
 import type { Migration } from './store/store.ts';
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
       inventorySchema,
       policiesSchema,
       approvalsSchema,
+      sessionsSchema,
     ],
   },
 ];

@@ -19,7 +19,7 @@ describe('a slip of the finger', () => {
     [['keys', 'lsit'], "There is no command 'keys lsit'. Did you mean keys list?"],
     [['keys', 'create', '--nmae', 'x'], "There is no option '--nmae'. Did you mean --name?"],
     [['start', '--headles'], "There is no option '--headles'. Did you mean --headless?"],
-    [['--verison'], "There is no option '--verison'."],
+    [['--verison'], "There is no option '--verison'. Did you mean --version?"],
     [['xyzzy'], "There is no command 'xyzzy'."],
   ])('%j is answered with the nearest match', (argv, message) => {
     expect(fault(...argv)).toBe(message);

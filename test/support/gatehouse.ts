@@ -97,6 +97,8 @@ const ENVELOPE = {
 export interface TestOptions {
   readonly clock?: Clock;
   readonly folder?: string;
+  /** Any free one when left out. */
+  readonly port?: number;
   /** False: nobody is there to approve. */
   readonly approver?: boolean;
   readonly unattended?: boolean;
@@ -111,7 +113,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
   const started = await startCore(
     { mode: 'headless', dataFolder: folder, clock, keychain: createMemoryKeychain(), notify() {}, ...options.platform },
     {
-      port: 0,
+      port: options.port ?? 0,
       version: '0.0.0-test',
       unattended: options.unattended ?? false,
       listen: options.listen ?? true,

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { ApprovalView, AuditEntryView, Risk, UpstreamView } from '../../shared/model.ts';
@@ -59,6 +59,8 @@ export interface HeadlessOptions {
   /** The data folder; one of its own when left out. */
   readonly folder?: string;
   readonly base?: string;
+  /** 0, any free one, when left out. */
+  readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Words before the command, such as strace. */
   readonly before?: readonly string[];
@@ -112,7 +114,7 @@ export async function startHeadless(options: HeadlessOptions = {}): Promise<Head
   const base = options.base ?? newBase();
   const folder = options.folder ?? join(base, 'data');
   const env = { ...environmentOf(base), ...options.env };
-  const [command = '', ...args] = [...(options.before ?? []), ...startWords(folder)];
+  const [command = '', ...args] = [...(options.before ?? []), ...startWords(folder, options.port)];
   const child = spawn(command, args, { env, cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   const said = listen(child);
   const exit = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
@@ -245,7 +247,7 @@ export function cli(
   const cut = words.indexOf('--');
   const own = cut < 0 ? words : words.slice(0, cut);
   const rest = cut < 0 ? [] : words.slice(cut);
-  return ran([process.execPath, CLI, ...own, '--data', folder, ...rest], env, stdin, dirname(folder));
+  return ran([process.execPath, CLI, ...own, '--data', folder, ...rest], env, stdin, env.HOME);
 }
 
 /** Raw lines that a recorder upstream got, oldest first; none when it was never started. */

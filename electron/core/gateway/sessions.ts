@@ -1,19 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { type Server, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server';
+import { z } from 'zod';
 import type { Client } from '../../../shared/model.ts';
+import { faultFields } from '../diagnosis/fault.ts';
 import type { Clock } from '../platform.ts';
 import { type Arrival, authInfoOf } from './arrival.ts';
 import { createMcpServer, type McpServerParts } from './mcp-server.ts';
+import {
+  FORGET_AFTER_MS,
+  type Hello,
+  type LogLevel,
+  logLevel,
+  type SessionStore,
+  type StoredSession,
+} from './session-store.ts';
 
 /**
  * Sessions of the 2025 revisions, ours and apart per client: random id, bound to the key and endpoint that opened it.
- * With another key a session does not exist (security.md B4).
+ * With another key a session does not exist (security.md B4). After a restart the first request of a session takes it up
+ * again as it was, so that no client has to connect anew (design section 3).
  */
 export interface Sessions {
   /** `initialize`: a client-chosen session id is not looked at. */
   open(arrival: Arrival, request: Request, message: unknown): Promise<Response>;
   /** `unknown`: no such session for this key and endpoint; the caller answers 404. */
-  serve(arrival: Arrival, sessionId: string, request: Request, message: unknown): Promise<Response> | 'unknown';
+  serve(arrival: Arrival, sessionId: string, request: Request, message: unknown): Promise<Response | 'unknown'>;
   /** `tools/list` of this client (null: of everybody) changed. */
   listChanged(clientId: string | null): void;
   /** To this session alone; nothing happens when it is gone. */
@@ -23,95 +34,205 @@ export interface Sessions {
   close(): Promise<void>;
 }
 
-/** Sessions kept per key; beyond it the one unused for longest ends. */
-const KEEP_PER_KEY = 100;
+/** Sessions of one key held open; beyond it the one unused for longest is let go, and taken up again when it is used. */
+const OPEN_PER_KEY = 100;
+/** New and changed sessions are written together, and no request waits for the disk. Milliseconds. */
+const SAVE_AFTER_MS = 100;
+/** That a session is used is written at most this often. */
+const MARK_EVERY_MS = 3_600_000;
 
 interface Session {
   readonly id: string;
   readonly keyId: string;
   readonly client: Client;
-  readonly endpoint: string;
+  readonly workspaceId: string;
+  readonly upstream: string | null;
+  readonly hello: Hello;
   readonly server: Server;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  logLevel: LogLevel | null;
   usedAt: number;
+  /** Wall clock of the last use that was written, or is about to be. */
+  markedAt: number;
+  /** It was taken up after a restart, and whoever listens has not been told that the list may be another. */
+  mayHaveMissed: boolean;
 }
 
-export function createSessions(parts: McpServerParts & { readonly clock: Clock }): Sessions {
-  const { clock, log } = parts;
+export function createSessions(
+  parts: McpServerParts & { readonly clock: Clock; readonly sessionStore: SessionStore },
+): Sessions {
+  const { clock, log, sessionStore: store } = parts;
   const sessions = new Map<string, Session>();
+  const reviving = new Map<string, Promise<Session | null>>();
+  const unsaved = new Set<Session>();
+  let cancelSave: (() => void) | null = null;
 
-  function endOldestOf(keyId: string): void {
-    const own = [...sessions.values()].filter((session) => session.keyId === keyId);
-    if (own.length < KEEP_PER_KEY) return;
-    const oldest = own.reduce((a, b) => (a.usedAt <= b.usedAt ? a : b));
-    end(oldest);
+  function saveSoon(session: Session): void {
+    unsaved.add(session);
+    cancelSave ??= clock.after(SAVE_AFTER_MS, save);
   }
 
-  function end(session: Session): void {
+  function save(): void {
+    cancelSave = null;
+    const now = clock.now();
+    // Without an agreed revision there is nothing to take up again: `initialize` failed.
+    const rows = [...unsaved].flatMap((session) => {
+      const revision = session.server.getNegotiatedProtocolVersion();
+      if (revision === undefined) return [];
+      session.markedAt = now;
+      const { id, keyId, client, workspaceId, upstream, hello, logLevel: level } = session;
+      return [
+        { id, keyId, clientId: client.id, workspaceId, upstream, ...hello, revision, logLevel: level, usedAt: now },
+      ];
+    });
+    unsaved.clear();
+    if (rows.length > 0) write(() => store.save(rows));
+  }
+
+  function write(change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      // A full disk must not end a session that works; at worst its client opens a new one after a restart.
+      if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_'))) throw error;
+      log.warn('sessions_not_saved', faultFields(error));
+    }
+  }
+
+  function letGoOldestOf(keyId: string): void {
+    const own = [...sessions.values()].filter((session) => session.keyId === keyId);
+    if (own.length < OPEN_PER_KEY) return;
+    const oldest = own.reduce((a, b) => (a.usedAt <= b.usedAt ? a : b));
+    if (unsaved.has(oldest)) save();
+    letGo(oldest);
+  }
+
+  function letGo(session: Session): void {
     sessions.delete(session.id);
     parts.upstreams.forgetSession(session.id);
     void session.server.close();
   }
 
+  /** A server and its transport that have not shaken hands yet. */
+  async function connect(arrival: Arrival, id: string, hello: Hello): Promise<Session> {
+    letGoOldestOf(arrival.key.id);
+    const server = createMcpServer(parts, 'legacy', arrival);
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => id,
+      onsessioninitialized: () => {
+        sessions.set(id, session);
+      },
+      onsessionclosed: () => {
+        sessions.delete(id);
+        parts.upstreams.forgetSession(id);
+        unsaved.delete(session);
+        write(() => store.forget(id));
+      },
+    });
+    const session: Session = {
+      id,
+      keyId: arrival.key.id,
+      client: arrival.client,
+      workspaceId: arrival.workspace.id,
+      upstream: arrival.onlyUpstream,
+      hello,
+      server,
+      transport,
+      logLevel: null,
+      usedAt: clock.monotonic(),
+      markedAt: clock.now(),
+      mayHaveMissed: false,
+    };
+    server.oninitialized = () => {
+      const name = server.getClientVersion()?.name;
+      if (name !== undefined) parts.callsItself(arrival.client, name);
+    };
+    server.onerror = (error) => log.debug('session_error', { requestId: arrival.requestId, reason: error.name });
+    await server.connect(transport);
+    return session;
+  }
+
+  /** The session as it was: what the client once said is said again, to a server of its own, and the answers go nowhere. */
+  async function revive(arrival: Arrival, id: string, stored: StoredSession): Promise<Session | null> {
+    const session = await connect(arrival, id, stored);
+    session.logLevel = stored.logLevel;
+    session.mayHaveMissed = true;
+    for (const message of handshakeOf(stored)) {
+      const answer = await session.transport.handleRequest(requestWithin(id, stored.revision), {
+        parsedBody: message,
+        authInfo: authInfoOf(arrival),
+      });
+      await answer.text();
+      if (answer.ok) continue;
+      letGo(session);
+      return null;
+    }
+    saveSoon(session);
+    return session;
+  }
+
+  async function find(arrival: Arrival, id: string): Promise<Session | null> {
+    // Clients come back with several requests at once: none is served before the handshake was said to its end.
+    const session = (await reviving.get(id)) ?? sessions.get(id);
+    if (session !== undefined && clock.monotonic() - session.usedAt > FORGET_AFTER_MS) letGo(session);
+    else if (session !== undefined) return isOf(session, arrival) ? session : null;
+    const stored = ID.test(id) ? store.find(id) : null;
+    if (stored === null || !isOf(stored, arrival)) return null;
+    const revived = revive(arrival, id, stored).finally(() => reviving.delete(id));
+    reviving.set(id, revived);
+    return revived;
+  }
+
+  function tellListChanged(session: Session): void {
+    const { server } = session;
+    for (const told of [
+      server.sendToolListChanged(),
+      server.sendPromptListChanged(),
+      server.sendResourceListChanged(),
+    ]) {
+      told.catch((error: unknown) => {
+        // Not offered at this endpoint, or nobody listens now; the client lists again when it comes back.
+        log.debug('list_changed_not_delivered', {
+          client: session.client.name,
+          reason: error instanceof Error ? error.name : 'unknown',
+        });
+      });
+    }
+  }
+
   return {
     async open(arrival, request, message) {
-      endOldestOf(arrival.key.id);
-      const server = createMcpServer(parts, 'legacy', arrival);
-      const transport = new WebStandardStreamableHTTPServerTransport({
-        sessionIdGenerator: () => randomBytes(32).toString('base64url'),
-        onsessioninitialized: (id) => {
-          sessions.set(id, {
-            id,
-            keyId: arrival.key.id,
-            client: arrival.client,
-            endpoint: endpointOf(arrival),
-            server,
-            transport,
-            usedAt: clock.monotonic(),
-          });
-        },
-        onsessionclosed: (id) => {
-          sessions.delete(id);
-          parts.upstreams.forgetSession(id);
-        },
+      const session = await connect(arrival, randomBytes(32).toString('base64url'), helloOf(message));
+      const answer = await session.transport.handleRequest(request, {
+        parsedBody: message,
+        authInfo: authInfoOf(arrival),
       });
-      server.oninitialized = () => {
-        const name = server.getClientVersion()?.name;
-        if (name !== undefined) parts.callsItself(arrival.client, name);
-      };
-      server.onerror = (error) => log.debug('session_error', { requestId: arrival.requestId, reason: error.name });
-      await server.connect(transport);
-      return transport.handleRequest(request, { parsedBody: message, authInfo: authInfoOf(arrival) });
+      if (answer.ok) saveSoon(session);
+      return answer;
     },
 
-    serve(arrival, sessionId, request, message) {
-      const session = sessions.get(sessionId);
-      if (session === undefined || session.keyId !== arrival.key.id || session.endpoint !== endpointOf(arrival))
-        return 'unknown';
+    async serve(arrival, sessionId, request, message) {
+      const session = await find(arrival, sessionId);
+      if (session === null) return 'unknown';
       session.usedAt = clock.monotonic();
-      return session.transport.handleRequest(request, {
+      const asked = setLevel.safeParse(message);
+      const isNews = asked.success && asked.data.params.level !== session.logLevel;
+      if (asked.success) session.logLevel = asked.data.params.level;
+      if (isNews || clock.now() - session.markedAt > MARK_EVERY_MS) saveSoon(session);
+      const answer = await session.transport.handleRequest(request, {
         ...(message === undefined ? {} : { parsedBody: message }),
         authInfo: authInfoOf(arrival),
       });
+      if (session.mayHaveMissed && request.method === 'GET' && answer.ok) {
+        session.mayHaveMissed = false;
+        tellListChanged(session);
+      }
+      return answer;
     },
 
     listChanged(clientId) {
-      for (const session of sessions.values()) {
-        if (clientId !== null && session.client.id !== clientId) continue;
-        for (const changed of [
-          session.server.sendToolListChanged(),
-          session.server.sendPromptListChanged(),
-          session.server.sendResourceListChanged(),
-        ]) {
-          changed.catch((error: unknown) => {
-            // Not offered at this endpoint, or nobody listens now; the client lists again when it comes back.
-            log.debug('list_changed_not_delivered', {
-              client: session.client.name,
-              reason: error instanceof Error ? error.name : 'unknown',
-            });
-          });
-        }
-      }
+      for (const session of sessions.values())
+        if (clientId === null || session.client.id === clientId) tellListChanged(session);
     },
 
     tell(sessionId, method, params) {
@@ -123,12 +244,16 @@ export function createSessions(parts: McpServerParts & { readonly clock: Clock }
     },
 
     endOfKey(keyId) {
-      for (const session of [...sessions.values()]) if (session.keyId === keyId) end(session);
+      for (const session of [...sessions.values()]) if (session.keyId === keyId) letGo(session);
+      for (const session of [...unsaved]) if (session.keyId === keyId) unsaved.delete(session);
+      write(() => store.forgetOfKey(keyId));
     },
 
     count: () => sessions.size,
 
     async close() {
+      cancelSave?.();
+      save();
       const open = [...sessions.values()];
       sessions.clear();
       await Promise.all(open.map((session) => session.server.close()));
@@ -136,6 +261,38 @@ export function createSessions(parts: McpServerParts & { readonly clock: Clock }
   };
 }
 
-function endpointOf(arrival: Arrival): string {
-  return `${arrival.workspace.id}/${arrival.onlyUpstream ?? ''}`;
+/** 256 random bits in base64url. */
+const ID = /^[A-Za-z0-9_-]{43}$/;
+
+function isOf(session: Session | StoredSession, { key, workspace, onlyUpstream }: Arrival): boolean {
+  return session.keyId === key.id && session.workspaceId === workspace.id && session.upstream === onlyUpstream;
+}
+
+const jsonObject = z.record(z.string(), z.unknown());
+const initialize = z.object({ params: z.object({ capabilities: jsonObject, clientInfo: jsonObject }) });
+const setLevel = z.object({ method: z.literal('logging/setLevel'), params: z.object({ level: logLevel }) });
+
+function helloOf(message: unknown): Hello {
+  const said = initialize.safeParse(message);
+  return said.success ? said.data.params : { capabilities: {}, clientInfo: {} };
+}
+
+/** Everything a client says that changes its session, in the order it was said (MCP 2025-11-25, lifecycle and logging). */
+function handshakeOf({ revision, capabilities, clientInfo, logLevel: level }: StoredSession): readonly object[] {
+  const params = { protocolVersion: revision, capabilities, clientInfo };
+  return [
+    { jsonrpc: '2.0', id: 'initialize', method: 'initialize', params },
+    { jsonrpc: '2.0', method: 'notifications/initialized' },
+    ...(level === null ? [] : [{ jsonrpc: '2.0', id: 'level', method: 'logging/setLevel', params: { level } }]),
+  ];
+}
+
+function requestWithin(sessionId: string, revision: string): Request {
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-session-id': sessionId,
+    'mcp-protocol-version': revision,
+  };
+  return new Request('http://127.0.0.1/mcp', { method: 'POST', headers });
 }

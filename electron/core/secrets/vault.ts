@@ -96,7 +96,10 @@ export function createVault(parts: VaultParts): Vault {
 
   async function attempt(): Promise<Opened | Closed> {
     const answer = await source.read();
+    // A keychain answers when it likes, and Gatehouse may have closed meanwhile.
+    if (!db.open) return CLOSING;
     const found = answer.kind === 'missing' && !isSealed() ? await source.create() : answer;
+    if (!db.open) return CLOSING;
     const result = found.kind === 'found' ? accept(found.key) : closedBecause(found);
     opened = result.kind === 'ready' ? result : null;
     refused = result.kind === 'ready' ? null : { closed: result, at: clock.monotonic() };
@@ -159,6 +162,7 @@ type Opened = { readonly kind: 'ready'; readonly by: 'keychain' | 'file'; readon
 type Closed = Exclude<VaultState, { kind: 'ready' }>;
 
 const PATIENCE_MS = 5_000;
+const CLOSING: Closed = { kind: 'locked', reason: 'Gatehouse is closing.' };
 const CHECK_PLACE = 'gatehouse:master-key-check';
 const CHECK_VALUE = 'gatehouse';
 const TAG_BYTES = 16;

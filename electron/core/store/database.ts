@@ -101,6 +101,14 @@ function connect(
     db.pragma(`checkpoint_fullfsync = ${synchronous === 'FULL' ? 'ON' : 'OFF'}`);
     db.pragma('trusted_schema = OFF');
     migrate(db, migrations, found);
+    const lacking = lackingIn(db, migrations);
+    if (lacking !== null) {
+      db.close();
+      return {
+        kind: 'foreign',
+        message: `${path} is not as this version of Gatehouse makes it (it has no ${lacking}). Move it away and start again, or start with another --data folder.`,
+      };
+    }
     db.pragma('foreign_keys = ON');
     return { kind: 'open', db };
   } catch (error) {
@@ -109,6 +117,31 @@ function connect(
     if (fault === null) throw error;
     return fault;
   }
+}
+
+/**
+ * The first table or column of our schema that is not there: then the file was made by something else under our version
+ * number. Null when all are. Triggers are left out: an audit log without its own is opened, so that its chain can tell.
+ */
+function lackingIn(db: Database.Database, migrations: readonly Migration[]): string | null {
+  const model = new Database(':memory:');
+  try {
+    migrate(model, migrations, 0);
+    const there = new Set(columnsOf(db));
+    return columnsOf(model).find((column) => !there.has(column)) ?? null;
+  } finally {
+    model.close();
+  }
+}
+
+/** `table.column`, of every table. */
+function columnsOf(db: Database.Database): readonly string[] {
+  return db
+    .prepare<[], string>(
+      `SELECT t.name || '.' || c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'`,
+    )
+    .pluck()
+    .all();
 }
 
 /**

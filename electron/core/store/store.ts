@@ -16,7 +16,7 @@ export interface Store {
 
 /** Why a database did not open, in one sentence for a person with what to do. */
 export type StoreFault = {
-  readonly kind: 'newer' | 'corrupt' | 'not_writable' | 'locked';
+  readonly kind: 'newer' | 'foreign' | 'corrupt' | 'not_writable' | 'locked';
   readonly message: string;
 };
 

@@ -53,7 +53,10 @@ export async function connectUpstream(
     const resolved = resolveCommand(definition.resolvedCommand ?? transport.command, parts.environment);
     // What it was resolved to is gone (a runtime was updated): looked up again, and written down anew.
     const found = resolved.kind === 'found' ? resolved : resolveCommand(transport.command, parts.environment);
-    if (found.kind === 'missing') return missing(`${name} cannot be started. ${found.message}`);
+    if (found.kind === 'missing') {
+      const advice = `Install the program or correct the command, then refresh ${name}.`;
+      return missing(`${name} cannot be started. ${found.message} ${advice}`);
+    }
     command = found.path;
     if (command !== definition.resolvedCommand) parts.noteCommand(command);
   }

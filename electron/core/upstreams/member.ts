@@ -42,12 +42,14 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   let definition = initial;
   let lines: LogLines = createLogLines([]);
   let resources: readonly Readonly<Record<string, unknown>>[] = [];
+  let linesBefore: LogLines = lines;
   const queue = createCallQueue(limits);
   const connecting: ConnectingParts = {
     ...parts,
     schemas: new Map(),
     definition: () => definition,
     showLines(next) {
+      if (lines.all().length > 0) linesBefore = lines;
       lines = next;
     },
     noteCommand(path) {
@@ -80,6 +82,12 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     parts.changed();
   }
 
+  /** Of this start; until it runs or writes, those of the one before, which say why it had to be started again. */
+  function shownLines(): readonly string[] {
+    const now = lines.all();
+    return now.length > 0 || supervisor.state().status === 'ready' ? now : linesBefore.all();
+  }
+
   return {
     definition: () => definition,
     redefine(next) {
@@ -102,10 +110,10 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         reason: enabled ? reason : null,
         toolCount: tools.length,
         awaitingReview: tools.filter((tool) => tool.state !== 'reviewed').length,
-        lastStderr: lines.all().slice(-SHOWN_LINES),
+        lastStderr: shownLines().slice(-SHOWN_LINES),
       };
     },
-    logs: () => lines.all(),
+    logs: shownLines,
     load: queue.load,
     resources: () => resources,
     capabilities: supervisor.capabilities,

@@ -59,7 +59,11 @@ export function openStdio(wanted: StdioWanted, parts: StdioParts): Channel {
     send: (message) =>
       new Promise((resolve, reject) => {
         if (ending !== null) return reject(new Error(ending));
-        child.stdin.write(`${parts.fill(JSON.stringify(message))}\n`, (error) => (error ? reject(error) : resolve()));
+        child.stdin.write(`${parts.fill(JSON.stringify(message))}\n`, (error) => {
+          if (!error) return resolve();
+          // Its end is known a moment after its pipe broke, and says more than the pipe does.
+          void within(gone, clock, PARTING_MS).then(() => reject(new Error(ending ?? error.message)));
+        });
       }),
     close,
   };
@@ -218,5 +222,7 @@ const NEWLINE = 10;
 const HEAD_BYTES = 256;
 /** After the end of a process its last answers may still be in the pipe. */
 const DRAIN_MS = 500;
+/** From a broken pipe to the exit code; longer than `DRAIN_MS`. */
+const PARTING_MS = 1_000;
 const KILL_ROUNDS = 20;
 const KILL_PAUSE_MS = 25;

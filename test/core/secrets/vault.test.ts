@@ -75,6 +75,16 @@ describe('storing', () => {
     expect(rows()).toEqual([]);
   });
 
+  test('a keychain that answers after the database was closed does no harm', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const slow = { ...keychain, read: (item: string) => promise.then(() => keychain.read(item)) };
+    const opened = createVault({ db, keychain: slow, clock, masterKeyFile: null }).state();
+    db.close();
+    resolve();
+    expect(await opened).toEqual({ kind: 'locked', reason: 'Gatehouse is closing.' });
+    expect(keychain.items.size).toBe(0);
+  });
+
   test('a sealed value that is copied to another place, or changed in one byte, does not open', async () => {
     const vault = openVault();
     await vault.put('mine', 'secret');

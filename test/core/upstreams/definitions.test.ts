@@ -72,7 +72,10 @@ describe('an upstream that cannot be one is refused and leaves nothing behind', 
     });
     expect(added).toEqual({ kind: 'refused', message: reason });
     expect(it.db.prepare('SELECT count(*) AS n FROM upstreams').get()).toEqual({ n: 0 });
-    expect(it.events).toEqual([]);
+    expect(it.events).toMatchObject([
+      { kind: 'secret_refused', outcome: 'refused', upstream: 'x', detail: { secrets: ['TOKEN'], reason } },
+    ]);
+    expect(JSON.stringify(it.events)).not.toContain('"t"');
   });
 });
 

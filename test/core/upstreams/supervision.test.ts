@@ -12,7 +12,9 @@ describe('a start that fails says why', () => {
     const transport = { kind: 'stdio', command: 'no-such-tool', args: [], secretEnv: [], cwd: null } as const;
     const { id } = await it.add('x', transport);
     const view = await it.until(id, 'failed');
-    expect(view.reason).toBe('x cannot be started. The command no-such-tool was not found (looked in /usr/bin, /bin).');
+    expect(view.reason).toBe(
+      'x cannot be started. The command no-such-tool was not found (looked in /usr/bin, /bin). Install the program or correct the command, then refresh x.',
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(it.events.filter((event) => event.kind === 'upstream_failed')).toHaveLength(1);
   });
@@ -40,6 +42,27 @@ describe('a start that fails says why', () => {
       message: expect.stringContaining('exit code 3'),
     });
     expect(starts(file)).toBeGreaterThan(5);
+  });
+
+  test('a program whose pipe breaks before it ends is said to have ended, not to have answered something else', async () => {
+    const it = rig({ limits: { startsPerMinute: 1 } });
+    const args = ['-c', 'exec 0<&-; sleep 0.3; exit 3'];
+    const { id } = await it.add('parting', { kind: 'stdio', command: '/bin/sh', args, secretEnv: [], cwd: null });
+    const view = await it.until(id, 'failed');
+    expect(view.reason).toMatch(/^parting ended with exit code 3 before it could be used\./);
+  });
+
+  test('what a start wrote before it failed can be read while the next one is still silent', async () => {
+    const it = rig({ limits: { startMs: 1_000, backoffMs: 10 } });
+    const marker = join(it.folder, 'second');
+    const script = `if [ -e "$1" ]; then exec sleep 60; fi; touch "$1"; echo 'no TOKEN was given' >&2; exit 3`;
+    const args = ['-c', script, 'sh', marker];
+    const { id } = await it.add('twice', { kind: 'stdio', command: '/bin/sh', args, secretEnv: [], cwd: null });
+    await it.until(id, 'failed');
+    await it.until(id, 'starting');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(it.upstreams.get(id)).toMatchObject({ status: 'starting', lastStderr: ['no TOKEN was given'] });
+    expect(it.upstreams.logs(id)).toEqual(['no TOKEN was given']);
   });
 
   test('a server that never answers fails after its limit, and its process is gone', async () => {
