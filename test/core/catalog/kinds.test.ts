@@ -92,8 +92,10 @@ describe('a tool, a prompt and a resource template of one upstream', () => {
     expect(viewed('tool', 'same').state).toBe('awaiting_review');
   });
 
-  test('the fingerprint of one kind accepts nothing of another', () => {
-    takeInAll();
+  test('the fingerprint of one kind accepts nothing of another, though the text is the same', () => {
+    const text = definition('same');
+    inventory.takeIn('w/fs', ENDPOINT, [text]);
+    inventory.takeIn('w/fs', ENDPOINT, [text], 'prompt');
     const { fingerprint } = viewed('prompt', 'same');
     expect(inventory.review('w/fs', [{ name: 'same', fingerprint, risk: 'read' }])).toEqual({
       kind: 'refused',
@@ -103,8 +105,7 @@ describe('a tool, a prompt and a resource template of one upstream', () => {
       kind: 'refused',
       message: 'Nothing was accepted: the upstream no longer lists the prompt "none".',
     });
-    const one = definition('same');
-    expect(new Set(KINDS.map((kind) => fingerprintOf(one, ENDPOINT, kind))).size).toBe(3);
+    expect(new Set(KINDS.map((kind) => fingerprintOf(text, ENDPOINT, kind))).size).toBe(3);
   });
 
   test('one review may accept all kinds at once', () => {
@@ -266,6 +267,25 @@ describe('exposed names of prompts', () => {
     inventory.takeIn('w/fs', ENDPOINT, [prompt('a b'), prompt('a_b'), prompt('A_B')], 'prompt');
     const names = inventory.tools('w/fs', 'prompt').map(({ exposedName }) => exposedName.toLowerCase());
     expect(new Set(names).size).toBe(3);
+  });
+
+  test('a name that no agent has seen is free again, and that of a tool stays kept', () => {
+    inventory.takeIn('w/a', ENDPOINT, [prompt('b__c')], 'prompt');
+    reviewedAs(inventory, 'w/a', 'tool', [definition('b__c')]);
+    inventory.takeIn('w/a', ENDPOINT, [], 'prompt');
+    inventory.takeIn('w/a__b', ENDPOINT, [prompt('c')], 'prompt');
+    inventory.takeIn('w/a__b', ENDPOINT, [definition('c')]);
+    expect(inventory.find('w/a__b', 'c', 'prompt')?.exposedName).toBe('a__b__c');
+    expect(inventory.find('w/a__b', 'c')?.exposedName).toMatch(/^a__b__c_[0-9a-f]{8}$/);
+  });
+
+  test('a prompt that comes back has its own name again, not that of a tool', () => {
+    reviewedAs(inventory, 'w/a', 'tool', [definition('b__c')]);
+    reviewedAs(inventory, 'w/a__b', 'tool', [definition('c')]);
+    reviewedAs(inventory, 'w/a__b', 'prompt', [prompt('c')]);
+    inventory.forget('w/a__b');
+    inventory.takeIn('w/a__b', ENDPOINT, [prompt('c')], 'prompt');
+    expect(inventory.find('w/a__b', 'c', 'prompt')?.exposedName).toBe('a__b__c');
   });
 
   test('a name agents have seen never comes to mean another prompt', () => {

@@ -99,7 +99,7 @@ test('a refused review accepts nothing of any kind', async () => {
 test('only a tool whose risk changes ends what waits for it', async () => {
   await review(accept('tool', 'same', 'write'), accept('prompt', 'same'));
   cancelled.length = 0;
-  await review(accept('prompt', 'same', 'write'), accept('tool', 'same', 'write'));
+  await review(accept('prompt', 'same', 'read'), accept('tool', 'same', 'write'));
   expect(cancelled).toEqual([]);
   await review(accept('tool', 'same', 'read'));
   expect(cancelled).toEqual([['w/fs', 'same', 'risk_changed']]);
