@@ -89,7 +89,7 @@ export function createAskClient(parts: AskClientParts): AskClient {
       decision,
       argumentsText,
       holdMs: call.client.holdMs,
-      signal: call.left,
+      signal: call.left(),
       onWaiting: call.onWaiting,
       recordAsked: (card) =>
         parts.audit.write({

@@ -67,8 +67,8 @@ export interface ToolCall {
   readonly requestState: string | null;
   /** The caller cancelled: before forwarding nothing runs, after it the upstream is told. */
   readonly cancelled: AbortSignal;
-  /** The caller is gone (cancelled, or its connection closed): nobody waits for this answer any more. */
-  readonly left: AbortSignal;
+  /** Aborts when the caller is gone (cancelled, or its connection closed): nobody waits for this answer any more. */
+  left(): AbortSignal;
   onProgress(progress: { readonly progress: number; readonly total?: number; readonly message?: string }): void;
   /** Called while a person decides, so that the caller can be told that it waits. */
   onWaiting(): void;
@@ -406,7 +406,7 @@ async function ask(
     decision,
     argumentsText: call.argumentsText,
     holdMs: call.client.holdMs,
-    signal: call.left,
+    signal: call.left(),
     onWaiting: call.onWaiting,
     recordAsked: record.asked,
     recordLapsed: record.lapsed,

@@ -146,7 +146,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       onNotification() {},
       ask: async () => ({ kind: 'error', code: -32601, message: 'Method not found' }),
       cancelled: signal,
-      left: signal,
+      left: () => signal,
       onProgress() {},
       onWaiting() {},
     },

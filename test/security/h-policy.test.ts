@@ -254,7 +254,7 @@ describe('H3 overlapping rules', () => {
       onNotification() {},
       ask: async () => ({ kind: 'error', code: -32601, message: 'Method not found' }),
       cancelled: signal,
-      left: signal,
+      left: () => signal,
       onProgress() {},
       onWaiting() {},
     } as unknown as ToolCall);

@@ -79,7 +79,8 @@ export function callerSide(
     inputResponses: mcpReq.inputResponses ?? null,
     requestState: stringIn(mcpReq.requestState()),
     cancelled: mcpReq.signal,
-    left: AbortSignal.any([mcpReq.signal, arrival.gone]),
+    // Made only for a call that waits for the person: it costs more than the rest of a call that does not.
+    left: () => AbortSignal.any([mcpReq.signal, arrival.gone]),
     onProgress(told) {
       progress = Math.max(progress, told.progress);
       tellProgress({ ...told });
