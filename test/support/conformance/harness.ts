@@ -25,6 +25,8 @@ const upstream = `m${process.pid}-${scenario.replaceAll(/[^a-z0-9]+/g, '-').slic
 const VIEWS = z.array(z.looseObject({ name: z.string(), status: z.string(), reason: z.string().nullable() }));
 const TRIES = 40;
 const PAUSE_MS = 250;
+/** A refused connection is tried again within a second or two. */
+const FAILED_TRIES = 4;
 const seen: Seen = (line) => process.stderr.write(`${line}\n`);
 
 let problem: string | null = null;
@@ -55,12 +57,16 @@ async function drive(): Promise<void> {
   }
 }
 
-/** The state of the upstream and why, once it is no longer starting. */
+/** The state of the upstream and why, once it is ready or has stayed failed: a mock may listen a moment late. */
 async function settled(): Promise<string> {
+  let failedTries = 0;
   for (let tries = 0; tries < TRIES; tries += 1) {
     const listed = VIEWS.parse(JSON.parse(await gatehouse(settings.data, ['upstreams', 'list', '--json'])));
     const view = listed.find((one) => one.name === upstream);
-    if (view && view.status !== 'starting') return `${view.status}${view.reason === null ? '' : `: ${view.reason}`}`;
+    if (view?.status === 'failed') failedTries += 1;
+    if (view?.status === 'ready' || (view && failedTries > FAILED_TRIES)) {
+      return `${view.status}${view.reason === null ? '' : `: ${view.reason}`}`;
+    }
     await pause(PAUSE_MS);
   }
   return 'starting, still';
