@@ -5,7 +5,8 @@ export default defineConfig({
   plugins: [react()],
   test: {
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
-    exclude: ['**/node_modules/**', 'test/long/**'],
+    // What is long by nature runs only in `npm run test:long`.
+    exclude: ['**/node_modules/**', ...(process.env.GATEHOUSE_TEST_LONG === '1' ? [] : ['test/long/**'])],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,

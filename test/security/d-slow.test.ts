@@ -1,22 +1,7 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { MAX_CONNECTIONS } from '../../electron/core/gateway/http.ts';
+import { slowSockets } from '../support/load.ts';
 import { openSocket, openTarget, statusOf } from '../support/target.ts';
-
-const SLOW = fileURLToPath(new URL('../support/slow-sockets.mjs', import.meta.url));
-
-interface Slow {
-  /** How long each socket was left open, milliseconds, sorted. */
-  readonly lived: readonly number[];
-  readonly answers: Readonly<Record<string, number>>;
-}
-
-async function slow(...args: readonly (string | number)[]): Promise<Slow> {
-  const { stdout } = await promisify(execFile)(process.execPath, [SLOW, ...args.map(String)]);
-  return JSON.parse(stdout) as Slow;
-}
 
 test('D3: 300 sockets that send a byte every 5 s are closed within 15 s, and a call is answered meanwhile', async () => {
   await using target = await openTarget();
@@ -25,9 +10,11 @@ test('D3: 300 sockets that send a byte every 5 s are closed within 15 s, and a c
   const latencies: number[] = [];
   let isOver = false;
   const { result, rows } = await target.refusals(async () => {
-    const attack = Promise.all([slow(port, 300, 'head', 5000), slow(port, 50, 'silent', 5000)]).finally(() => {
-      isOver = true;
-    });
+    const attack = Promise.all([slowSockets(port, 300, 'head', 5000), slowSockets(port, 50, 'silent', 5000)]).finally(
+      () => {
+        isOver = true;
+      },
+    );
     while (!isOver) {
       const began = performance.now();
       const answer = await target.gatehouse.call(target.k2.secret, 'other__echo', '{"text":"meanwhile"}');
