@@ -34,6 +34,8 @@ export interface Call {
   flag(option: string): boolean;
   readonly terminal: Terminal;
   readonly stdin: NodeJS.ReadableStream;
+  /** For what is no text of ours; everything else goes through `terminal`. */
+  readonly stdout: NodeJS.WritableStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Reaches the running app, or opens the data folder where none runs; null when neither works, and that was said. */

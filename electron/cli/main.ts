@@ -13,6 +13,7 @@ import { policyCommands } from './policy.ts';
 import { review } from './review.ts';
 import { start } from './start.ts';
 import { statusCommands } from './status.ts';
+import { stdio } from './stdio.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { toolCommands } from './tools.ts';
 import { visible } from './untrusted.ts';
@@ -38,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   ...policyCommands,
   ...approvalCommands,
   ...auditCommands,
+  stdio,
 ];
 
 /** True when an installed app was started as the command line: its first argument is a command or asks for help. */
@@ -94,6 +96,7 @@ function callOf(parsed: Parsed, io: CliIo, terminal: Terminal, doors: Door[]): C
     ...parsed,
     terminal,
     stdin: io.stdin,
+    stdout: io.stdout,
     env: io.env,
     cwd: io.cwd,
     async door() {

@@ -59,7 +59,7 @@ function hasOneSpelling(value: unknown): value is string | number | boolean {
 }
 
 /** Plain where a header can hold the text as it is, else base64 in the marks the specification gives. */
-function encode(text: string): string {
+export function encode(text: string): string {
   const isPlain = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !text.startsWith('=?base64?');
   return isPlain ? text : `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`;
 }
