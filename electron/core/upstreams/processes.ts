@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Log } from '../diagnosis/log.ts';
 
 /**
- * The process groups we started. Each is written down, so that a start after a crash ends what was left behind, and only
- * that: a process is ours when boot, process id and start time all agree.
+ * The processes we started, each in a group of its own. They are written down, so that a start after a crash ends what was
+ * left behind, and only that: a process is ours when boot, process id and start time all agree, or when it holds the
+ * pipes that we gave to one of ours. The pipes find who has left group and session and whose parent is gone.
  */
 export interface Processes {
   /** Call once the child runs; `pid` leads its own group. */
@@ -15,7 +16,9 @@ export interface Processes {
 
 export interface Group {
   readonly pid: number;
-  /** To every process of the group, and to descendants that left it. */
+  /** Remembers who descends from it now: once a parent is gone, nobody can tell any more. */
+  remember(): void;
+  /** To every process of the group, to descendants that left it, and to whoever holds its pipes. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
   isAlive(): boolean;
   /** Nothing of it runs any more. */
@@ -28,6 +31,7 @@ CREATE TABLE upstream_processes (
   upstream_id TEXT NOT NULL,
   boot TEXT NOT NULL,
   started TEXT NOT NULL,
+  pipes TEXT NOT NULL,
   PRIMARY KEY (pid, boot)
 ) STRICT;
 `;
@@ -36,7 +40,7 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
   const groups = new Set<Group>();
   const boot = bootId();
   const insert = db.prepare(
-    'INSERT OR REPLACE INTO upstream_processes (pid, upstream_id, boot, started) VALUES (?, ?, ?, ?)',
+    'INSERT OR REPLACE INTO upstream_processes (pid, upstream_id, boot, started, pipes) VALUES (?, ?, ?, ?, ?)',
   );
   const remove = db.prepare('DELETE FROM upstream_processes WHERE pid = ? AND boot = ?');
   const lastResort = () => {
@@ -44,19 +48,25 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
   };
   return {
     started(upstreamId, pid) {
-      insert.run(pid, upstreamId, boot, processStat(pid)?.started ?? '');
-      let strays: readonly Stray[] = [];
+      const pipes = pipesOf(pid);
+      insert.run(pid, upstreamId, boot, processStat(pid)?.started ?? '', pipes.join(' '));
+      const strays = new Map<string, Stray>();
+      const remember = () => {
+        for (const stray of [...descendants(pid), ...holders(pipes)])
+          strays.set(`${stray.pid} ${stray.started}`, stray);
+      };
       const group: Group = {
         pid,
+        remember,
         signal(name) {
-          // A descendant can move to a group of its own; while its parents live it is found by them.
-          strays = [...strays, ...descendants(pid)];
+          remember();
           send(-pid, name);
-          for (const stray of strays) {
-            if (processStat(stray.pid)?.started === stray.started) send(stray.pid, name);
-          }
+          for (const stray of strays.values()) if (isRunning(stray)) send(stray.pid, name);
         },
-        isAlive: () => groupHasMembers(pid) || strays.some((stray) => isRunning(stray)),
+        isAlive() {
+          remember();
+          return groupHasMembers(pid) || [...strays.values()].some((stray) => isRunning(stray));
+        },
         forget() {
           groups.delete(group);
           if (groups.size === 0) process.off('exit', lastResort);
@@ -69,15 +79,22 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
     },
 
     cleanUp() {
-      const rows = db.prepare('SELECT pid, upstream_id, boot, started FROM upstream_processes').all() as Recorded[];
-      const left = rows.filter((row) => row.boot === boot && row.started !== '' && isRunning(row));
-      for (const row of left) {
-        for (const stray of descendants(row.pid)) send(stray.pid, 'SIGKILL');
-        send(-row.pid, 'SIGKILL');
+      const rows = db
+        .prepare('SELECT pid, upstream_id, boot, started, pipes FROM upstream_processes')
+        .all() as Recorded[];
+      let ended = 0;
+      for (const row of rows) {
+        if (row.boot !== boot || row.started === '') continue;
+        const leads = isRunning(row);
+        const left = [...(leads ? descendants(row.pid) : []), ...holders(row.pipes.split(' ').filter(Boolean))];
+        if (!leads && left.length === 0) continue;
+        if (leads) send(-row.pid, 'SIGKILL');
+        for (const stray of left) send(stray.pid, 'SIGKILL');
         log.warn('upstream_process_left_behind', { upstream: row.upstream_id, pid: row.pid });
+        ended += 1;
       }
       db.prepare('DELETE FROM upstream_processes').run();
-      return left.length;
+      return ended;
     },
   };
 }
@@ -90,6 +107,8 @@ interface Stray {
 interface Recorded extends Stray {
   readonly upstream_id: string;
   readonly boot: string;
+  /** As `pipesOf` gives them, with spaces between. */
+  readonly pipes: string;
 }
 
 interface ProcessStat {
@@ -143,6 +162,27 @@ function descendants(pid: number): readonly Stray[] {
   return found;
 }
 
+/** What a process has as standard input, output and error, such as `socket:[4711]`: unique until the next boot. */
+function pipesOf(pid: number): readonly string[] {
+  return STANDARD.map((descriptor) => linkOrEmpty(`/proc/${pid}/fd/${descriptor}`)).filter((target) =>
+    PIPE.test(target),
+  );
+}
+
+/** Whoever has one of these pipes as a standard stream: only descendants of the one they were made for can. */
+function holders(pipes: readonly string[]): readonly Stray[] {
+  if (pipes.length === 0) return [];
+  const wanted = new Set(pipes);
+  return processIds().flatMap((id) => {
+    if (id === process.pid || !pipesOf(id).some((pipe) => wanted.has(pipe))) return [];
+    const stat = processStat(id);
+    return stat ? [{ pid: id, started: stat.started }] : [];
+  });
+}
+
+const STANDARD = [0, 1, 2];
+const PIPE = /^(socket|pipe):\[\d+\]$/;
+
 /** Empty where there is no /proc: then only the group is known. */
 function processIds(): readonly number[] {
   try {
@@ -162,6 +202,15 @@ function readOrNull(path: string): string | null {
   } catch {
     // Gone, or no /proc on this system.
     return null;
+  }
+}
+
+function linkOrEmpty(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // Gone, closed, somebody else's, or no /proc on this system.
+    return '';
   }
 }
 

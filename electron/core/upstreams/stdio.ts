@@ -127,6 +127,7 @@ async function stop(
 ): Promise<void> {
   if (group === null) return;
   const isRunning = () => child.exitCode === null && child.signalCode === null;
+  group.remember();
   child.stdin?.end();
   if (isRunning()) await within(gone, clock, graceMs);
   if (group.isAlive()) group.signal('SIGTERM');

@@ -137,7 +137,7 @@ describe('M9: nothing that an upstream started outlives it', () => {
     const db = new Database(join(folder, 'state.db'));
     // A process that has the number of an old one, but not its start time, is somebody else's.
     const stranger = spawn(NODE, ['-e', 'setInterval(()=>{},1000)'], { detached: true });
-    db.prepare("INSERT INTO upstream_processes SELECT ?, 'x', boot, '1' FROM upstream_processes LIMIT 1").run(
+    db.prepare("INSERT INTO upstream_processes SELECT ?, 'x', boot, '1', '' FROM upstream_processes LIMIT 1").run(
       stranger.pid,
     );
     const processes = createProcesses({ db, log: silentLog });
