@@ -15,14 +15,15 @@ export interface CanaryHit {
 
 /** Searches every file under `folder` for every form of the canary (security rows A17 and N1). */
 export function sweep(folder: string, canary: string): readonly CanaryHit[] {
-  const forms = formsOf(canary);
-  return filesUnder(folder).flatMap((file) => {
-    const bytes = readFileSync(file);
-    const lower = Buffer.from(bytes.toString('latin1').toLowerCase(), 'latin1');
-    return forms
-      .filter(({ form, needle }) => (form === 'hex' ? lower : bytes).includes(needle))
-      .map(({ form }) => ({ file, form }));
-  });
+  return filesUnder(folder).flatMap((file) => formsIn(readFileSync(file), canary).map((form) => ({ file, form })));
+}
+
+/** The forms in which the canary stands in these bytes. */
+export function formsIn(bytes: Buffer, canary: string): readonly string[] {
+  const lower = Buffer.from(bytes.toString('latin1').toLowerCase(), 'latin1');
+  return formsOf(canary)
+    .filter(({ form, needle }) => (form === 'hex' ? lower : bytes).includes(needle))
+    .map(({ form }) => form);
 }
 
 /** How many files there were to search: a sweep of nothing proves nothing. */

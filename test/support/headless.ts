@@ -29,8 +29,8 @@ export interface Headless extends AsyncDisposable {
   readonly base: string;
   /** stdout and stderr so far. */
   said(): { readonly stdout: string; readonly stderr: string };
-  /** Body of every reply so far, of the dashboard and of the gateway. */
-  readonly replies: readonly string[];
+  /** Every reply so far, of the dashboard and of the gateway: headers and body. */
+  readonly replies: readonly { readonly path: string; readonly text: string }[];
   /** As the person at the dashboard does. Throws when the request is not answered. */
   ask<N extends RequestName>(name: N, input?: RequestInput<N>): Promise<RequestResult<N>>;
   /** The same, with the refusal as it came. */
@@ -125,7 +125,7 @@ export async function startHeadless(options: HeadlessOptions = {}): Promise<Head
     }),
   ]);
   const { endpoint, dashboard, pid } = JSON.parse(ready) as { endpoint: string; dashboard: string; pid: number };
-  const replies: string[] = [];
+  const replies: { path: string; text: string }[] = [];
   const origin = new URL(dashboard).origin;
 
   async function post(url: string, headers: Readonly<Record<string, string>>, body: string) {
@@ -135,7 +135,8 @@ export async function startHeadless(options: HeadlessOptions = {}): Promise<Head
       body,
     });
     const text = await response.text();
-    replies.push([...response.headers].map((pair) => pair.join(': ')).join('\n'), text);
+    const head = [...response.headers].map((pair) => pair.join(': ')).join('\n');
+    replies.push({ path: new URL(url).pathname, text: `${head}\n\n${text}` });
     return { response, text };
   }
 

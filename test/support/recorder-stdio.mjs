@@ -27,6 +27,7 @@
 //   --garbage-only          prints garbage and never answers
 //   --endless-line=BYTES    writes so many bytes without a newline at the first tools/call (M13)
 //   --stderr=TEXT           one line on stderr at start
+//   --leak=NAME             writes this entry of its environment to stderr: as it is, as JSON, and without an end of line
 //   --ignore-sigterm        goes on after SIGTERM and after stdin was closed
 //   --stubborn-child        starts a child in the same group that ignores SIGTERM and keeps the pipes open; records its pid
 //   --no-progress           slow sends no progress
@@ -38,6 +39,12 @@ const record = recordTo(options._[0]);
 record('started', { argv: process.argv.slice(2), env: { ...process.env }, cwd: process.cwd() });
 
 if (options.stderr) process.stderr.write(`${options.stderr}\n`);
+if (options.leak) {
+  const value = process.env[options.leak];
+  process.stderr.write(
+    `${value}\n${JSON.stringify({ [options.leak]: value })}\n${encodeURIComponent(value)}\n${value}`,
+  );
+}
 if (options['exit-at-start']) {
   process.stderr.write('recorder: asked to end at start\n');
   process.exit(options['exit-at-start'] === true ? 1 : Number(options['exit-at-start']));
