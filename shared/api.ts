@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFINITION_KINDS } from './kinds.ts';
+import { IDLE_STOP_RANGE, LIMIT_RANGES, type LimitRange } from './limits.ts';
 import type {
   ApprovalView,
   AuditRecordView,
@@ -51,6 +52,30 @@ const transport = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const within = ({ least, most }: Pick<LimitRange, 'least' | 'most'>) =>
+  z.number().int().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);
+const limit = (range: LimitRange) => within(range).nullable().optional();
+
+/** How an upstream is run. What is left out stays as it is; a limit of null is the usual one again. */
+const settings = {
+  start: z.enum(['at_start', 'on_demand']).optional(),
+  idleStopMs: within(IDLE_STOP_RANGE).nullable().optional(),
+  share: z.enum(['shared', 'per_client']).optional(),
+  allowPrivate: z.boolean().optional(),
+  limits: z
+    .object({
+      callMs: limit(LIMIT_RANGES.callMs),
+      ceilingMs: limit(LIMIT_RANGES.ceilingMs),
+      inFlight: limit(LIMIT_RANGES.inFlight),
+      queued: limit(LIMIT_RANGES.queued),
+      messageBytes: limit(LIMIT_RANGES.messageBytes),
+      resultBytes: limit(LIMIT_RANGES.resultBytes),
+      listItems: limit(LIMIT_RANGES.listItems),
+      listPages: limit(LIMIT_RANGES.listPages),
+    })
+    .optional(),
+};
+
 /** `{NAME: value}`, for the vault only: never stored elsewhere, never shown again. */
 const secrets = z.record(z.string(), z.string().max(65_536)).default({});
 
@@ -91,17 +116,21 @@ export const API = {
     transport,
     tags: z.array(name).max(32).default([]),
     secrets,
+    ...settings,
   }),
   upstreamChange: z.object({
     upstream: id,
     transport: transport.optional(),
     tags: z.array(name).max(32).optional(),
     secrets,
+    ...settings,
   }),
   upstreamRemove: z.object({ upstream: id }),
   upstreamEnable: z.object({ upstream: id }),
   upstreamDisable: z.object({ upstream: id }),
   upstreamRefresh: z.object({ upstream: id }),
+  /** Stops whatever runs of it and starts it anew, in whatever state it is. */
+  upstreamRestart: z.object({ upstream: id }),
   upstreamLogs: z.object({ upstream: id }),
 
   toolsList: z.object({ workspace: id.optional(), upstream: id.optional() }),
@@ -204,6 +233,7 @@ export interface RequestResults {
   upstreamEnable: Done;
   upstreamDisable: Done;
   upstreamRefresh: Done<{ upstream: UpstreamView }>;
+  upstreamRestart: Done<{ upstream: UpstreamView }>;
   upstreamLogs: { readonly lines: readonly string[] };
   toolsList: readonly ToolView[];
   toolsFind: { readonly found: readonly Found[]; readonly notes: readonly string[] };

@@ -77,6 +77,39 @@ export type UpstreamTransport =
 
 export type UpstreamStatus = 'disabled' | 'stopped' | 'starting' | 'ready' | 'failed';
 
+/** Bounds of one upstream that a person can set; `shared/limits.ts` says between what. Spans in milliseconds. */
+export interface SettableLimits {
+  /** One call without an answer and without progress. */
+  readonly callMs: number;
+  /** One call, however much progress it reports. */
+  readonly ceilingMs: number;
+  /** Calls with the upstream at once. */
+  readonly inFlight: number;
+  /** Calls that wait for one of those to end. */
+  readonly queued: number;
+  /** One message of the upstream. */
+  readonly messageBytes: number;
+  /** One result, as it is passed on. */
+  readonly resultBytes: number;
+  /** Items of one list (tools, prompts, resources, templates), and pages it may come in. */
+  readonly listItems: number;
+  readonly listPages: number;
+}
+
+/** How an upstream is run, as the person set it. */
+export interface UpstreamSettings {
+  /** Whether it starts with Gatehouse or with the first call. */
+  readonly start: 'at_start' | 'on_demand';
+  /** A process that nobody called for so long is stopped until the next call; null: never. Processes only. */
+  readonly idleStopMs: number | null;
+  /** One process for everybody, or one for each session of a client. Processes only. */
+  readonly share: 'shared' | 'per_client';
+  /** The name in the address may lead to a private, local or link-local address. Addresses only. */
+  readonly allowPrivate: boolean;
+  /** What was set; the rest is as usual. */
+  readonly limits: Partial<SettableLimits>;
+}
+
 /** An MCP server we forward to, with what is known of it now. */
 export interface UpstreamView {
   readonly id: string;
@@ -86,6 +119,9 @@ export interface UpstreamView {
   readonly transport: UpstreamTransport;
   readonly tags: readonly string[];
   readonly enabled: boolean;
+  readonly settings: UpstreamSettings;
+  /** The limits in force. */
+  readonly limits: SettableLimits;
   readonly status: UpstreamStatus;
   /** One sentence: why it is in this status. Our words; text of the server is quoted in `lastStderr` only. */
   readonly reason: string | null;

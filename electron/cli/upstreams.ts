@@ -219,6 +219,27 @@ const refresh: Command = {
   },
 };
 
+const restart: Command = {
+  words: ['upstreams', 'restart'],
+  summary: 'stop whatever runs of an upstream and start it anew',
+  takes: ['name'],
+  options: WORKSPACE_OPTION,
+  async run(call) {
+    const door = await call.door();
+    const upstream = door && (await findUpstream(call, door, call.words[0] ?? ''));
+    if (!upstream) return 1;
+    if (!door.running) {
+      call.terminal.say('gatehouse: Gatehouse is not running, so no upstream is; start it with npm start.');
+      return 1;
+    }
+    const restarted = await door.ask('upstreamRestart', { upstream: upstream.id });
+    if (!restarted) return 1;
+    const { status, reason } = restarted.upstream;
+    call.terminal.say(`${upstream.name} is ${status}${reason === null ? '' : ` (${visible(reason)})`}.`);
+    return status === 'failed' ? 1 : 0;
+  },
+};
+
 const logs: Command = {
   words: ['upstreams', 'logs'],
   summary: 'show what the process of an upstream wrote to stderr',
@@ -277,5 +298,6 @@ export const upstreamCommands: readonly Command[] = [
     (door, upstream) => door.ask('upstreamDisable', { upstream }),
   ),
   refresh,
+  restart,
   logs,
 ];

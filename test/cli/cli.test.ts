@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
 import type { ApprovalView, ClientView, ConfirmationView, Key, ToolView, UpstreamView } from '../../shared/model.ts';
 import { type AppDouble, command, run, startAppDouble, status } from './control-double.ts';
 
@@ -41,6 +42,8 @@ const upstream: UpstreamView = {
   transport: { kind: 'stdio', command: 'npx', args: ['-y', 'server'], secretEnv: [], cwd: null },
   tags: [],
   enabled: true,
+  settings: usualSettings,
+  limits: usualLimits,
   status: 'ready',
   reason: null,
   era: 'legacy',
@@ -339,6 +342,12 @@ describe('upstreams', () => {
       code: 1,
       err: 'files is failed (The command npx is not there.): 1 tools, 1 to review.\n',
     });
+  });
+
+  test('restart asks for one and says how the upstream is then', async () => {
+    app.answers = { upstreamsList: [upstream], upstreamRestart: { kind: 'done', upstream } };
+    expect(await run(['upstreams', 'restart', 'files'], app)).toMatchObject({ code: 0, err: 'files is ready.\n' });
+    expect(app.requests().at(-1)).toEqual({ name: 'upstreamRestart', input: { upstream: 'u1' } });
   });
 
   test('logs --follow prints each new line once, escaped, until the app goes', async () => {

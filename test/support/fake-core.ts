@@ -3,6 +3,7 @@ import type { ApiAnswer, Caller } from '../../electron/core/api.ts';
 import { createApprovers } from '../../electron/core/approvals/approvers.ts';
 import type { Core } from '../../electron/core/core.ts';
 import { silentLog } from '../../electron/core/diagnosis/log.ts';
+import { usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
 import { API, ONLY, type RequestArguments, type RequestName, type RequestResults } from '../../shared/api.ts';
 import type {
   ApprovalView,
@@ -161,6 +162,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
     upstreamEnable: ({ upstream }) => changeUpstream(upstream, { enabled: true, status: 'starting' }),
     upstreamDisable: ({ upstream }) => changeUpstream(upstream, { enabled: false, status: 'disabled' }),
     upstreamRefresh: ({ upstream }) => changeUpstream(upstream, { status: 'ready' }),
+    upstreamRestart: ({ upstream }) => changeUpstream(upstream, { status: 'ready' }),
     upstreamLogs: ({ upstream }) => ({
       lines: state.upstreams.find((one) => one.id === upstream)?.lastStderr ?? [],
     }),
@@ -406,6 +408,8 @@ export function anUpstream(given: Partial<UpstreamView> = {}): UpstreamView {
     },
     tags: [],
     enabled: true,
+    settings: usualSettings,
+    limits: usualLimits,
     status: 'ready',
     reason: null,
     era: 'legacy',

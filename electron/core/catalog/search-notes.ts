@@ -20,7 +20,9 @@ export function noteOn(upstream: UpstreamView, shelf: Reviewing): readonly strin
   if (upstream.status === 'failed') {
     notes.push(`${name}: failed to start or stopped answering; the person sees why on the Upstreams page.`);
   }
-  if (upstream.status === 'stopped') notes.push(`${name}: not running; the person can start it on the Upstreams page.`);
+  // One that waits for its first call, or was stopped when idle, has a reason: it is as good as running.
+  if (upstream.status === 'stopped' && upstream.reason === null)
+    notes.push(`${name}: not running; the person can start it on the Upstreams page.`);
   if (shelf.awaiting.length > 0) {
     const theirs = shelf.awaiting.length === 1 ? 'awaits its' : 'await their';
     const review = shelf.reviewed ? 'review' : 'first review';

@@ -15,6 +15,7 @@ type Names =
   | 'upstreamEnable'
   | 'upstreamDisable'
   | 'upstreamRefresh'
+  | 'upstreamRestart'
   | 'upstreamLogs';
 
 export function upstreamRequests(parts: {
@@ -31,7 +32,7 @@ export function upstreamRequests(parts: {
       return found.kind === 'refused' ? [] : upstreams.list(found.workspace.id);
     },
 
-    async upstreamAdd({ workspace, name, transport, tags, secrets }, caller) {
+    async upstreamAdd({ workspace, name, transport, tags, secrets, ...settings }, caller) {
       const found = workspaceOf(clients, workspace);
       if (found.kind === 'refused') return found;
       const taken = upstreams.byName(found.workspace.id, name);
@@ -47,24 +48,33 @@ export function upstreamRequests(parts: {
           lines: [
             { label: 'Name', value: name },
             ...transportLines(transport),
+            ...privateLines(settings.allowPrivate),
             { label: 'Workspace', value: found.workspace.name },
           ],
         },
         caller,
       );
       if (refusal !== null) return refusal;
-      return upstreams.add({ workspaceId: found.workspace.id, name, transport, tags, secrets });
+      return upstreams.add({ workspaceId: found.workspace.id, name, transport, tags, secrets, settings });
     },
 
-    async upstreamChange({ upstream: wanted, transport, tags, secrets }, caller) {
+    async upstreamChange({ upstream: wanted, transport, tags, secrets, ...settings }, caller) {
       const found = upstreamOf(upstreams, wanted);
       if (found.kind === 'refused') return found;
+      // What runs, what it is given and how rules see it is for the person to confirm; how long it may take is not.
+      const widens =
+        transport !== undefined ||
+        tags !== undefined ||
+        Object.keys(secrets).length > 0 ||
+        (settings.allowPrivate === true && !found.upstream.settings.allowPrivate);
+      if (!widens) return upstreams.change(found.upstream.id, settings);
       const refusal = await widening(
         {
           kind: 'upstream',
           title: `Change the upstream "${found.upstream.name}"`,
           lines: [
             ...(transport === undefined ? transportLines(found.upstream.transport) : transportLines(transport)),
+            ...privateLines(settings.allowPrivate),
             ...(tags === undefined ? [] : [{ label: 'Tags', value: tags.join(', ') }]),
             ...(Object.keys(secrets).length === 0
               ? []
@@ -78,6 +88,7 @@ export function upstreamRequests(parts: {
         ...(transport === undefined ? {} : { transport }),
         ...(tags === undefined ? {} : { tags }),
         secrets,
+        ...settings,
       });
     },
 
@@ -94,6 +105,11 @@ export function upstreamRequests(parts: {
     async upstreamRefresh({ upstream }) {
       const found = upstreamOf(upstreams, upstream);
       return found.kind === 'refused' ? found : upstreams.refresh(found.upstream.id);
+    },
+
+    async upstreamRestart({ upstream }) {
+      const found = upstreamOf(upstreams, upstream);
+      return found.kind === 'refused' ? found : upstreams.restart(found.upstream.id);
     },
 
     upstreamLogs({ upstream }) {
@@ -130,6 +146,10 @@ async function withUpstream(
   if (found.kind === 'refused') return found;
   const result = await act(found.upstream);
   return result.kind === 'refused' ? result : { kind: 'done' };
+}
+
+function privateLines(allowed: boolean | undefined): { readonly label: string; readonly value: string }[] {
+  return allowed === true ? [{ label: 'May lead to', value: 'private and local addresses' }] : [];
 }
 
 /** The exact command or address, whole: what is confirmed is what will run. */

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import { z } from 'zod';
-import type { UpstreamTransport } from '../../../shared/model.ts';
+import type { UpstreamSettings, UpstreamTransport } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import { refuseEnvironmentName } from './environment.ts';
 import { erasSchema } from './eras.ts';
 import { processesSchema } from './processes.ts';
+import { readSettings } from './settings.ts';
 
 /** What the person wrote down about one upstream. Secret values are in the vault, never here. */
 export interface UpstreamDefinition {
@@ -15,17 +16,17 @@ export interface UpstreamDefinition {
   readonly transport: UpstreamTransport;
   readonly tags: readonly string[];
   readonly enabled: boolean;
+  readonly settings: UpstreamSettings;
+  /** What it said at its last start that it can do: an upstream that starts with the first call is known before. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
   /** The absolute path that the command was resolved to when it first ran. */
   readonly resolvedCommand: string | null;
 }
 
 export interface Definitions {
   all(): readonly UpstreamDefinition[];
-  insert(wanted: Pick<UpstreamDefinition, 'id' | 'workspaceId' | 'name' | 'transport' | 'tags'>): void;
-  update(
-    id: string,
-    change: Partial<Pick<UpstreamDefinition, 'transport' | 'tags' | 'enabled' | 'resolvedCommand'>>,
-  ): void;
+  insert(wanted: Pick<UpstreamDefinition, 'id' | 'workspaceId' | 'name' | 'transport' | 'tags' | 'settings'>): void;
+  update(id: string, change: Partial<Omit<UpstreamDefinition, 'id' | 'workspaceId' | 'name'>>): void;
   remove(id: string): void;
   newId(): string;
 }
@@ -38,6 +39,8 @@ CREATE TABLE upstreams (
   transport TEXT NOT NULL CHECK (json_valid(transport)),
   tags TEXT NOT NULL CHECK (json_valid(tags)),
   enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+  settings TEXT NOT NULL CHECK (json_valid(settings)),
+  capabilities TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(capabilities)),
   resolved_command TEXT,
   created_at INTEGER NOT NULL,
   UNIQUE (workspace_id, name)
@@ -50,22 +53,31 @@ export function createDefinitions(db: BetterSqlite3.Database, clock: Clock): Def
   const select = db.prepare(`SELECT ${COLUMNS} FROM upstreams`);
   const one = db.prepare(`SELECT ${COLUMNS} FROM upstreams WHERE id = ?`);
   const insert = db.prepare(
-    'INSERT INTO upstreams (id, workspace_id, name, transport, tags, enabled, created_at) VALUES (?, ?, ?, ?, ?, 1, ?)',
+    'INSERT INTO upstreams (id, workspace_id, name, transport, tags, settings, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?)',
   );
   const update = db.prepare(
-    'UPDATE upstreams SET transport = ?, tags = ?, enabled = ?, resolved_command = ? WHERE id = ?',
+    'UPDATE upstreams SET transport = ?, tags = ?, enabled = ?, settings = ?, capabilities = ?, resolved_command = ? WHERE id = ?',
   );
   const remove = db.prepare('DELETE FROM upstreams WHERE id = ?');
   return {
     all: () => select.all().map(definitionOf),
-    insert({ id, workspaceId, name, transport, tags }) {
-      insert.run(id, workspaceId, name, JSON.stringify(transport), JSON.stringify(tags), clock.now());
+    insert({ id, workspaceId, name, transport, tags, settings }) {
+      const [runs, tagged, run] = [transport, tags, settings].map((value) => JSON.stringify(value));
+      insert.run(id, workspaceId, name, runs, tagged, run, clock.now());
     },
     update(id, change) {
       const row = one.get(id);
       if (row === undefined) return;
-      const { transport, tags, enabled, resolvedCommand } = { ...definitionOf(row), ...change };
-      update.run(JSON.stringify(transport), JSON.stringify(tags), enabled ? 1 : 0, resolvedCommand, id);
+      const next = { ...definitionOf(row), ...change };
+      update.run(
+        JSON.stringify(next.transport),
+        JSON.stringify(next.tags),
+        next.enabled ? 1 : 0,
+        JSON.stringify(next.settings),
+        JSON.stringify(next.capabilities),
+        next.resolvedCommand,
+        id,
+      );
     },
     remove: (id) => void remove.run(id),
     newId: () => randomUUID(),
@@ -181,7 +193,8 @@ function isLoopback(host: string): boolean {
 }
 
 function definitionOf(row: unknown): UpstreamDefinition {
-  const { id, workspace_id, name, transport, tags, enabled, resolved_command } = rowSchema.parse(row);
+  const { id, workspace_id, name, transport, tags, enabled, settings, capabilities, resolved_command } =
+    rowSchema.parse(row);
   return {
     id,
     workspaceId: workspace_id,
@@ -189,6 +202,8 @@ function definitionOf(row: unknown): UpstreamDefinition {
     transport: transportSchema.parse(JSON.parse(transport)),
     tags: z.array(z.string()).parse(JSON.parse(tags)),
     enabled: enabled === 1,
+    settings: readSettings(settings),
+    capabilities: z.record(z.string(), z.unknown()).parse(JSON.parse(capabilities)),
     resolvedCommand: resolved_command,
   };
 }
@@ -200,6 +215,8 @@ const rowSchema = z.object({
   transport: z.string(),
   tags: z.string(),
   enabled: z.number(),
+  settings: z.string(),
+  capabilities: z.string(),
   resolved_command: z.string().nullable(),
 });
 const transportSchema = z.discriminatedUnion('kind', [
@@ -214,7 +231,7 @@ const transportSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('demo') }),
 ]);
 
-const COLUMNS = 'id, workspace_id, name, transport, tags, enabled, resolved_command';
+const COLUMNS = 'id, workspace_id, name, transport, tags, enabled, settings, capabilities, resolved_command';
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const TAG = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 /** RFC 9110, 5.6.2. */

@@ -3,9 +3,11 @@ import type { Inventory, Tool } from '../catalog/inventory.ts';
 import { type ConnectingParts, connectUpstream } from './connecting.ts';
 import { endpointOf, type UpstreamDefinition } from './definitions.ts';
 import { demoRisks } from './demo.ts';
+import type { UpstreamLimits } from './limits.ts';
 import type { Listed } from './listing.ts';
 import { createLogLines, type LogLines } from './log-lines.ts';
 import { createCallQueue } from './queue.ts';
+import { settable } from './settings.ts';
 import { createSupervisor } from './supervisor.ts';
 import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
 
@@ -24,7 +26,8 @@ export interface Member {
   subscribers(uri: string): readonly string[];
   forgetSession(sessionKey: string): void;
   start(): Promise<void>;
-  restart(): Promise<void>;
+  /** Whatever runs of it is ended; it is started anew if it was wanted, or in any case. */
+  restart(when: 'if_wanted' | 'always'): Promise<void>;
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -33,19 +36,23 @@ export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showL
   readonly inventory: Inventory;
   mayStart(): boolean;
   changed(): void;
+  noteCapabilities(capabilities: Readonly<Record<string, unknown>>): void;
   notice(method: string, params: Readonly<Record<string, unknown>>, sessionKey: string | null): void;
 }
 
 export function createMember(initial: UpstreamDefinition, parts: MemberParts): Member {
-  const { inventory, limits } = parts;
+  const { inventory } = parts;
   const { id, name } = initial;
   let definition = initial;
+  /** Everybody holds this one object: what is set anew is in force for the next call. */
+  const limits: UpstreamLimits = { ...parts.limits, ...initial.settings.limits };
   let lines: LogLines = createLogLines([]);
   let resources: readonly Readonly<Record<string, unknown>>[] = [];
   let linesBefore: LogLines = lines;
   const queue = createCallQueue(limits);
   const connecting: ConnectingParts = {
     ...parts,
+    limits,
     schemas: new Map(),
     definition: () => definition,
     showLines(next) {
@@ -59,7 +66,9 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   };
   const supervisor = createSupervisor({
     ...parts,
+    limits,
     name,
+    idleStopMs: () => definition.settings.idleStopMs,
     connect: (signal, events, how) => connectUpstream(connecting, signal, events, how),
     takeIn,
   });
@@ -73,6 +82,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       ...inventory.takeIn(id, endpoint, listed.templates, 'resource_template').problems,
     ];
     resources = listed.resources;
+    if (isFirst) noteCapabilities();
     // What a fresh demo lists is this program's own code; what it changes later waits for review like any other.
     if (isFirst && definition.transport.kind === 'demo') inventory.acceptBuiltIn(id, demoRisks);
     const names = changedNames(before, inventory.tools(id));
@@ -80,6 +90,13 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       parts.record('definition_changed', { tools: names.slice(0, MOST_NAMES) });
     if (problems.length > 0) parts.log.warn('upstream_tools_left_out', { upstream: name, count: problems.length });
     parts.changed();
+  }
+
+  function noteCapabilities(): void {
+    const capabilities = supervisor.capabilities();
+    if (JSON.stringify(capabilities) === JSON.stringify(definition.capabilities)) return;
+    definition = { ...definition, capabilities };
+    parts.noteCapabilities(capabilities);
   }
 
   /** Of this start; until it runs or writes, those of the one before, which say why it had to be started again. */
@@ -92,10 +109,13 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     definition: () => definition,
     redefine(next) {
       definition = next;
+      Object.assign(limits, parts.limits, next.settings.limits);
+      supervisor.idleStopChanged();
     },
     view() {
       const { status, reason, ...state } = supervisor.state();
-      const { workspaceId, transport, tags, enabled, resolvedCommand } = definition;
+      const { workspaceId, transport, tags, enabled, settings, resolvedCommand } = definition;
+      const rests = status === 'stopped' && (settings.start === 'on_demand' || settings.idleStopMs !== null);
       const tools = inventory.tools(id).filter((tool) => tool.state !== 'gone');
       return {
         id,
@@ -104,10 +124,12 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         transport,
         tags,
         enabled,
+        settings,
+        limits: settable(limits),
         resolvedCommand,
         ...state,
         status: enabled ? status : 'disabled',
-        reason: enabled ? reason : null,
+        reason: enabled ? (rests ? RESTS : reason) : null,
         toolCount: tools.length,
         awaitingReview: tools.filter((tool) => tool.state !== 'reviewed').length,
         lastStderr: shownLines().slice(-SHOWN_LINES),
@@ -116,7 +138,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     logs: shownLines,
     load: queue.load,
     resources: () => resources,
-    capabilities: supervisor.capabilities,
+    capabilities: () => definition.capabilities,
     subscribe: supervisor.subscribe,
     unsubscribe: supervisor.unsubscribe,
     subscribers: supervisor.subscribers,
@@ -136,10 +158,11 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       }
     },
     start: () => supervisor.start(),
-    async restart() {
-      const wasWanted = supervisor.state().status !== 'stopped';
+    async restart(when) {
+      const { status } = supervisor.state();
+      if (status === 'failed' && when === 'always') definition = { ...definition, resolvedCommand: null };
       await supervisor.stop();
-      if (wasWanted) await supervisor.refresh();
+      if (status !== 'stopped' || when === 'always') await supervisor.refresh();
     },
     async refresh() {
       // A person asks for a new start: whatever the command resolves to now is what shall run.
@@ -161,5 +184,6 @@ function changedNames(before: readonly Tool[], after: readonly Tool[]): readonly
   );
 }
 
+const RESTS = 'It starts with the next call.';
 const SHOWN_LINES = 5;
 const MOST_NAMES = 50;

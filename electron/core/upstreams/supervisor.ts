@@ -3,6 +3,7 @@ import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
 import { type ClientLinks, createClientLinks, type LinkManner } from './client-links.ts';
+import { createIdleness } from './idleness.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { LinkOutcome, LinkRequest } from './link-request.ts';
@@ -19,6 +20,8 @@ export interface SupervisorParts {
   record(kind: string, detail: Readonly<Record<string, unknown>>): void;
   /** False while Gatehouse stops, and for an upstream that is disabled or removed: then nothing is started. */
   mayStart(): boolean;
+  /** How long a process may be idle before it is stopped until the next call; null: for ever. */
+  idleStopMs(): number | null;
   /** Opens the upstream anew; `events` are of this link alone. */
   connect(signal: AbortSignal, events: LinkEvents, manner: LinkManner | null): Promise<Link | Failure>;
   /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
@@ -51,11 +54,17 @@ export interface Supervisor {
   start(): Promise<void>;
   /** Forgets earlier failures, starts or lists again. */
   refresh(): Promise<void>;
+  /** The time after which it is stopped when idle may be another. */
+  idleStopChanged(): void;
   request(request: LinkRequest): Promise<UpstreamOutcome>;
+  /** How a request ends when it has failed and is not started again by itself; null otherwise. */
+  finallyFailed(): UpstreamOutcome | null;
   /** Of the last link that was ready. */
   capabilities(): Readonly<Record<string, unknown>>;
   subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  /** As `subscribe`, made as soon as it is ready, however often it has to be started until then. */
+  resubscribe(uri: string, sessionKey: string): void;
   subscribers(uri: string): readonly string[];
   forgetSession(sessionKey: string): void;
   /** Everything it started is gone when this resolves. */
@@ -74,6 +83,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   let abort = new AbortController();
   let failure: Failure | null = null;
   let failures = 0;
+  let isFinal = false;
   let starts: readonly number[] = [];
   let cancelRetry: () => void = () => {};
   let capabilities: Readonly<Record<string, unknown>> = {};
@@ -83,6 +93,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   let isModernOnly = false;
   let sessions = newSessions();
   let relisting = createRelisting(parts, () => link, noteListing);
+  const idleness = createIdleness(clock, idleStopMs, rest);
 
   function set(next: typeof status, why: string | null): void {
     if (status === next && reason === why) return;
@@ -121,7 +132,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
 
   async function run(): Promise<void> {
     cancelRetry();
-    failure = null;
+    isFinal = false;
     abort = new AbortController();
     const { signal } = abort;
     set('starting', null);
@@ -156,12 +167,14 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       return failed(listing.kind === 'failure' ? listing : ended(name, endedEarly ?? 'ended'));
     }
     link = opened;
+    failure = null;
     readyAt = clock.monotonic();
     capabilities = opened.capabilities;
     parts.takeIn(listing, true);
     if (subscriptions.size > 0) void opened.watch(new Set(subscriptions.keys()));
     parts.record('upstream_started', { pid: opened.pid, era: opened.era });
     set('ready', null);
+    idleness.changed();
   }
 
   function crashed(how: string): void {
@@ -181,6 +194,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
         final: isWorn || found.retry === 'never',
       });
     }
+    isFinal = isWorn || found.retry === 'never';
     parts.log.warn('upstream_failed', { upstream: name, errorClass: found.errorClass, failures });
     if (isWorn) {
       set('failed', `${found.message} It is not started again by itself; refresh it to try once more.`);
@@ -213,16 +227,33 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     set('ready', listing.kind === 'listed' ? null : listing.message);
   }
 
+  function idleStopMs(): number | null {
+    return link === null || link.isRemote || subscriptions.size > 0 ? null : parts.idleStopMs();
+  }
+
+  /** Stopped for want of calls; the next one starts it. */
+  function rest(): void {
+    letGo();
+    failures = 0;
+    parts.record('upstream_stopped', { idle: true });
+    set('stopped', null);
+  }
+
+  /** A first start is waited for. One that follows a failure may be the next failure, and is not. */
+  function started(signal: AbortSignal): Promise<void> {
+    return untilAborted(failures === 0 ? start() : within(start(), clock, AGAIN_MS), signal);
+  }
+
   async function request(wanted: LinkRequest): Promise<UpstreamOutcome> {
     if (status === 'failed') return unavailable();
-    if (link === null) await untilAborted(start(), wanted.signal);
+    if (link === null) await started(wanted.signal);
     if (wanted.signal.aborted) return { kind: 'cancelled' };
     if (link === null) return unavailable();
     const outcome = await callOver(link, wanted);
     if (outcome.kind !== 'stale') return outcome;
     // The session is gone: nothing of the call was run, so it is made once more over a new one.
     if (outcome.status !== 404 || wanted.signal.aborted) return outcome.outcome;
-    if (link === null) await untilAborted(start(), wanted.signal);
+    if (link === null) await started(wanted.signal);
     if (wanted.signal.aborted) return { kind: 'cancelled' };
     if (link === null) return unavailable();
     const second = await callOver(link, wanted);
@@ -274,6 +305,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     const subscribers = subscriptions.get(uri);
     if (subscribers?.delete(sessionKey) !== true || subscribers.size > 0) return NOTHING;
     subscriptions.delete(uri);
+    idleness.changed();
     return link === null ? NOTHING : watch();
   }
 
@@ -285,7 +317,8 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
 
   function unavailable(): UpstreamOutcome {
     const errorClass = failure?.errorClass === 'upstream_crashed' ? 'upstream_unreachable' : failure?.errorClass;
-    const message = reason ?? `${name} is not running.`;
+    const again = failure === null ? null : `${name} is being started again. ${failure.message}`;
+    const message = reason ?? again ?? `${name} is not running.`;
     return { kind: 'failed', errorClass: errorClass ?? 'upstream_unreachable', message };
   }
 
@@ -299,7 +332,8 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       callsItself: link?.callsItself ?? null,
     }),
     start,
-    request,
+    idleStopChanged: idleness.changed,
+    request: (wanted) => idleness.during(() => request(wanted)),
     capabilities: () => capabilities,
     async subscribe(uri, sessionKey) {
       const subscribers = subscriptions.get(uri) ?? new Set();
@@ -310,6 +344,11 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       return outcome;
     },
     unsubscribe,
+    resubscribe(uri, sessionKey) {
+      subscriptions.set(uri, (subscriptions.get(uri) ?? new Set()).add(sessionKey));
+      if (link !== null) void link.watch(new Set(subscriptions.keys()));
+    },
+    finallyFailed: () => (status === 'failed' && isFinal ? unavailable() : null),
     subscribers: (uri) => [...(subscriptions.get(uri) ?? [])],
     forgetSession(sessionKey) {
       sessions.endOf(sessionKey);
@@ -319,13 +358,16 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       failures = 0;
       starts = [];
       if (link === null) return start();
-      noteListing(await listWithin(link, abort.signal, parts));
+      const current = link;
+      await idleness.during(async () => noteListing(await listWithin(current, abort.signal, parts)));
     },
     async stop() {
       const wasRunning = link !== null;
       cancelRetry();
       abort.abort();
       failure = null;
+      failures = 0;
+      starts = [];
       letGo();
       await opening;
       await closing;
@@ -339,6 +381,16 @@ function ended(name: string, how: string): Failure {
   return { kind: 'failure', errorClass: 'upstream_crashed', message: `${name} ${how}.`, retry: 'bounded' };
 }
 
+function within(promise: Promise<void>, clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void promise.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
 function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -349,3 +401,5 @@ function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void
 
 const NOTHING: UpstreamOutcome = { kind: 'answered', result: {}, bytes: 2 };
 const MINUTE_MS = 60_000;
+/** A call that finds it failed is answered within a second. */
+const AGAIN_MS = 800;

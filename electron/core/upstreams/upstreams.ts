@@ -21,10 +21,11 @@ import { defaultLimits, type UpstreamLimits } from './limits.ts';
 import { createArgumentMarkers } from './marker.ts';
 import { createMember, type Member } from './member.ts';
 import { createProcesses } from './processes.ts';
+import { changedSettings, refuseSettings, type SettingsChange, usualSettings } from './settings.ts';
 
 export { upstreamsSchema } from './definitions.ts';
 
-export interface UpstreamChange {
+export interface UpstreamChange extends SettingsChange {
   readonly transport?: UpstreamTransport;
   readonly tags?: readonly string[];
   /** Values for the vault; names not in the transport are refused. */
@@ -122,12 +123,15 @@ export interface Upstreams {
     readonly transport: UpstreamTransport;
     readonly tags: readonly string[];
     readonly secrets: Readonly<Record<string, string>>;
+    readonly settings?: SettingsChange;
   }): Promise<UpstreamsResult>;
   change(id: string, change: UpstreamChange): Promise<UpstreamsResult>;
   remove(id: string): Promise<UpstreamsResult>;
   setEnabled(id: string, enabled: boolean): Promise<UpstreamsResult>;
   /** Restarts a failed one and lists again; waits for the listing at most 15 s. */
   refresh(id: string): Promise<UpstreamsResult>;
+  /** Ends whatever runs of it and starts it anew, in whatever state it is; waits as `refresh` does. */
+  restart(id: string): Promise<UpstreamsResult>;
   logs(id: string): readonly string[];
   request(request: UpstreamRequest): Promise<UpstreamOutcome>;
   /** Resources as the upstream listed them last; not templates. */
@@ -144,7 +148,7 @@ export interface Upstreams {
   onNotice(listener: UpstreamNotice): () => void;
   /** Calls in flight and queued: for /health. */
   load(): { readonly inFlight: number; readonly queued: number };
-  /** Starts every enabled upstream in parallel in the background. */
+  /** Starts every enabled upstream that is not to wait for its first call, in parallel in the background. */
   startAll(): void;
   /** Whole process trees gone within 5 s. */
   stopAll(): Promise<void>;
@@ -197,6 +201,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       ...shared,
       mayStart: () => !isStopping && members.get(definition.id) === member && member.definition().enabled,
       changed: () => tell(definition.id),
+      noteCapabilities: (capabilities) => definitions.update(definition.id, { capabilities }),
       noteCommand: (path) => definitions.update(definition.id, { resolvedCommand: path }),
       record: (kind, detail) => record(definition, kind, detail),
       notice(method, params, sessionKey) {
@@ -270,8 +275,10 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       return null;
     },
 
-    async add({ workspaceId, name, transport, tags, secrets }) {
-      const reason = refuseDefinition(name, transport, tags);
+    async add({ workspaceId, name, transport, tags, secrets, settings: wanted = {} }) {
+      const settings = changedSettings(usualSettings, wanted);
+      const inForce = { ...limits, ...settings.limits };
+      const reason = refuseDefinition(name, transport, tags) ?? refuseSettings(settings, inForce, transport);
       if (reason !== null) return refused(reason);
       const isTaken = () =>
         [...members.values()].some(
@@ -289,7 +296,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         vault.removeAll(`upstream/${id}/`);
         return refused(unwritten ?? `There is an upstream ${name} already.`);
       }
-      definitions.insert({ id, workspaceId, name, transport, tags });
+      definitions.insert({ id, workspaceId, name, transport, tags, settings });
       const definition: UpstreamDefinition = {
         id,
         workspaceId,
@@ -297,6 +304,8 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         transport,
         tags,
         enabled: true,
+        settings,
+        capabilities: {},
         resolvedCommand: null,
       };
       const member = take(definition);
@@ -305,13 +314,15 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       return done(id);
     },
 
-    async change(id, { transport: wanted, tags: wantedTags, secrets = {} }) {
+    async change(id, { transport: wanted, tags: wantedTags, secrets = {}, ...wantedSettings }) {
       const member = members.get(id);
       if (!member) return refused('There is no such upstream.');
       const old = member.definition();
       const transport = wanted ?? old.transport;
       const tags = wantedTags ?? old.tags;
-      const reason = refuseDefinition(old.name, transport, tags);
+      const settings = changedSettings(old.settings, wantedSettings);
+      const inForce = { ...limits, ...settings.limits };
+      const reason = refuseDefinition(old.name, transport, tags) ?? refuseSettings(settings, inForce, transport);
       if (reason !== null) return refused(reason);
       const places = secretPlaces(id, transport);
       const problem = refuseSecrets(transport, places, secrets, (place) => vault.has(place));
@@ -324,16 +335,18 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const kept = new Set(places.values());
       for (const place of secretPlaces(id, old.transport).values()) if (!kept.has(place)) vault.remove(place);
       const isNewCommand = endpointOf(transport) !== endpointOf(old.transport);
-      const change = { transport, tags, resolvedCommand: isNewCommand ? null : old.resolvedCommand };
+      const change = { transport, tags, settings, resolvedCommand: isNewCommand ? null : old.resolvedCommand };
       definitions.update(id, change);
       member.redefine({ ...old, ...change });
       record(old, 'upstream_changed', {
         ...(wanted === undefined ? {} : whatRuns(transport)),
         ...(wantedTags === undefined ? {} : { tags }),
+        ...(JSON.stringify(settings) === JSON.stringify(old.settings) ? {} : { settings }),
         secrets: Object.keys(secrets),
       });
       tell(id);
-      if (parts.idle !== true && (wanted !== undefined || Object.keys(secrets).length > 0)) void member.restart();
+      const isOther = wanted !== undefined || settings.allowPrivate !== old.settings.allowPrivate;
+      if (parts.idle !== true && (isOther || Object.keys(secrets).length > 0)) void member.restart('if_wanted');
       return done(id);
     },
 
@@ -374,6 +387,15 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       return view.reason === null ? done(id) : refused(view.reason);
     },
 
+    async restart(id) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      if (!member.definition().enabled) return refused(`${member.definition().name} is disabled. Enable it first.`);
+      await within(member.restart('always'), clock, limits.startMs);
+      const { status, reason } = member.view();
+      return status === 'failed' && reason !== null ? refused(reason) : done(id);
+    },
+
     logs: (id) => members.get(id)?.logs() ?? [],
     async request(request) {
       return members.get(request.upstreamId)?.request(request) ?? REMOVED;
@@ -403,7 +425,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     },
     startAll() {
       isStopping = false;
-      for (const member of members.values()) void member.start();
+      for (const member of members.values()) if (member.definition().settings.start === 'at_start') void member.start();
     },
     async stopAll() {
       isStopping = true;

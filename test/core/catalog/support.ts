@@ -1,6 +1,7 @@
 import BetterSqlite3 from 'better-sqlite3';
 import type { Inventory } from '../../../electron/core/catalog/inventory.ts';
 import { createInventory, inventorySchema } from '../../../electron/core/catalog/inventory.ts';
+import { usualLimits, usualSettings } from '../../../electron/core/upstreams/settings.ts';
 import type {
   Definition,
   DefinitionKind,
@@ -81,6 +82,8 @@ export function upstreamView(id: string, more: Partial<UpstreamView> = {}): Upst
     transport: { kind: 'stdio', command: 'node', args: [], secretEnv: [], cwd: null },
     tags: [],
     enabled: true,
+    settings: usualSettings,
+    limits: usualLimits,
     status: 'ready',
     reason: null,
     era: null,

@@ -11,6 +11,7 @@ import { type Clock, systemClock } from '../../../electron/core/platform.ts';
 import type { Vault } from '../../../electron/core/secrets/vault.ts';
 import type { Environment } from '../../../electron/core/upstreams/environment.ts';
 import type { UpstreamLimits } from '../../../electron/core/upstreams/limits.ts';
+import type { SettingsChange } from '../../../electron/core/upstreams/settings.ts';
 import {
   createUpstreams,
   type UpstreamOutcome,
@@ -48,11 +49,17 @@ export interface Rig {
   readonly vault: Vault & { readonly values: Map<string, string> };
   readonly events: readonly AuditInput[];
   readonly folder: string;
-  add(name: string, transport: UpstreamTransport, secrets?: Readonly<Record<string, string>>): Promise<UpstreamView>;
+  add(
+    name: string,
+    transport: UpstreamTransport,
+    secrets?: Readonly<Record<string, string>>,
+    settings?: SettingsChange,
+  ): Promise<UpstreamView>;
   addReady(
     name: string,
     transport: UpstreamTransport,
     secrets?: Readonly<Record<string, string>>,
+    settings?: SettingsChange,
   ): Promise<UpstreamView>;
   call(id: string, tool: string, argumentsText?: string, more?: More): Promise<UpstreamOutcome>;
   until(id: string, status: UpstreamView['status'], ms?: number): Promise<UpstreamView>;
@@ -92,8 +99,8 @@ export function rig(
       ms,
       () => upstreams.get(id),
     );
-  const add: Rig['add'] = async (name, transport, secrets = {}) => {
-    const added = await upstreams.add({ workspaceId: 'w', name, transport, tags: [], secrets });
+  const add: Rig['add'] = async (name, transport, secrets = {}, settings = {}) => {
+    const added = await upstreams.add({ workspaceId: 'w', name, transport, tags: [], secrets, settings });
     if (added.kind === 'refused') throw new Error(added.message);
     return added.upstream;
   };
@@ -106,8 +113,8 @@ export function rig(
     folder: newFolder(),
     add,
     until,
-    async addReady(name, transport, secrets) {
-      const { id } = await add(name, transport, secrets);
+    async addReady(name, transport, secrets, settings) {
+      const { id } = await add(name, transport, secrets, settings);
       return until(id, 'ready');
     },
     call: (id, tool, argumentsText = '{}', { clientId = 'c', ...more } = {}) =>
