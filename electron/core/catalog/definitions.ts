@@ -173,7 +173,8 @@ const HEADER = 'x-mcp-header';
 /** Keywords whose value is data, not a schema: what looks like a keyword in there is none. */
 const DATA_KEYWORDS: ReadonlySet<string> = new Set(['default', 'const', 'enum', 'example', 'examples']);
 
-const PRIMITIVE: ReadonlySet<unknown> = new Set(['string', 'integer', 'number', 'boolean']);
+/** Not `number`: 1.0 and 1 are the same number and not the same header (2026-07-28, custom headers). */
+const PRIMITIVE: ReadonlySet<unknown> = new Set(['string', 'integer', 'boolean']);
 
 function first<T>(items: readonly T[], look: (item: T) => string | null): string | null {
   for (const item of items) {

@@ -36,12 +36,20 @@ export function faultOf(error: unknown, url: string | null): Fault {
   if (code !== null && /CERT|TLS|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     return { errorClass: 'upstream_unreachable', words: `has no valid certificate (${code})`, unsent: true, status };
   }
+  // The question for its era went unanswered: slow, not wrong.
+  if (chain.some(isTimeout))
+    return { errorClass: 'upstream_timeout', words: 'did not answer in time', unsent: false, status };
   return {
     errorClass: 'upstream_crashed',
     words: code === null ? 'answered with something that is not MCP' : `broke the connection (${code})`,
     unsent: false,
     status,
   };
+}
+
+/** The SDK's code, spelled out: reading the SDK takes longer than the rest of our start. */
+function isTimeout(link: Link): boolean {
+  return link.code === 'REQUEST_TIMEOUT';
 }
 
 /** The handshake was refused in a way that a server of 2024-11-05 refuses it (MCP specification, backwards compatibility). */

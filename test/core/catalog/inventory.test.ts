@@ -275,6 +275,11 @@ describe('G8 a bad definition is left out with a sentence, the others stay', () 
       'tool "x" asks for the same HTTP header twice (x-mcp-header)',
     ],
     [
+      'a header for a number, whose text is not the same everywhere',
+      { name: 'x', inputSchema: { properties: { a: { type: 'number', 'x-mcp-header': 'Amount' } } } },
+      'tool "x" asks for an HTTP header where none is possible (x-mcp-header)',
+    ],
+    [
       'a header under oneOf',
       { name: 'x', inputSchema: { oneOf: [{ properties: { a: header('One') } }] } },
       'tool "x" asks for an HTTP header where none is possible (x-mcp-header)',

@@ -31,7 +31,10 @@ const seen: Seen = (line) => process.stderr.write(`${line}\n`);
 
 let problem: string | null = null;
 try {
-  await gatehouse(settings.data, ['upstreams', 'add', upstream, '--url', mock]);
+  // It is added even when its first start failed; whether it comes up is seen below.
+  await gatehouse(settings.data, ['upstreams', 'add', upstream, '--url', mock]).catch((error: Error) =>
+    seen(error.message),
+  );
   await drive();
 } catch (error) {
   problem = error instanceof Error ? error.message : String(error);
