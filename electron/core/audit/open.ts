@@ -72,6 +72,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     clock,
     post: (message) => writer.post(message),
     onHead: (head) => anchoring.durable(head),
+    soonMs: SOON_MS,
     onChange(reason) {
       if (reason === null) log.info('audit_available');
       else log.error('audit_unavailable', { reason });
@@ -238,6 +239,9 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       }),
   };
 }
+
+/** The end of one call is then written together with the beginning of the next: one flush of the disk in place of two. */
+const SOON_MS = 10;
 
 const NO_TRUST: Trust = {
   publicKey: null,

@@ -45,12 +45,16 @@ export function createOutbox(parts: {
   readonly clock: Clock;
   post(message: ToWriter): void;
   onHead(head: Anchor): void;
+  /** How long `writeSoon` may wait for a `write` to share its flush of the disk with. Milliseconds; left out: not at all. */
+  readonly soonMs?: number;
   /** Told when writing stops working, and with null when it works again. */
   onChange(reason: string | null): void;
 }): Outbox {
-  const { clock, post, onHead, onChange } = parts;
-  /** Of this turn of the event loop, not posted yet. */
+  const { clock, post, onHead, onChange, soonMs = 0 } = parts;
+  /** Of this turn of the event loop, and of `writeSoon` a little longer; not posted yet. */
   let outgoing: Waiting[] = [];
+  let flushing: 'not' | 'soon' | 'now' = 'not';
+  let cancelSoon: () => void = () => {};
   /** Posted, in order; answered from the front. */
   const posted = createQueue<Waiting>();
   /** Of posted drafts that were taken back at a failure, how many the writer has still to refuse. */
@@ -71,11 +75,20 @@ export function createOutbox(parts: {
 
   function send(waiting: Waiting): void {
     outgoing.push(waiting);
+    if (flushing === 'now') return;
+    if (waiting.resolve === null && soonMs > 0 && settling.length === 0) {
+      if (flushing === 'not') cancelSoon = clock.after(soonMs, flush);
+      flushing = 'soon';
+      return;
+    }
+    flushing = 'now';
     // After whoever else records in this turn.
-    if (outgoing.length === 1) queueMicrotask(flush);
+    queueMicrotask(flush);
   }
 
   function flush(): void {
+    if (flushing !== 'not') cancelSoon();
+    flushing = 'not';
     const batch = outgoing;
     outgoing = [];
     if (batch.length === 0) return;
@@ -176,6 +189,8 @@ export function createOutbox(parts: {
   }
 
   function failed(count: number, why: string): void {
+    // What waits is younger than all that is posted, and must stay behind it.
+    flush();
     if (takenBack > 0) {
       takenBack -= count;
       return;
@@ -206,6 +221,7 @@ export function createOutbox(parts: {
     },
     queued: () => outgoing.length + posted.size() + kept.length,
     writer(why) {
+      flush();
       blocked = why;
       if (outage === null && blocked === null) catchUp();
       else retry();
@@ -226,6 +242,7 @@ export function createOutbox(parts: {
       }
     },
     lostWriter(why) {
+      flush();
       blocked = why;
       catchingUp = 0;
       takenBack = 0;

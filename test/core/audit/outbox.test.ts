@@ -7,7 +7,7 @@ import { fakeClock } from '../../support/fake-clock.ts';
 const HEAD = { chain: 'c'.repeat(64), seq: 1, hash: 'h'.repeat(64) };
 
 /** An outbox with a writer that answers only when it is told to. */
-function setUp() {
+function setUp(soonMs = 0) {
   const clock = fakeClock();
   const batches: { drafts: readonly EntryDraft[]; retry: boolean }[] = [];
   const changes: (string | null)[] = [];
@@ -15,6 +15,7 @@ function setUp() {
     clock,
     post: (message: ToWriter) => void (message.kind === 'batch' && batches.push(message)),
     onHead() {},
+    soonMs,
     onChange: (reason) => void changes.push(reason),
   });
   outbox.writer(null);
@@ -145,4 +146,52 @@ test('when the writer dies, those who wait are told and the rest goes to the nex
   expect(posted().at(-1)).toEqual(['audit_unavailable_gap', 'soon']);
   commits(2);
   expect(outbox.available()).toEqual({ ok: true });
+});
+
+test('what may wait goes with the next write, in order, and by itself when none comes', async () => {
+  const { outbox, posted, clock, commits } = setUp(10);
+  outbox.writeSoon(event('ended 1'));
+  await turn();
+  expect(posted()).toEqual([]);
+  const waiting = outbox.write(event('forwarded 2'));
+  await turn();
+  expect(posted()).toEqual([['ended 1', 'forwarded 2']]);
+  commits(2);
+  expect(await waiting).toEqual({ kind: 'written', seq: 2 });
+
+  outbox.writeSoon(event('ended 2'));
+  await clock.advance(9);
+  await turn();
+  expect(posted()).toHaveLength(1);
+  await clock.advance(1);
+  expect(posted()[1]).toEqual(['ended 2']);
+});
+
+test('whoever asks for all that is recorded does not wait for what may wait', async () => {
+  const { outbox, posted, commits } = setUp(10);
+  outbox.writeSoon(event('1'));
+  const settled = outbox.settled();
+  expect(posted()).toEqual([['1']]);
+  // While somebody waits nothing new is held back, or the wait could last.
+  outbox.writeSoon(event('2'));
+  await turn();
+  expect(posted()).toEqual([['1'], ['2']]);
+  commits(2);
+  await settled;
+});
+
+test('what waits when a write fails stays behind what failed', async () => {
+  const { outbox, posted, commits, fails } = setUp(10);
+  const first = outbox.write(event('call'));
+  outbox.writeSoon(event('1'));
+  await turn();
+  outbox.writeSoon(event('2'));
+  fails(2);
+  expect(await first).toMatchObject({ kind: 'unavailable' });
+  // The one that waited had been posted behind them, and is refused too.
+  fails(1);
+  outbox.hear({ kind: 'try_again' });
+  expect(posted().at(-1)).toEqual(['audit_unavailable_gap', '1', '2']);
+  commits(3);
+  expect(outbox.queued()).toBe(0);
 });
