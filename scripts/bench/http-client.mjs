@@ -20,7 +20,9 @@ export function createHttpClient(url, always) {
 
   return {
     async post(body, headers = {}) {
-      const line = idle.pop() ?? open();
+      // The other side closes a connection that it has not used for some seconds.
+      let line = idle.pop() ?? open();
+      while (line.isClosed()) line = idle.pop() ?? open();
       const answer = await line.ask(
         `${head}${lines(headers)}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       );
@@ -42,6 +44,7 @@ function lines(headers) {
 /** One socket, one request at a time. */
 function createLine(socket) {
   let waiting = null;
+  let closed = false;
   let received = Buffer.of();
 
   socket.on('data', (chunk) => {
@@ -58,7 +61,10 @@ function createLine(socket) {
     waiting = null;
   };
   socket.on('error', (error) => fail(error.message));
-  socket.on('close', () => fail('the connection was closed before the answer was complete'));
+  socket.on('close', () => {
+    closed = true;
+    fail('the connection was closed before the answer was complete');
+  });
 
   return {
     ask: (text) =>
@@ -66,6 +72,7 @@ function createLine(socket) {
         waiting = { resolve, reject };
         socket.write(text);
       }),
+    isClosed: () => closed,
     close: () => socket.destroy(),
   };
 }
