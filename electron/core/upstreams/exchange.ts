@@ -122,7 +122,10 @@ export function createExchange(clock: Clock): Exchange {
         next = slot;
         send().then(
           // Already settled by what came over the wire; the SDK saw a stand-in.
-          () => slot.settle({ kind: 'threw', error: new Error('the SDK answered a request that was not sent') }),
+          () => {
+            if (slot.id !== null && !open.has(slot.id)) return;
+            slot.settle({ kind: 'threw', error: new Error('the SDK answered a request that was not sent') });
+          },
           (error) => slot.settle({ kind: 'threw', error }),
         );
         next = null;

@@ -104,7 +104,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
 
 /** The SDK's headers and ours. Nothing of a client can be among them: the SDK never sees one. */
 function headersOf(given: RequestInit['headers'], parts: HttpParts): Record<string, string> {
-  const headers = Object.fromEntries(new Headers(given ?? {}));
+  const headers = Object.fromEntries(given instanceof Headers ? given : new Headers(given ?? {}));
   return { 'user-agent': parts.userAgent, ...headers, ...parts.secretHeaders };
 }
 
