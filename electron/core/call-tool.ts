@@ -20,13 +20,14 @@ import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
 import { faultFields } from './diagnosis/fault.ts';
 import type { Log } from './diagnosis/log.ts';
+import { endingOf } from './ending.ts';
 import { readExactText } from './exact-json.ts';
 import type { Clock } from './platform.ts';
 import { type Decide, RISK_OF } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
 import type { Resources } from './resources.ts';
 import type { Resumed, Rounds } from './rounds.ts';
-import type { AskAnswer, UpstreamRequest } from './upstreams/upstreams.ts';
+import type { AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
 
 /** How the caller named the tool. Both ways lead to the same place and the same rules. */
 export type CallTarget =
@@ -91,7 +92,13 @@ export type CallEnding =
   | { readonly kind: 'answered'; readonly result: Readonly<Record<string, unknown>>; readonly bytes: number }
   /** The upstream's own JSON-RPC error, unchanged. */
   | { readonly kind: 'relayed'; readonly code: number; readonly message: string; readonly data?: unknown }
-  | { readonly kind: 'failed'; readonly errorClass: ErrorClass; readonly message: string }
+  /** `upstream`: by our label, whose failure it is; null where it is our own. */
+  | {
+      readonly kind: 'failed';
+      readonly errorClass: ErrorClass;
+      readonly message: string;
+      readonly upstream: string | null;
+    }
   /** The upstream asks something; the call goes on with the caller's retry, on the same record. */
   | { readonly kind: 'input_required'; readonly result: Readonly<Record<string, unknown>> }
   /** A retry with a state that continues nothing. */
@@ -132,6 +139,7 @@ export interface CallToolParts {
   readonly clients: Pick<Clients, 'keyIsLive'>;
   readonly audit: Audit;
   readonly rounds: Pick<Rounds, 'start' | 'resume'>;
+  readonly upstreams: Pick<Upstreams, 'unavailable'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -144,7 +152,7 @@ export async function callTool(parts: CallToolParts, call: ToolCall): Promise<Ca
   const ending = await answering.catch((error: unknown): CallEnding => {
     // A bug of ours is an ending as well: the record says that it failed, and the log where.
     parts.log.error('request_failed', { requestId: call.requestId, ...faultFields(error) });
-    return { kind: 'failed', errorClass: 'internal', message: `internal: ${ERRORS.internal.what}` };
+    return { kind: 'failed', errorClass: 'internal', message: `internal: ${ERRORS.internal.what}`, upstream: null };
   });
   // An open question is no end: the retry goes on with this record, or its time runs out (rounds.ts).
   if (ending.kind !== 'input_required') record.ended(ending);
@@ -179,6 +187,10 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const decision = decideCall(parts, call, aim, policy, checked.value);
   record.decided(decision);
   if (decision.effect === 'deny') return denied(decision, aim, problem);
+
+  // Nobody is asked about a call that cannot run, whatever the answer.
+  const gone = parts.upstreams.unavailable(aim.upstream.id);
+  if (gone !== null) return endingOf(gone, aim.upstream.name);
 
   const canRecord = parts.audit.available();
   if (!canRecord.ok) return refused('audit_unavailable', canRecord.reason);

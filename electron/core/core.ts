@@ -201,6 +201,7 @@ export const startCore: StartCore = async (platform, options) => {
     audit,
     resources,
     rounds,
+    upstreams,
     clock,
     log,
   };

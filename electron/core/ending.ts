@@ -1,8 +1,8 @@
 import type { CallEnding } from './call-tool.ts';
 import type { UpstreamOutcome } from './upstreams/upstreams.ts';
 
-/** What an upstream's outcome is to the caller. A question of the upstream is never one: `rounds.ts` has answered it. */
-export function endingOf(outcome: UpstreamOutcome): CallEnding {
+/** What the outcome of the upstream of that name is to the caller. A question of it is none: `rounds.ts` has answered it. */
+export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding {
   switch (outcome.kind) {
     case 'answered':
       return { kind: 'answered', result: outcome.result, bytes: outcome.bytes };
@@ -14,7 +14,7 @@ export function endingOf(outcome: UpstreamOutcome): CallEnding {
         ...(outcome.data === undefined ? {} : { data: outcome.data }),
       };
     case 'failed':
-      return { kind: 'failed', errorClass: outcome.errorClass, message: outcome.message };
+      return { kind: 'failed', errorClass: outcome.errorClass, message: outcome.message, upstream };
     case 'input_required':
       return { kind: 'input_required', result: outcome.result };
     case 'cancelled':

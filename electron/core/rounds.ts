@@ -107,7 +107,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
         round: { inputResponses, requestState: stateOf(outcome.result) },
       });
     }
-    return endingOf(outcome);
+    return endingOf(outcome, aim.upstream.name);
   }
 
   /** Modern caller: what the upstream asks becomes the answer of this round. */
@@ -176,7 +176,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
     request: UpstreamRequest,
     round: number,
   ): Promise<CallEnding> {
-    if (outcome.kind !== 'input_required') return endingOf(outcome);
+    if (outcome.kind !== 'input_required') return endingOf(outcome, aim.upstream.name);
     if (round >= MOST_ROUNDS) return tooManyRounds(aim);
     for (const [, wanted] of inputRequestsOf(outcome.result)) {
       const refusal = await askClient.refusal(call, aim, wanted);
@@ -337,6 +337,7 @@ function tooManyRounds({ upstream }: Aim): CallEnding {
     kind: 'failed',
     errorClass: 'upstream_timeout',
     message: `${upstream.name} asked for input more than ${MOST_ROUNDS} times in one call.`,
+    upstream: upstream.name,
   };
 }
 

@@ -5,8 +5,9 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fakeClock } from '../support/fake-clock.ts';
+import { addReviewed, startFixture } from '../support/fixture-upstream.ts';
 import {
   eventually,
   startGatehouse,
@@ -317,4 +318,138 @@ test('a database that cannot be written costs a session its survival, not its li
   expect(stored()).toEqual([]);
   await restart();
   expect((await ping(key, id)).status).toBe(404);
+});
+
+describe('an id that is still in flight', () => {
+  test('is refused in its session, and the call that has it gets its answer; afterwards it is free', async () => {
+    await start();
+    const recorder = await gatehouse.recorder('rec', { risk: 'read' });
+    const key = await gatehouse.key({ name: 'agent' });
+    const session = await openLegacySession(gatehouse, key.secret);
+    const first = session.call('rec__slow', '{"ms":600}', 7);
+    await eventually(() => (recorder.calls().length > 0 ? true : null), 'the first call');
+    const second = await session.call('rec__echo', '{"text":"second"}', 7);
+    expect([second.status, second.message]).toMatchObject([
+      400,
+      { id: 7, error: { code: -32600, message: 'A request with this id is still in flight in this session.' } },
+    ]);
+    // The same number as text is another id.
+    const asText = await gatehouse.post(key.secret, { ...PING, id: '7' }, within(session.id));
+    expect([asText.status, asText.message?.id]).toEqual([200, '7']);
+    expect((await first).message).toMatchObject({ id: 7, result: { content: [{ text: 'took 600' }] } });
+    expect(recorder.calls()).toHaveLength(1);
+    const third = await session.call('rec__echo', '{"text":"third"}', 7);
+    expect(third.message).toMatchObject({ id: 7, result: { content: [{ text: '{"text":"third"}' }] } });
+    const refused = (await gatehouse.audit()).filter(({ outcome }) => outcome === 'refused');
+    expect(refused).toMatchObject([{ kind: 'message_rejected', client: 'agent' }]);
+  });
+
+  test('does not matter to another session of the same key', async () => {
+    await start();
+    const recorder = await gatehouse.recorder('rec', { risk: 'read' });
+    const key = await gatehouse.key();
+    const [one, other] = [
+      await openLegacySession(gatehouse, key.secret),
+      await openLegacySession(gatehouse, key.secret),
+    ];
+    const first = one.call('rec__slow', '{"ms":400}', 7);
+    await eventually(() => (recorder.calls().length > 0 ? true : null), 'the first call');
+    const second = await other.call('rec__echo', '{"text":"mine"}', 7);
+    expect(second.message?.result).toMatchObject({ content: [{ text: '{"text":"mine"}' }] });
+    expect((await first).message?.result).toMatchObject({ content: [{ text: 'took 400' }] });
+  });
+
+  test('is free again once the call was cancelled, whose stream ends without an answer', async () => {
+    await start();
+    const recorder = await gatehouse.recorder('rec', { risk: 'read' });
+    const key = await gatehouse.key();
+    const session = await openLegacySession(gatehouse, key.secret);
+    const first = session.call('rec__never', '{}', 7);
+    await eventually(() => (recorder.calls().length > 0 ? true : null), 'the first call');
+    const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } };
+    expect((await gatehouse.post(key.secret, cancel, within(session.id))).status).toBe(202);
+    expect(await first).toMatchObject({ status: 200, message: null });
+    const again = await session.call('rec__echo', '{"text":"again"}', 7);
+    expect(again.message?.result).toMatchObject({ content: [{ text: '{"text":"again"}' }] });
+  });
+
+  test('is free again when the message was refused before it became a request', async () => {
+    await start();
+    const key = await gatehouse.key();
+    const { id } = await openLegacySession(gatehouse, key.secret);
+    const { headers } = within(id);
+    const unfit = await gatehouse.post(key.secret, PING, { headers: { ...headers, accept: 'text/plain' } });
+    expect(unfit.status).toBe(406);
+    expect((await ping(key, id)).status).toBe(200);
+  });
+});
+
+describe('subscriptions', () => {
+  const subscribe = (key: TestKey, id: string, method: string, uri: string) =>
+    gatehouse.post(key.secret, { jsonrpc: '2.0', id: 3, method, params: { uri } }, within(id));
+  const updated = (lines: readonly string[]) =>
+    lines.filter((line) => line.includes('notifications/resources/updated')).map((line) => line.slice('data: '.length));
+  const WATCHED = 'test://watched-resource';
+
+  test('are kept over a restart: nobody subscribes again, and changes arrive; what was given up stays so', async () => {
+    await start();
+    await using fixture = await startFixture();
+    await addReviewed(gatehouse, 'fix', fixture.url);
+    const key = await gatehouse.key();
+    const [kept, ended] = [
+      await openLegacySession(gatehouse, key.secret),
+      await openLegacySession(gatehouse, key.secret),
+    ];
+    for (const { id } of [kept, ended])
+      expect((await subscribe(key, id, 'resources/subscribe', WATCHED)).message).toMatchObject({ result: {} });
+    expect((await subscribe(key, kept.id, 'resources/subscribe', 'test://none')).message).toMatchObject({
+      error: { code: -32602 },
+    });
+    expect((await subscribe(key, ended.id, 'resources/unsubscribe', WATCHED)).message).toMatchObject({ result: {} });
+    await eventually(
+      () => (stored().every(({ subscriptions }) => subscriptions !== undefined) ? true : null),
+      'the sessions in the file',
+    );
+
+    await restart();
+    const streams = [await listen(key, kept.id), await listen(key, ended.id)] as const;
+    // What changed while nobody listened is not known.
+    await eventually(() => (updated(streams[0].lines).length === 1 ? true : null), 'that it may have changed');
+    await eventually(
+      async () =>
+        (await gatehouse.ask('upstreamsList')).find(({ name }) => name === 'fix')?.status === 'ready' ? true : null,
+      'the upstream',
+    );
+    await gatehouse.call(key.secret, 'fix__test_trigger_resource_change');
+    await eventually(() => (updated(streams[0].lines).length === 2 ? true : null), 'the change');
+    expect(updated(streams[0].lines).map((line) => JSON.parse(line).params)).toEqual([
+      { uri: WATCHED },
+      { uri: WATCHED },
+    ]);
+    expect(updated(streams[1].lines)).toEqual([]);
+    for (const stream of streams) stream.close();
+  });
+
+  test('of an upstream that the client may no longer see are not taken up again', async () => {
+    await start();
+    await using fixture = await startFixture();
+    await addReviewed(gatehouse, 'fix', fixture.url);
+    const key = await gatehouse.key();
+    const { id } = await openLegacySession(gatehouse, key.secret);
+    await subscribe(key, id, 'resources/subscribe', WATCHED);
+    await gatehouse.ask('clientSet', { client: key.clientId, upstreams: ['demo'] });
+    await restart();
+    const stream = await listen(key, id);
+    await eventually(() => (listChanges(stream.lines).length > 0 ? true : null), 'the session');
+    const other = await gatehouse.key({ name: 'other' });
+    await eventually(
+      async () =>
+        (await gatehouse.ask('upstreamsList')).find(({ name }) => name === 'fix')?.status === 'ready' ? true : null,
+      'the upstream',
+    );
+    await gatehouse.call(other.secret, 'fix__test_trigger_resource_change');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(updated(stream.lines)).toEqual([]);
+    stream.close();
+  });
 });

@@ -34,19 +34,20 @@ const becomes = (gatehouse: TestGatehouse, upstream: string, status: string) =>
     `${upstream} to be ${status}`,
   );
 
-test('E21 a server that is disabled: no process before the yes, none by it, and a call only after it is enabled', async () => {
+test('E21 a server that is disabled: nobody is asked and nothing is started; enabled, it is called only after the yes', async () => {
   await using target = await openTarget();
   const { gatehouse, k1 } = target;
   const gated = target.watch(await gatehouse.recorder('gated', { args: ['--start-delay=400'] }));
   await gatehouse.ask('upstreamDisable', { upstream: 'gated' });
   const before = gated.events().length;
 
-  const answering = gatehouse.call(k1.secret, 'gated__echo', '{"text":"asleep"}');
-  const card = await gatehouse.card();
+  const answer = await gatehouse.call(k1.secret, 'gated__echo', '{"text":"asleep"}');
+  expect(metaOf(answer)).toMatchObject({ 'gatehouse/code': 41015, 'gatehouse/class': 'upstream_unreachable' });
+  expect(answer.text).toContain('upstream_unreachable: gated is disabled.');
+  expect(await gatehouse.ask('approvalsList', {})).toEqual([]);
+  const own = (await gatehouse.audit()).filter(({ upstream, kind }) => upstream === 'gated' && kind === 'tool_call');
+  expect(own).toMatchObject([{ phase: 'ended', outcome: 'failed', errorClass: 'upstream_unreachable' }]);
   await aWhile();
-  expect(gated.events()).toHaveLength(before);
-  await gatehouse.approve(card);
-  expect(metaOf(await answering)).toMatchObject({ 'gatehouse/code': 41015 });
   expect(gated.events()).toHaveLength(before);
 
   const started = gatehouse.ask('upstreamEnable', { upstream: 'gated' });
@@ -126,6 +127,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       audit,
       resources: { find: () => null, learn() {} },
       rounds: createRounds({ upstreams, clock, askClient: createAskClient({ policies, decide, approvals, audit }) }),
+      upstreams,
       clock,
       log: silentLog,
     },
@@ -165,7 +167,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('E21 a remote server that asks for a sign-in: no request of any kind before the yes', async () => {
+test('E21 a remote server that asks for a sign-in: no request of any kind, and nobody is asked before it can run', async () => {
   const clock = fakeClock();
   await using target = await openTarget({ clock });
   const { gatehouse, k1 } = target;
@@ -190,14 +192,13 @@ test('E21 a remote server that asks for a sign-in: no request of any kind before
   });
   const before = recorded(file).length;
 
-  const answering = gatehouse.call(k1.secret, 'remote__echo', '{"text":"who goes there"}');
-  const card = await gatehouse.card();
+  const answer = await gatehouse.call(k1.secret, 'remote__echo', '{"text":"who goes there"}');
+  expect(metaOf(answer)).toMatchObject({ 'gatehouse/code': 41019, 'gatehouse/class': 'auth_required' });
+  expect(answer.text).toContain('auth_required: remote not connected. Visit ');
+  expect(await gatehouse.ask('approvalsList', {})).toEqual([]);
   await aWhile();
   expect(recorded(file)).toHaveLength(before);
-  await gatehouse.approve(card);
-  const answer = await answering;
-  expect(metaOf(answer)).toMatchObject({ 'gatehouse/code': 41019, 'gatehouse/class': 'auth_required' });
-  // Neither the yes nor the answer has made us follow the address that the server named.
+  // The answer has not made us follow the address that the server named.
   expect(recorded(join(gatehouse.folder, 'evil.jsonl')).filter(({ kind }) => kind === 'request')).toEqual([]);
   expect(recorded(file).filter(({ body }) => body?.includes('who goes there'))).toEqual([]);
   await target.stillServes();

@@ -234,6 +234,7 @@ describe('H3 overlapping rules', () => {
           return { kind: 'answered', result: {}, bytes: 2 };
         },
       },
+      upstreams: { unavailable: () => null },
       clock: fakeClock(),
       log: silentLog,
     };

@@ -310,7 +310,7 @@ async function dispatch(
   refuse: Refuse,
   leave: () => void,
 ): Promise<void> {
-  const web = toWebRequest(request, arrival.gone);
+  const web = toWebRequest(request, null);
   const id = message.kind === 'request' ? message.id : undefined;
   if (!(await isLegacyRequest(web, message.value))) {
     if (message.kind !== 'response' && !parts.stateless.knows(arrival, message.method))
@@ -328,7 +328,8 @@ async function dispatch(
         );
       leave();
     }
-    return deliver(parts, arrival, response, await parts.stateless.serve(arrival, web, message.value));
+    const followed = toWebRequest(request, arrival.gone);
+    return deliver(parts, arrival, response, await parts.stateless.serve(arrival, followed, message.value));
   }
 
   if (message.kind === 'request' && message.method === 'initialize') {
@@ -350,6 +351,8 @@ async function dispatch(
     );
   const served = await parts.sessions.serve(arrival, sessionId, web, message.value);
   if (served === 'unknown') return refuse(404, 'session_unknown', -32001, 'Session not found', id);
+  if (served === 'in_flight')
+    return refuse(400, 'message_rejected', -32600, 'A request with this id is still in flight in this session.', id);
   return deliver(parts, arrival, response, served);
 }
 
@@ -404,7 +407,8 @@ async function stream(
     toWebRequest(request, arrival.gone),
     undefined,
   );
-  if (served === 'unknown') {
+  // GET and DELETE carry no request, so nothing can be in flight under its id.
+  if (served === 'unknown' || served === 'in_flight') {
     rejections.record({ kind: 'session_unknown', reason: 'unknown session', ...who });
     return sendError(response, 404, { code: -32001, message: 'Session not found' }, { requestId: arrival.requestId });
   }

@@ -25,8 +25,8 @@ export interface McpServerParts extends MetaToolParts, RelayParts {
   readonly version: string;
   readonly catalog: MetaToolParts['catalog'] &
     RelayParts['catalog'] &
-    Pick<Catalog, 'listed' | 'listedOf' | 'upstream'>;
-  readonly upstreams: Pick<Upstreams, 'subscribe' | 'unsubscribe' | 'forgetSession' | 'capabilities'>;
+    Pick<Catalog, 'listed' | 'listedOf' | 'upstream' | 'upstreams'>;
+  readonly upstreams: Pick<Upstreams, 'subscribe' | 'unsubscribe' | 'resubscribe' | 'forgetSession' | 'capabilities'>;
   readonly neverAllowed: (client: Client, found: Found) => boolean;
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
@@ -146,7 +146,6 @@ async function toolCall(
   return answerOf(ending, {
     requestId: arrival.requestId,
     named: name === 'call_external_tool' && target.kind === 'own' ? `${target.upstream} / ${target.name}` : name,
-    upstream: target.kind === 'own' ? target.upstream : name,
     origin: parts.origin(),
   });
 }

@@ -131,7 +131,6 @@ async function call(
   const answer = answerOf(ending, {
     requestId: arrival.requestId,
     named,
-    upstream: ('upstream' in target ? target.upstream : null) ?? named,
     origin: parts.origin(),
   });
   // Only tools have results with isError; elsewhere a refusal is an error of the protocol, with the same text.

@@ -18,6 +18,7 @@ export const sessionsSchema = `
     capabilities TEXT NOT NULL CHECK (json_type(capabilities) = 'object'),
     client_info TEXT NOT NULL CHECK (json_type(client_info) = 'object'),
     log_level TEXT CHECK (log_level IN ('debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency')),
+    subscriptions TEXT NOT NULL DEFAULT '[]' CHECK (json_type(subscriptions) = 'array'),
     opened_at INTEGER NOT NULL,
     used_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
@@ -34,6 +35,12 @@ export interface Hello {
   readonly clientInfo: Readonly<Record<string, unknown>>;
 }
 
+/** A resource that the session is told of when it changes, and the upstream that has it. */
+export interface Subscription {
+  readonly uri: string;
+  readonly upstreamId: string;
+}
+
 export interface StoredSession extends Hello {
   readonly keyId: string;
   readonly clientId: string;
@@ -43,6 +50,7 @@ export interface StoredSession extends Hello {
   /** The protocol revision that was agreed. */
   readonly revision: string;
   readonly logLevel: LogLevel | null;
+  readonly subscriptions: readonly Subscription[];
   /** Wall clock, milliseconds: to the hour or so, because nothing is written per request. */
   readonly usedAt: number;
 }
@@ -74,10 +82,11 @@ export function createSessionStore({
     find: db.prepare<[Buffer, number], Row>('SELECT * FROM sessions WHERE id_sha256 = ? AND used_at >= ?'),
     save: db.prepare(
       `INSERT INTO sessions (id_sha256, key_id, client_id, workspace_id, upstream, revision, capabilities, client_info,
-         log_level, opened_at, used_at)
+         log_level, subscriptions, opened_at, used_at)
        VALUES (@id, @keyId, @clientId, @workspaceId, @upstream, @revision, @capabilities, @clientInfo, @logLevel,
-         @usedAt, @usedAt)
-       ON CONFLICT (id_sha256) DO UPDATE SET log_level = excluded.log_level, used_at = excluded.used_at`,
+         @subscriptions, @usedAt, @usedAt)
+       ON CONFLICT (id_sha256) DO UPDATE SET log_level = excluded.log_level, subscriptions = excluded.subscriptions,
+         used_at = excluded.used_at`,
     ),
     forget: db.prepare<[Buffer]>('DELETE FROM sessions WHERE id_sha256 = ?'),
     forgetOfKey: db.prepare<[string]>('DELETE FROM sessions WHERE key_id = ?'),
@@ -95,7 +104,8 @@ export function createSessionStore({
       const capabilities = JSON.stringify(session.capabilities);
       const clientInfo = JSON.stringify(session.clientInfo);
       if (capabilities.length + clientInfo.length > LONGEST_HELLO) continue;
-      sql.save.run({ ...session, id: digest(session.id), capabilities, clientInfo });
+      const subscriptions = JSON.stringify(session.subscriptions);
+      sql.save.run({ ...session, id: digest(session.id), capabilities, clientInfo, subscriptions });
     }
     for (const keyId of new Set(sessions.map((session) => session.keyId)))
       sql.forgetSurplus.run({ keyId, kept: REMEMBERED_PER_KEY });
@@ -121,6 +131,7 @@ interface Row {
   readonly capabilities: string;
   readonly client_info: string;
   readonly log_level: LogLevel | null;
+  readonly subscriptions: string;
   readonly used_at: number;
 }
 
@@ -134,6 +145,7 @@ function sessionOf(row: Row): StoredSession {
     capabilities: JSON.parse(row.capabilities),
     clientInfo: JSON.parse(row.client_info),
     logLevel: row.log_level,
+    subscriptions: JSON.parse(row.subscriptions),
     usedAt: row.used_at,
   };
 }

@@ -5,6 +5,7 @@ import type { Client } from '../../../shared/model.ts';
 import { faultFields } from '../diagnosis/fault.ts';
 import type { Clock } from '../platform.ts';
 import { type Arrival, authInfoOf } from './arrival.ts';
+import { type InFlight, watchInFlight } from './in-flight.ts';
 import { createMcpServer, type McpServerParts } from './mcp-server.ts';
 import {
   FORGET_AFTER_MS,
@@ -13,7 +14,9 @@ import {
   logLevel,
   type SessionStore,
   type StoredSession,
+  type Subscription,
 } from './session-store.ts';
+import { subscribing } from './subscribing.ts';
 
 /**
  * Sessions of the 2025 revisions, ours and apart per client: random id, bound to the key and endpoint that opened it.
@@ -23,8 +26,16 @@ import {
 export interface Sessions {
   /** `initialize`: a client-chosen session id is not looked at. */
   open(arrival: Arrival, request: Request, message: unknown): Promise<Response>;
-  /** `unknown`: no such session for this key and endpoint; the caller answers 404. */
-  serve(arrival: Arrival, sessionId: string, request: Request, message: unknown): Promise<Response | 'unknown'>;
+  /**
+   * `unknown`: no such session for this key and endpoint; the caller answers 404. `in_flight`: the session still works on
+   * another request of this id; the caller answers 400.
+   */
+  serve(
+    arrival: Arrival,
+    sessionId: string,
+    request: Request,
+    message: unknown,
+  ): Promise<Response | 'unknown' | 'in_flight'>;
   /** `tools/list` of this client (null: of everybody) changed. */
   listChanged(clientId: string | null): void;
   /** To this session alone; nothing happens when it is gone. */
@@ -50,6 +61,9 @@ interface Session {
   readonly hello: Hello;
   readonly server: Server;
   readonly transport: WebStandardStreamableHTTPServerTransport;
+  readonly inFlight: InFlight;
+  /** By URI: which upstream told that it watches it. */
+  readonly subscriptions: Map<string, string>;
   logLevel: LogLevel | null;
   usedAt: number;
   /** Wall clock of the last use that was written, or is about to be. */
@@ -81,8 +95,22 @@ export function createSessions(
       if (revision === undefined) return [];
       session.markedAt = now;
       const { id, keyId, client, workspaceId, upstream, hello, logLevel: level } = session;
+      const { capabilities, clientInfo } = hello;
+      const subscriptions = [...session.subscriptions].map(([uri, upstreamId]) => ({ uri, upstreamId }));
       return [
-        { id, keyId, clientId: client.id, workspaceId, upstream, ...hello, revision, logLevel: level, usedAt: now },
+        {
+          id,
+          keyId,
+          clientId: client.id,
+          workspaceId,
+          upstream,
+          capabilities,
+          clientInfo,
+          revision,
+          logLevel: level,
+          subscriptions,
+          usedAt: now,
+        },
       ];
     });
     unsaved.clear();
@@ -116,7 +144,12 @@ export function createSessions(
   /** A server and its transport that have not shaken hands yet. */
   async function connect(arrival: Arrival, id: string, hello: Hello): Promise<Session> {
     letGoOldestOf(arrival.key.id);
-    const server = createMcpServer(parts, 'legacy', arrival);
+    const subscriptions = new Map<string, string>();
+    const noted = (change: () => void) => {
+      change();
+      saveSoon(session);
+    };
+    const server = createMcpServer(subscribing(parts, subscriptions, noted), 'legacy', arrival);
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
       onsessioninitialized: () => {
@@ -138,6 +171,8 @@ export function createSessions(
       hello,
       server,
       transport,
+      inFlight: watchInFlight(transport),
+      subscriptions,
       logLevel: null,
       usedAt: clock.monotonic(),
       markedAt: clock.now(),
@@ -167,8 +202,16 @@ export function createSessions(
       letGo(session);
       return null;
     }
+    for (const subscription of stored.subscriptions) resubscribe(arrival, session, subscription);
     saveSoon(session);
     return session;
+  }
+
+  /** Its upstream may still be starting; what the client may no longer see is left out. */
+  function resubscribe({ client }: Arrival, session: Session, { uri, upstreamId }: Subscription): void {
+    if (!parts.catalog.upstreams(client).some(({ id }) => id === upstreamId)) return;
+    session.subscriptions.set(uri, upstreamId);
+    parts.upstreams.resubscribe(upstreamId, uri, session.id);
   }
 
   async function find(arrival: Arrival, id: string): Promise<Session | null> {
@@ -185,14 +228,23 @@ export function createSessions(
 
   function tellListChanged(session: Session): void {
     const { server } = session;
-    for (const told of [
-      server.sendToolListChanged(),
-      server.sendPromptListChanged(),
-      server.sendResourceListChanged(),
-    ]) {
+    tellAll(session, [server.sendToolListChanged(), server.sendPromptListChanged(), server.sendResourceListChanged()]);
+  }
+
+  /** Nobody knows what changed while nobody listened. */
+  function tellMissed(session: Session): void {
+    tellListChanged(session);
+    tellAll(
+      session,
+      [...session.subscriptions.keys()].map((uri) => session.server.sendResourceUpdated({ uri })),
+    );
+  }
+
+  function tellAll(session: Session, telling: readonly Promise<void>[]): void {
+    for (const told of telling) {
       told.catch((error: unknown) => {
         // Not offered at this endpoint, or nobody listens now; the client lists again when it comes back.
-        log.debug('list_changed_not_delivered', {
+        log.debug('change_not_delivered', {
           client: session.client.name,
           reason: error instanceof Error ? error.name : 'unknown',
         });
@@ -215,6 +267,7 @@ export function createSessions(
       const session = await find(arrival, sessionId);
       if (session === null) return 'unknown';
       session.usedAt = clock.monotonic();
+      if (!session.inFlight.take(message)) return 'in_flight';
       const asked = setLevel.safeParse(message);
       const isNews = asked.success && asked.data.params.level !== session.logLevel;
       if (asked.success) session.logLevel = asked.data.params.level;
@@ -223,9 +276,11 @@ export function createSessions(
         ...(message === undefined ? {} : { parsedBody: message }),
         authInfo: authInfoOf(arrival),
       });
+      if (!answer.ok) session.inFlight.drop(message);
+      await session.inFlight.endCancelled(message);
       if (session.mayHaveMissed && request.method === 'GET' && answer.ok) {
         session.mayHaveMissed = false;
-        tellListChanged(session);
+        tellMissed(session);
       }
       return answer;
     },

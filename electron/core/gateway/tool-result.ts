@@ -13,7 +13,7 @@ export type ToolAnswer =
 /** `origin` is ours, as the caller reached it: `http://127.0.0.1:3100`. */
 export function answerOf(
   ending: CallEnding,
-  about: { readonly requestId: string; readonly named: string; readonly upstream: string; readonly origin: string },
+  about: { readonly requestId: string; readonly named: string; readonly origin: string },
 ): ToolAnswer {
   const { requestId, origin } = about;
   switch (ending.kind) {
@@ -59,8 +59,8 @@ export function answerOf(
       };
     case 'failed': {
       const message =
-        ending.errorClass === 'auth_required'
-          ? PHRASES.notConnected(about.upstream, linkTo(origin, 'connections'))
+        ending.errorClass === 'auth_required' && ending.upstream !== null
+          ? PHRASES.notConnected(ending.upstream, linkTo(origin, 'connections'))
           : ending.message;
       return { kind: 'result', result: refusal(ending.errorClass, message, { requestId, origin, rule: null }) };
     }

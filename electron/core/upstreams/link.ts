@@ -123,7 +123,8 @@ async function connect(
     if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
     return { ...answer.result };
   };
-  client.fallbackNotificationHandler = async ({ method, params = {} }) => {
+  client.fallbackNotificationHandler = async ({ method, params: given = {} }) => {
+    const params = withoutSubscription(given);
     if (LISTS_CHANGED.has(method)) {
       parts.onListChanged();
       return;
@@ -293,6 +294,15 @@ function rememberSchemas(schemas: Map<string, unknown>, tools: readonly unknown[
   }
 }
 
+/** The number of our own listening stream ends with it (2026-07-28, subscriptions). */
+function withoutSubscription(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { _meta, ...rest } = params;
+  if (typeof _meta !== 'object' || _meta === null || !(SUBSCRIPTION in _meta)) return params;
+  const kept = Object.entries(_meta).filter(([key]) => key !== SUBSCRIPTION);
+  return kept.length === 0 ? rest : { ...rest, _meta: Object.fromEntries(kept) };
+}
+
+const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 const LEGACY: PriorDiscovery = { kind: 'legacy' };
 const ANYTHING = z.looseObject({});
 /** Our own timers decide; the SDK cannot be told to have none. */

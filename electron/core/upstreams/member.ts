@@ -19,10 +19,13 @@ export interface Member {
   logs(): readonly string[];
   load(): { readonly inFlight: number; readonly queued: number };
   request(request: UpstreamRequest): Promise<UpstreamOutcome>;
+  /** How every request ends until a person does something about it; null: it may work. */
+  unavailable(): UpstreamOutcome | null;
   resources(): readonly Readonly<Record<string, unknown>>[];
   capabilities(): Readonly<Record<string, unknown>>;
   subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  resubscribe(uri: string, sessionKey: string): void;
   subscribers(uri: string): readonly string[];
   forgetSession(sessionKey: string): void;
   start(): Promise<void>;
@@ -141,6 +144,8 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     capabilities: () => definition.capabilities,
     subscribe: supervisor.subscribe,
     unsubscribe: supervisor.unsubscribe,
+    resubscribe: supervisor.resubscribe,
+    unavailable: () => (definition.enabled ? supervisor.finallyFailed() : unreachable(`${name} is disabled.`)),
     subscribers: supervisor.subscribers,
     forgetSession: supervisor.forgetSession,
     async request(call) {

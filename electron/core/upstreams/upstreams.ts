@@ -134,6 +134,8 @@ export interface Upstreams {
   restart(id: string): Promise<UpstreamsResult>;
   logs(id: string): readonly string[];
   request(request: UpstreamRequest): Promise<UpstreamOutcome>;
+  /** How every request ends until a person does something about it (disabled, failed for good, removed); null: it may work. */
+  unavailable(id: string): UpstreamOutcome | null;
   /** Resources as the upstream listed them last; not templates. */
   resources(id: string): readonly Readonly<Record<string, unknown>>[];
   /** What the upstream said at its last start that it can do; empty while it never ran. */
@@ -141,6 +143,8 @@ export interface Upstreams {
   /** `notifications/resources/updated` of this URI will be told, once for all who subscribed. */
   subscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   unsubscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  /** As `subscribe`, for one that the upstream took before a restart: made once the upstream is there. */
+  resubscribe(id: string, uri: string, sessionKey: string): void;
   /** The session keys that subscribed to this URI. */
   subscribers(id: string, uri: string): readonly string[];
   /** The session ended: what it subscribed to ends. */
@@ -407,6 +411,11 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     },
     async unsubscribe(id, uri, sessionKey) {
       return members.get(id)?.unsubscribe(uri, sessionKey) ?? REMOVED;
+    },
+    resubscribe: (id, uri, sessionKey) => members.get(id)?.resubscribe(uri, sessionKey),
+    unavailable: (id) => {
+      const member = members.get(id);
+      return member === undefined ? REMOVED : member.unavailable();
     },
     subscribers: (id, uri) => members.get(id)?.subscribers(uri) ?? [],
     forgetSession(sessionKey) {
