@@ -41,6 +41,7 @@ import { setAsideEarlier } from './store/files.ts';
 import { lockDataFolder } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { createTopics } from './topics.ts';
+import { createLoginPath } from './upstreams/login-path.ts';
 import { createUpstreams } from './upstreams/upstreams.ts';
 
 export interface CoreOptions {
@@ -163,6 +164,7 @@ export const startCore: StartCore = async (platform, options) => {
     audit,
     version: options.version,
     idle: !options.listen,
+    ...(platform.mode === 'desktop' ? { loginPath: createLoginPath({ environment: process.env, clock }) } : {}),
   });
   const catalog = createCatalog({ inventory, upstreams });
   const resources = createResources({

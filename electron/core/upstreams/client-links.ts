@@ -1,6 +1,7 @@
 import type { Era } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
+import { inWords, type UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 
 /** How a link of one caller is opened: in the era it speaks, telling the upstream what it can be asked. */
@@ -11,8 +12,8 @@ export interface LinkManner {
 }
 
 /**
- * A link of its own to an HTTP upstream for each session of a client: what one client does there must not show in the
- * session of another. Opened by its first request, closed when it has been idle.
+ * A link of its own for each session of a client, to an HTTP upstream or to one that has a process for each: what one
+ * client does there must not show in the session of another. Opened by its first request, closed when it has been idle.
  */
 export interface ClientLinks {
   /** Call `done` when the request has ended. */
@@ -24,11 +25,13 @@ export interface ClientLinks {
 }
 
 export function createClientLinks(
-  clock: Clock,
+  { name, clock, limits }: { readonly name: string; readonly clock: Clock; readonly limits: UpstreamLimits },
   connect: (signal: AbortSignal, onEnded: () => void, manner: LinkManner) => Promise<Link | Failure>,
 ): ClientLinks {
   const sessions = new Map<string, Session>();
   const abort = new AbortController();
+  /** When links ended by themselves, by key: whose process crashes again and again must wait. */
+  const ends = new Map<string, readonly number[]>();
   const closings = new Set<Promise<void>>();
 
   function close(session: Session): void {
@@ -40,10 +43,21 @@ export function createClientLinks(
   }
 
   function open(key: string, manner: LinkManner): Session {
-    const opening = connect(abort.signal, () => close(session), manner);
+    const opening = connect(
+      abort.signal,
+      () => {
+        ends.set(key, [...recentEnds(key), clock.monotonic()]);
+        close(session);
+      },
+      manner,
+    );
     const session: Session = { key, manner, opening, users: 0, cancelIdle: () => {} };
     sessions.set(key, session);
     return session;
+  }
+
+  function recentEnds(key: string): readonly number[] {
+    return (ends.get(key) ?? []).filter((at) => at > clock.monotonic() - MINUTE_MS);
   }
 
   function makeRoom(): void {
@@ -57,6 +71,10 @@ export function createClientLinks(
     async use(manner) {
       const key = `${manner.era} ${manner.sessionKey}`;
       const known = sessions.get(key);
+      if (!known && recentEnds(key).length >= limits.startsPerMinute) {
+        const message = `${name} ended ${limits.startsPerMinute} times within ${inWords(MINUTE_MS)} for this client. Its last lines say why; call again in a minute.`;
+        return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'never' };
+      }
       if (!known) makeRoom();
       const session = known ?? open(key, manner);
       sessions.delete(key);
@@ -85,6 +103,7 @@ export function createClientLinks(
       }
     },
     endOf(sessionKey) {
+      for (const key of ends.keys()) if (key.endsWith(` ${sessionKey}`)) ends.delete(key);
       for (const session of [...sessions.values()]) if (session.manner.sessionKey === sessionKey) close(session);
     },
     async closeAll() {
@@ -103,5 +122,6 @@ interface Session {
   cancelIdle: () => void;
 }
 
+const MINUTE_MS = 60_000;
 const IDLE_MS = 10 * 60_000;
 const MOST_SESSIONS = 64;

@@ -15,6 +15,7 @@ import type { ArgumentMarkers } from './marker.ts';
 import { EVERYTHING, offered } from './offered.ts';
 import type { Processes } from './processes.ts';
 import type { LinkEvents } from './supervisor.ts';
+import { runnable } from './windows-shims.ts';
 
 export interface ConnectingParts {
   readonly clock: Clock;
@@ -24,12 +25,14 @@ export interface ConnectingParts {
   readonly processes: Processes;
   readonly markers: ArgumentMarkers;
   readonly schemas: Map<string, unknown>;
-  readonly environment: Environment;
+  /** What children may inherit from, and where commands are looked for. */
+  environment(): Promise<Environment>;
   readonly version: string;
   readonly log: Log;
   definition(): UpstreamDefinition;
   /** The lines of this start replace those of the last one. */
   showLines(lines: LogLines): void;
+  lines(): LogLines;
   noteCommand(path: string): void;
   record(kind: string, detail: Readonly<Record<string, unknown>>): void;
 }
@@ -45,23 +48,28 @@ export async function connectUpstream(
   const { name, transport } = definition;
   const secrets = await readSecrets(parts.vault, definition);
   if (secrets.kind === 'failure') return secrets;
-  const lines = createLogLines(Object.values(secrets.values));
-  parts.showLines(lines);
+  // A process of one client writes beside the shared one, which goes on.
+  const lines = manner === null ? createLogLines(Object.values(secrets.values)) : parts.lines();
+  if (manner === null) parts.showLines(lines);
 
   let command: string | null = null;
+  let start: Start | null = null;
   if (transport.kind === 'stdio') {
-    const resolved = resolveCommand(definition.resolvedCommand ?? transport.command, parts.environment);
+    const environment = await parts.environment();
+    const resolved = resolveCommand(definition.resolvedCommand ?? transport.command, environment);
     // What it was resolved to is gone (a runtime was updated): looked up again, and written down anew.
-    const found = resolved.kind === 'found' ? resolved : resolveCommand(transport.command, parts.environment);
-    if (found.kind === 'missing') {
+    const found = resolved.kind === 'found' ? resolved : resolveCommand(transport.command, environment);
+    const runs = found.kind === 'found' ? runnable(found.path, environment) : found;
+    if (found.kind === 'missing' || runs.kind === 'missing') {
       const advice = `Install the program or correct the command, then refresh ${name}.`;
-      return missing(`${name} cannot be started. ${found.message} ${advice}`);
+      return missing(`${name} cannot be started. ${'message' in runs ? runs.message : ''} ${advice}`);
     }
     command = found.path;
     if (command !== definition.resolvedCommand) parts.noteCommand(command);
+    start = { command: runs.command, args: [...runs.args, ...transport.args], environment };
   }
 
-  const open = await opener(parts, definition, secrets.values, command, lines);
+  const open = await opener(parts, definition, secrets.values, start, lines);
   // Not before something is started: reading the SDK takes longer than the rest of our start.
   const { openLink } = await import('./link.ts');
   const identity = JSON.stringify([command, endpointOf(transport), ...secretPlaces(definition.id, transport).keys()]);
@@ -118,13 +126,20 @@ async function readSecrets(vault: Vault, { id, name, transport }: UpstreamDefini
   return { kind: 'read', values };
 }
 
+/** What is started in the end, and what it sees. */
+interface Start {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly environment: Environment;
+}
+
 type Open = (exchange: Exchange, style: 'usual' | 'sse') => Channel;
 
 async function opener(
   parts: ConnectingParts,
   { id, transport }: UpstreamDefinition,
   secrets: Readonly<Record<string, string>>,
-  command: string | null,
+  start: Start | null,
   lines: LogLines,
 ): Promise<Open> {
   const { clock, limits } = parts;
@@ -156,10 +171,11 @@ async function opener(
       const { openStdio } = await import('./stdio.ts');
       // Not our own folder: what lies there must not decide what runs.
       const cwd = transport.cwd ?? homedir();
-      const env = childEnvironment(parts.environment, secrets);
+      const env = childEnvironment(start?.environment ?? {}, secrets);
+      const { command, args } = start ?? transport;
       return (exchange) =>
         openStdio(
-          { upstreamId: id, command: command ?? transport.command, args: transport.args, cwd, env },
+          { upstreamId: id, command, args, cwd, env },
           {
             clock,
             limits,

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { delimiter, isAbsolute, posix, win32 } from 'node:path';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -22,22 +22,33 @@ export type ResolvedCommand =
   | { readonly kind: 'found'; readonly path: string }
   | { readonly kind: 'missing'; readonly message: string };
 
+/** Where commands are looked for; another one in tests. */
+export interface System {
+  readonly platform: NodeJS.Platform;
+  isExecutable(path: string): boolean;
+}
+
+export const thisSystem: System = { platform: process.platform, isExecutable };
+
 /** The absolute path of what will run. Never looks in the current folder, and not at relative entries of PATH. */
-export function resolveCommand(command: string, base: Environment): ResolvedCommand {
-  if (isAbsolute(command)) {
-    return isExecutable(command)
+export function resolveCommand(command: string, base: Environment, system: System = thisSystem): ResolvedCommand {
+  const isWindows = system.platform === 'win32';
+  const path = isWindows ? win32 : posix;
+  if (path.isAbsolute(command)) {
+    return system.isExecutable(command)
       ? { kind: 'found', path: command }
       : { kind: 'missing', message: `The command ${command} does not exist or may not be executed.` };
   }
   if (/[/\\]/.test(command)) {
     return { kind: 'missing', message: `The command ${command} is a relative path. Give its full path.` };
   }
-  const folders = absoluteEntries(base.PATH ?? '');
-  const endings = process.platform === 'win32' ? ['', '.exe', '.com'] : [''];
+  const folders = (base.PATH ?? '').split(path.delimiter).filter((entry) => path.isAbsolute(entry));
+  // Beside `npx.cmd` lies `npx`, a shell script that Windows cannot run.
+  const endings = !isWindows || WINDOWS_ENDINGS.includes(path.extname(command).toLowerCase()) ? [''] : WINDOWS_ENDINGS;
   for (const folder of folders) {
     for (const ending of endings) {
-      const path = join(folder, command + ending);
-      if (isExecutable(path)) return { kind: 'found', path };
+      const found = path.join(folder, command + ending);
+      if (system.isExecutable(found)) return { kind: 'found', path: found };
     }
   }
   const looked = folders.length === 0 ? 'PATH holds no absolute folder' : `looked in ${folders.join(', ')}`;
@@ -67,6 +78,8 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** In the order in which Windows itself prefers them. */
+const WINDOWS_ENDINGS = ['.com', '.exe', '.bat', '.cmd'];
 const INHERITED = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER', 'LANG', 'TMPDIR'];
 const INHERITED_WINDOWS = [
   'APPDATA',

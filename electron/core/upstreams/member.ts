@@ -35,7 +35,7 @@ export interface Member {
   stop(): Promise<void>;
 }
 
-export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines' | 'schemas'> {
+export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines' | 'lines' | 'schemas'> {
   readonly inventory: Inventory;
   mayStart(): boolean;
   changed(): void;
@@ -58,6 +58,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     limits,
     schemas: new Map(),
     definition: () => definition,
+    lines: () => lines,
     showLines(next) {
       if (lines.all().length > 0) linesBefore = lines;
       lines = next;
@@ -71,6 +72,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     ...parts,
     limits,
     name,
+    isPerClient: () => definition.settings.share === 'per_client',
     idleStopMs: () => definition.settings.idleStopMs,
     connect: (signal, events, how) => connectUpstream(connecting, signal, events, how),
     takeIn,

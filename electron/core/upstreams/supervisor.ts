@@ -20,6 +20,8 @@ export interface SupervisorParts {
   record(kind: string, detail: Readonly<Record<string, unknown>>): void;
   /** False while Gatehouse stops, and for an upstream that is disabled or removed: then nothing is started. */
   mayStart(): boolean;
+  /** A process for each session of a client, beside the one that lists. */
+  isPerClient(): boolean;
   /** How long a process may be idle before it is stopped until the next call; null: for ever. */
   idleStopMs(): number | null;
   /** Opens the upstream anew; `events` are of this link alone. */
@@ -108,7 +110,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   }
 
   function newSessions(): ClientLinks {
-    return createClientLinks(clock, (signal, onEnded, manner) =>
+    return createClientLinks(parts, (signal, onEnded, manner) =>
       parts.connect(
         signal,
         {
@@ -261,21 +263,21 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   }
 
   async function callOver(shared: Link, wanted: LinkRequest): Promise<LinkOutcome> {
-    if (!shared.isRemote) {
+    if (!shared.isRemote && !parts.isPerClient()) {
       const outcome = await shared.request(wanted);
       if (outcome.kind === 'stale') restart(shared);
       return outcome;
     }
     const used = await ownLink(shared, wanted);
     if (used.kind === 'failure') {
-      if (used.errorClass === 'upstream_unreachable') restart(shared);
+      if (used.errorClass === 'upstream_unreachable' && shared.isRemote) restart(shared);
       return { kind: 'failed', errorClass: used.errorClass, message: used.message };
     }
     try {
       const outcome = await used.link.request(wanted);
       if (outcome.kind === 'stale') sessions.drop(used.link);
       // Not even reached: then our own session is gone as well.
-      if (outcome.kind === 'stale' && outcome.status === null) restart(shared);
+      if (outcome.kind === 'stale' && outcome.status === null && shared.isRemote) restart(shared);
       return outcome;
     } finally {
       used.done();

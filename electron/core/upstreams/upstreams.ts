@@ -169,6 +169,8 @@ export interface UpstreamsParts {
   readonly limits?: Partial<UpstreamLimits>;
   /** What children may inherit from, and where commands are looked for. Default: our own. */
   readonly environment?: Environment;
+  /** PATH where it is not that of the environment: a desktop does not start us with the person's. */
+  loginPath?(): Promise<string | undefined>;
   /** Of Gatehouse, as told to upstreams. */
   readonly version?: string;
   /** One command of the command line holds the data folder: what it adds is started by the app, not by it. */
@@ -190,7 +192,10 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     inventory,
     eras: createEras(parts.db, clock),
     markers: createArgumentMarkers(),
-    environment: parts.environment ?? process.env,
+    async environment() {
+      const base = parts.environment ?? process.env;
+      return parts.loginPath === undefined ? base : { ...base, PATH: await parts.loginPath() };
+    },
     version: parts.version ?? '0.0.0',
   };
   const listeners = new Set<(upstreamId: string) => void>();

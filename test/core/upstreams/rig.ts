@@ -71,6 +71,7 @@ export function rig(
     readonly limits?: Partial<UpstreamLimits>;
     readonly clock?: Clock;
     readonly environment?: Environment;
+    readonly loginPath?: () => Promise<string | undefined>;
     readonly db?: Database.Database;
     readonly vaultReason?: string;
     readonly log?: Log;
@@ -90,6 +91,7 @@ export function rig(
     audit: { writeSoon: (entry) => void events.push(entry) },
     limits: { backoffMs: 20, graceMs: 300, ...options.limits },
     ...(options.environment ? { environment: options.environment } : {}),
+    ...(options.loginPath ? { loginPath: options.loginPath } : {}),
   });
   onTestFinished(() => upstreams.stopAll());
   const until = (id: string, status: UpstreamView['status'], ms = 20_000) =>
