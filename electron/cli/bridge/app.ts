@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -117,8 +117,9 @@ function start({ folder, startWords, env }: AppParts): Started {
   try {
     privateFolder(folder);
     privateFolder(join(folder, 'logs'));
-    rmSync(file, { force: true });
-    words = openSync(file, 'wx', 0o600);
+    // Two that start at once both write here, each at the end.
+    writeFileSync(file, '', { mode: 0o600 });
+    words = openSync(file, 'a', 0o600);
   } catch (error) {
     return {
       kind: 'fault',

@@ -244,7 +244,7 @@ export function createRelay(parts: RelayParts): Relay {
       for (const { line, gone } of flights.values()) if (line.method === 'subscriptions/listen') gone.abort();
       // What waits for the app to start has not been asked yet.
       if (graceMs > 0 && carried.size > 0) await app.reach(false);
-      await Promise.race([Promise.all([...carried]), pause(graceMs)]);
+      await Promise.race([Promise.all([...carried]), pause(graceMs, undefined, { ref: false })]);
       over.abort();
       for (const { gone } of flights.values()) gone.abort();
       await session.close();
