@@ -5,6 +5,7 @@ import { redactArguments } from './audit/redact.ts';
 import type { Aim, CallEnding, ToolCall } from './call-tool.ts';
 import { type Decide, RISK_OF } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
+import { mayBeAsked } from './upstreams/offered.ts';
 import type { AskAnswer } from './upstreams/upstreams.ts';
 
 /** What an upstream wants of the caller in the middle of a request. */
@@ -107,13 +108,44 @@ export function createAskClient(parts: AskClientParts): AskClient {
     return answer.kind === 'approved';
   }
 
+  /** An upstream asks for what the client has not declared: nobody is asked, and it is recorded (security.md C17). */
+  function undeclared(
+    call: ToolCall,
+    aim: Aim,
+    { method, params }: Wanted,
+  ): Extract<CallEnding, { kind: 'relayed' }> | null {
+    if (mayBeAsked(call.capabilities, method, params)) return null;
+    parts.audit.writeSoon({
+      phase: 'event',
+      kind: 'upstream_request_refused',
+      requestId: call.requestId,
+      workspace: call.workspace.name,
+      clientId: call.client.id,
+      client: call.client.name,
+      upstream: aim.upstream.name,
+      tool: aim.name,
+      detail: { method: method.slice(0, LONGEST_METHOD) },
+    });
+    const capability = method.split('/')[0] ?? method;
+    return {
+      kind: 'relayed',
+      code: MISSING_CAPABILITY,
+      message: `${aim.upstream.name} asked for ${method.slice(0, LONGEST_METHOD)}, which this client has not declared.`,
+      data: { requiredCapabilities: { [capability]: {} } },
+    };
+  }
+
   const askClient = async (call: ToolCall, aim: Aim, wanted: Wanted, deliver: Deliver): Promise<AskAnswer> => {
+    const lacking = undeclared(call, aim, wanted);
+    if (lacking !== null) return { ...lacking, kind: 'error' };
     const may = await mayAsk(call, aim, wanted);
     if (!may.ok) return { kind: 'error', code: -32603, message: `Not asked: ${may.why}` };
     return deliver(wanted.method, wanted.params);
   };
   return Object.assign(askClient, {
     async refusal(call: ToolCall, aim: Aim, wanted: Wanted): Promise<CallEnding | null> {
+      const lacking = undeclared(call, aim, wanted);
+      if (lacking !== null) return lacking;
       const may = await mayAsk(call, aim, wanted);
       if (may.ok) return null;
       return {
@@ -125,6 +157,10 @@ export function createAskClient(parts: AskClientParts): AskClient {
     },
   });
 }
+
+/** Missing required client capability (2026-07-28, basic). */
+const MISSING_CAPABILITY = -32021;
+const LONGEST_METHOD = 64;
 
 function kindOf(method: string): CallKind | null {
   if (method === 'sampling/createMessage') return 'sampling';

@@ -43,6 +43,8 @@ export interface RoundsParts {
 
 /** How long a modern caller may take for its retry; after it the parked request is cancelled upstream. */
 export const ROUND_MS = 300_000;
+/** Calls of one client that wait for its retry: each holds a place at its upstream, which others want too. */
+const MOST_PARKED = 16;
 /** A server that asks without end is not answered for ever. */
 const MOST_ROUNDS = 16;
 
@@ -161,6 +163,10 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       park.abort.abort();
       return tooManyRounds(aim);
     }
+    if (parkedBy(call.client.id) >= MOST_PARKED) {
+      park.abort.abort();
+      return tooManyParked();
+    }
     const inputRequests = Object.fromEntries(
       [...park.waiting].map(([name, { asked }]) => [name, { method: asked.method, params: asked.params }]),
     );
@@ -192,6 +198,10 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       park: null,
     });
     return { kind: 'input_required', result: { ...outcome.result, requestState } };
+  }
+
+  function parkedBy(clientId: string): number {
+    return [...open.values()].filter(({ call, park }) => park !== null && call.client.id === clientId).length;
   }
 
   function remember(state: Omit<Open, 'binding' | 'cancelTimer'>): string {
@@ -243,6 +253,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
     }
     park.current = call;
     const stop = () => park.abort.abort();
+    if (call.cancelled.aborted) stop();
     call.cancelled.addEventListener('abort', stop, { once: true });
     for (const [name, { answer }] of park.waiting) {
       const given = inputResponses[name];
@@ -330,6 +341,15 @@ function legacyForm({ method, params }: InputRequest): Readonly<Record<string, u
 
 function stateOf(result: Readonly<Record<string, unknown>>): string | undefined {
   return typeof result.requestState === 'string' ? result.requestState : undefined;
+}
+
+function tooManyParked(): CallEnding {
+  return {
+    kind: 'refused',
+    errorClass: 'too_many_pending',
+    message: `${MOST_PARKED} calls already wait for answers of this client. Answer or cancel one first.`,
+    rule: null,
+  };
 }
 
 function tooManyRounds({ upstream }: Aim): CallEnding {

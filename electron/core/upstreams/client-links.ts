@@ -3,6 +3,7 @@ import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
 import { inWords, type UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
+import { offered } from './offered.ts';
 
 /** How a link of one caller is opened: in the era it speaks, telling the upstream what it can be asked. */
 export interface LinkManner {
@@ -69,7 +70,7 @@ export function createClientLinks(
 
   return {
     async use(manner) {
-      const key = `${manner.era} ${manner.sessionKey}`;
+      const key = keyOf(manner);
       const known = sessions.get(key);
       if (!known && recentEnds(key).length >= limits.startsPerMinute) {
         const message = `${name} ended ${limits.startsPerMinute} times within ${inWords(MINUTE_MS)} for this client. Its last lines say why; call again in a minute.`;
@@ -112,6 +113,11 @@ export function createClientLinks(
       await Promise.all(closings);
     },
   };
+}
+
+/** A stateless caller may declare other capabilities in its next request, and a handshake of 2025 says them once. */
+function keyOf({ era, sessionKey, capabilities }: LinkManner): string {
+  return JSON.stringify([era, sessionKey, era === 'legacy' ? offered(capabilities) : null]);
 }
 
 interface Session {

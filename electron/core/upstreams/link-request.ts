@@ -27,9 +27,17 @@ interface RequestParts {
   inputSchema(tool: string): unknown;
 }
 
-/** One request: the exact text, limits that progress resets, and one named ending. */
-export function createLinkRequest(parts: RequestParts): (request: LinkRequest) => Promise<LinkOutcome> {
-  return async (call) => {
+/** Stops the clock of a request while the upstream waits for its caller; the returned function lets it run again. */
+export type Pause = () => () => void;
+
+/**
+ * One request: the exact text, limits that progress resets, and one named ending. Whoever hands questions of the upstream
+ * to the caller takes the time for them through `onPausable`: a person who thinks is no slow upstream.
+ */
+export function createLinkRequest(
+  parts: RequestParts,
+): (request: LinkRequest, onPausable: (pause: Pause) => void) => Promise<LinkOutcome> {
+  return async (call, onPausable) => {
     const { clock, limits } = parts;
     const placed = call.argumentsText === null ? null : parts.markers.put(call.argumentsText);
     const abort = new AbortController();
@@ -41,7 +49,22 @@ export function createLinkRequest(parts: RequestParts): (request: LinkRequest) =
     const onAbort = () => stop('cancelled');
     if (call.signal.aborted) onAbort();
     call.signal.addEventListener('abort', onAbort, { once: true });
-    let cancelLimit = clock.after(limits.callMs, () => stop('timeout'));
+    let questions = 0;
+    let cancelLimit = () => {};
+    const restartLimit = () => {
+      cancelLimit();
+      if (questions === 0 && !isOver) cancelLimit = clock.after(limits.callMs, () => stop('timeout'));
+    };
+    let isOver = false;
+    restartLimit();
+    onPausable(() => {
+      questions += 1;
+      cancelLimit();
+      return () => {
+        questions -= 1;
+        restartLimit();
+      };
+    });
     const cancelCeiling = clock.after(limits.ceilingMs, () => stop('ceiling'));
     try {
       if (why !== null) return { kind: 'cancelled' };
@@ -53,13 +76,13 @@ export function createLinkRequest(parts: RequestParts): (request: LinkRequest) =
       const params = paramsOf(call, placed?.marker ?? null, parts.era);
       const answer = await parts.ask(call.method, params, { signal: abort.signal, headers }, (progress) => {
         if (why !== null) return;
-        cancelLimit();
-        cancelLimit = clock.after(limits.callMs, () => stop('timeout'));
+        restartLimit();
         call.onProgress(progress);
       });
       // A limit or the caller ended the wait: that is the ending, whatever the SDK makes of it.
       return answer.kind === 'threw' && why !== null ? stopped(why, parts) : outcomeOf(answer, parts);
     } finally {
+      isOver = true;
       cancelLimit();
       cancelCeiling();
       call.signal.removeEventListener('abort', onAbort);
@@ -104,12 +127,12 @@ function answered(given: Readonly<Record<string, unknown>>, parts: RequestParts)
   }
   const result = withoutResultEnvelope(given);
   const bytes = Buffer.byteLength(JSON.stringify(result));
-  if (bytes > parts.limits.messageBytes) return tooLarge(parts);
+  if (bytes > parts.limits.resultBytes) return tooLarge(parts, parts.limits.resultBytes, 'result');
   return { kind: 'answered', result, bytes };
 }
 
 function cut(why: 'too_large' | 'stream_ended' | 'ended', parts: RequestParts): UpstreamOutcome {
-  if (why === 'too_large') return tooLarge(parts);
+  if (why === 'too_large') return tooLarge(parts, parts.limits.messageBytes, 'message');
   const how = why === 'ended' ? (parts.ending() ?? 'ended') : 'ended its answer before it was complete';
   return crashed(parts, how);
 }
@@ -119,8 +142,8 @@ function crashed({ name }: RequestParts, how: string): UpstreamOutcome {
   return { kind: 'failed', errorClass: 'upstream_crashed', message };
 }
 
-function tooLarge({ name, limits }: RequestParts): UpstreamOutcome {
-  const message = `${name} answered with more than ${sizeInWords(limits.messageBytes)}, its limit for one message. The call did run.`;
+function tooLarge({ name }: RequestParts, bytes: number, what: 'message' | 'result'): UpstreamOutcome {
+  const message = `${name} answered with more than ${sizeInWords(bytes)}, its limit for one ${what}. The call did run.`;
   return { kind: 'failed', errorClass: 'result_too_large', message };
 }
 

@@ -7,7 +7,7 @@ import { type Ask, createExchange, type Exchange } from './exchange.ts';
 import { type Fault, faultOf, mayBeSseOnly, neverAnswered } from './faults.ts';
 import { createLevels } from './levels.ts';
 import { inWords, type UpstreamLimits } from './limits.ts';
-import { createLinkRequest, type LinkOutcome, type LinkRequest } from './link-request.ts';
+import { createLinkRequest, type LinkOutcome, type LinkRequest, type Pause } from './link-request.ts';
 import { type Listing, listAll } from './listing.ts';
 import type { ArgumentMarkers } from './marker.ts';
 import { mayBeAsked } from './offered.ts';
@@ -191,12 +191,22 @@ async function connect(
     },
     capabilities,
     async request(request) {
-      inFlight.add(request);
+      let pause: Pause = () => () => {};
+      const asking: LinkRequest = {
+        ...request,
+        async ask(method, params) {
+          const goOn = pause();
+          return request.ask(method, params).finally(goOn);
+        },
+      };
+      inFlight.add(asking);
       try {
         if (era === 'legacy' && capabilities.logging !== undefined) await levels.reach(request.caller.logLevel);
-        return await send(request);
+        return await send(asking, (pausing) => {
+          pause = pausing;
+        });
       } finally {
-        inFlight.delete(request);
+        inFlight.delete(asking);
       }
     },
     watch: watched.watch,

@@ -8,7 +8,6 @@ import type { UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { LinkOutcome, LinkRequest } from './link-request.ts';
 import type { Listed, Listing } from './listing.ts';
-import { EVERYTHING } from './offered.ts';
 import { createRelisting, listWithin } from './relisting.ts';
 import type { UpstreamOutcome } from './upstreams.ts';
 
@@ -292,9 +291,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       if (used.kind === 'use' || used.errorClass !== 'upstream_unreachable') return used;
       isModernOnly = true;
     }
-    // A stateless caller says with each request what it can be asked, so the link must not say less.
-    const declared = caller.era === 'legacy' ? caller.capabilities : EVERYTHING;
-    return sessions.use({ era: shared.era, capabilities: declared, sessionKey });
+    return sessions.use({ era: shared.era, capabilities: caller.capabilities, sessionKey });
   }
 
   async function watch(): Promise<UpstreamOutcome> {
