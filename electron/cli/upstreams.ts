@@ -6,6 +6,7 @@ import type { Door } from './door.ts';
 import { findUpstream, workspaceOption } from './names.ts';
 import { shownTime, table } from './terminal.ts';
 import { visible } from './untrusted.ts';
+import { SETTINGS_OPTIONS, settingsOf, setUpstream } from './upstream-settings.ts';
 import { listOption } from './values.ts';
 
 const add: Command = {
@@ -29,6 +30,7 @@ const add: Command = {
       multiple: true,
     },
     cwd: { type: 'string', value: 'DIR', help: 'the folder the command runs in' },
+    ...SETTINGS_OPTIONS,
     ...WORKSPACE_OPTION,
     ...JSON_OPTION,
   },
@@ -36,6 +38,11 @@ const add: Command = {
     const transport = transportOf(call);
     if (typeof transport === 'string') {
       call.terminal.say(`gatehouse: ${transport}`);
+      return 1;
+    }
+    const settings = settingsOf(call);
+    if (typeof settings === 'string') {
+      call.terminal.say(`gatehouse: ${settings}`);
       return 1;
     }
     const door = await call.door();
@@ -51,6 +58,7 @@ const add: Command = {
       transport,
       tags: listOption(call, 'tag') ?? [],
       secrets,
+      ...settings,
     });
     if (!added) return 1;
     const upstream = door.running ? await settled(door, added.upstream) : added.upstream;
@@ -278,6 +286,7 @@ export function newLines(before: readonly string[], now: readonly string[]): rea
 
 export const upstreamCommands: readonly Command[] = [
   add,
+  setUpstream,
   list,
   act(
     'remove',

@@ -344,6 +344,50 @@ describe('upstreams', () => {
     });
   });
 
+  test('set sends what was typed, and nothing that was not', async () => {
+    app.answers = { upstreamsList: [upstream], upstreamChange: { kind: 'done', upstream } };
+    const typed = ['--call-timeout', '5m', '--message-size', '20MB', '--queue', 'usual', '--start', 'on-demand'];
+    const more = ['--stop-when-idle', 'never', '--share', 'per-client', '--private-addresses', 'refuse'];
+    expect((await run(['upstreams', 'set', 'files', ...typed, ...more], app)).code).toBe(0);
+    expect(app.requests().at(-1)).toEqual({
+      name: 'upstreamChange',
+      input: {
+        upstream: 'u1',
+        start: 'on_demand',
+        share: 'per_client',
+        allowPrivate: false,
+        idleStopMs: null,
+        limits: { callMs: 300_000, messageBytes: 20_971_520, queued: null },
+      },
+    });
+  });
+
+  test('set without options shows what is set beside what is usual', async () => {
+    app.answers = { upstreamsList: [{ ...upstream, limits: { ...usualLimits, callMs: 90_000 } }] };
+    const shown = await run(['upstreams', 'set', 'files'], app);
+    expect(shown.code).toBe(0);
+    expect(shown.out).toMatch(/^call-timeout +90s +2m$/m);
+    expect(shown.out).toMatch(/^message-size +10MB +10MB$/m);
+    expect(app.requests().map(({ name }) => name)).toEqual(['upstreamsList']);
+  });
+
+  test.each([
+    [['--call-timeout', '5'], "--call-timeout is '5'; give usual, or a value such as 90s, 5m or 2h, from 1s to 1d."],
+    [
+      ['--message-size', '1GB'],
+      "--message-size is '1GB'; give usual, or a value such as 512KB or 20MB, from 64KB to 256MB.",
+    ],
+    [['--concurrency', '0'], "--concurrency is '0'; give usual, or a value such as 100, from 1 to 1024."],
+    [['--start', 'later'], "--start is 'later'; it must be at-start or on-demand."],
+    [['--stop-when-idle', '1s'], "--stop-when-idle is '1s'; give never, or a time such as 10m, from 10s to 7d."],
+  ])('set with %j says what is wrong and asks for nothing', async (typed, problem) => {
+    expect(await run(['upstreams', 'set', 'files', ...typed], app)).toMatchObject({
+      code: 1,
+      err: `gatehouse: ${problem}\n`,
+    });
+    expect(app.requests()).toEqual([]);
+  });
+
   test('restart asks for one and says how the upstream is then', async () => {
     app.answers = { upstreamsList: [upstream], upstreamRestart: { kind: 'done', upstream } };
     expect(await run(['upstreams', 'restart', 'files'], app)).toMatchObject({ code: 0, err: 'files is ready.\n' });

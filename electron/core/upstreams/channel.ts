@@ -18,7 +18,12 @@ export interface Failure {
   readonly kind: 'failure';
   readonly errorClass: Extract<
     ErrorClass,
-    'upstream_unreachable' | 'upstream_crashed' | 'upstream_timeout' | 'secret_unavailable' | 'auth_required'
+    | 'upstream_unreachable'
+    | 'upstream_crashed'
+    | 'upstream_timeout'
+    | 'secret_unavailable'
+    | 'auth_required'
+    | 'list_too_large'
   >;
   /** One sentence that names the upstream. Our words, never the server's. */
   readonly message: string;

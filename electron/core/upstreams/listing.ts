@@ -19,7 +19,7 @@ type Pages = { readonly kind: 'pages'; readonly items: readonly unknown[] } | Fa
 interface ListingParts {
   readonly name: string;
   readonly url: string | null;
-  readonly limits: { readonly listPages: number };
+  readonly limits: { readonly listPages: number; readonly listItems: number };
 }
 
 /**
@@ -76,13 +76,16 @@ async function listPages(
     const parsed = pageSchema.safeParse(answer.result);
     const listed = parsed.success ? parsed.data[member] : undefined;
     if (!parsed.success || !Array.isArray(listed)) return failure(parts, `its answer is no list of ${member}`);
+    if (items.length + listed.length > parts.limits.listItems) {
+      return beyond(parts, `it lists more than ${parts.limits.listItems} ${member}, its limit`);
+    }
     items.push(...listed);
     cursor = parsed.data.nextCursor;
     if (cursor === undefined) return { kind: 'pages', items };
     if (seen.has(cursor)) return failure(parts, 'its pages go round in a circle');
     seen.add(cursor);
   }
-  return failure(parts, `there is still a next page after ${parts.limits.listPages}`);
+  return beyond(parts, `there is still a next page after ${parts.limits.listPages}, its limit`);
 }
 
 function notListed(answer: Exclude<Answer, { kind: 'result' }>, signal: AbortSignal, parts: ListingParts): Failure {
@@ -103,6 +106,11 @@ function notListed(answer: Exclude<Answer, { kind: 'result' }>, signal: AbortSig
 function failure({ name, url }: ListingParts, why: string): Failure {
   const message = `${name} was started, but its tools could not be listed: ${why}.`;
   return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: url === null ? 'bounded' : 'patient' };
+}
+
+/** Another start would find the same list. */
+function beyond(parts: ListingParts, why: string): Failure {
+  return { ...failure(parts, why), errorClass: 'list_too_large', retry: 'never' };
 }
 
 const pageSchema = z.looseObject({ nextCursor: z.string().optional() });

@@ -155,8 +155,8 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       const entered = await queue.enter(call.signal);
       if (entered.kind === 'left') return { kind: 'cancelled' };
       if (entered.kind === 'full') {
-        const message = `${name} has ${limits.inFlight} calls in flight and ${limits.queued} waiting already.`;
-        return { kind: 'failed', errorClass: 'rate_limited', message };
+        const message = `${name} has ${limits.inFlight} calls in flight and ${limits.queued} waiting already, its limits.`;
+        return { kind: 'failed', errorClass: 'upstream_busy', message };
       }
       try {
         return await supervisor.request(call);

@@ -68,7 +68,7 @@ export function openStdio(wanted: StdioWanted, parts: StdioParts): Channel {
     close,
   };
 
-  const reader = lineReader(limits.messageBytes, {
+  const reader = lineReader(() => limits.messageBytes, {
     line(text) {
       const message = parseMessage(text);
       if (message !== null) return transport.onmessage?.(message);
@@ -152,8 +152,8 @@ function howItEnded(code: number | null, signal: NodeJS.Signals | null): string 
   return code === null ? `was ended by ${signal}` : `ended with exit code ${code}`;
 }
 
-/** Cuts bytes into lines and never keeps more than `limit` of them. */
-function lineReader(limit: number, on: { line(text: string): void; tooLong(head: string): void }) {
+/** Cuts bytes into lines and never keeps more than `limit` of them, which may change. */
+function lineReader(limit: () => number, on: { line(text: string): void; tooLong(head: string): void }) {
   let chunks: Buffer[] = [];
   let size = 0;
   let stopped = false;
@@ -166,7 +166,7 @@ function lineReader(limit: number, on: { line(text: string): void; tooLong(head:
         const line = size === 0 ? last : Buffer.concat([...chunks, last]);
         chunks = [];
         size = 0;
-        if (line.length > limit) overflow(line);
+        if (line.length > limit()) overflow(line);
         else
           on.line(
             line
@@ -178,7 +178,7 @@ function lineReader(limit: number, on: { line(text: string): void; tooLong(head:
       if (stopped || from >= chunk.length) return;
       chunks.push(chunk.subarray(from));
       size += chunk.length - from;
-      if (size > limit) overflow(chunks[0] ?? chunk);
+      if (size > limit()) overflow(chunks[0] ?? chunk);
     },
   };
 

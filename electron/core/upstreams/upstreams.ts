@@ -95,7 +95,8 @@ export type UpstreamOutcome =
         | 'result_too_large'
         | 'secret_unavailable'
         | 'auth_required'
-        | 'rate_limited'
+        | 'upstream_busy'
+        | 'list_too_large'
       >;
       /** One sentence that names the upstream and the limit or cause. */
       readonly message: string;
@@ -354,7 +355,8 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         secrets: Object.keys(secrets),
       });
       tell(id);
-      const isOther = wanted !== undefined || settings.allowPrivate !== old.settings.allowPrivate;
+      const isLimited = member.view().status === 'failed' && wantedSettings.limits !== undefined;
+      const isOther = wanted !== undefined || isLimited || settings.allowPrivate !== old.settings.allowPrivate;
       if (parts.idle !== true && (isOther || Object.keys(secrets).length > 0)) void member.restart('if_wanted');
       return done(id);
     },

@@ -230,8 +230,8 @@ test('calls beyond the bound wait, and beyond the queue are refused', async () =
   const waiting = it.call(view.id, 'echo');
   expect(await it.call(view.id, 'echo')).toEqual({
     kind: 'failed',
-    errorClass: 'rate_limited',
-    message: 'busy has 2 calls in flight and 1 waiting already.',
+    errorClass: 'upstream_busy',
+    message: 'busy has 2 calls in flight and 1 waiting already, its limits.',
   });
   expect(it.upstreams.load()).toEqual({ inFlight: 2, queued: 1 });
   caller.abort();
