@@ -85,8 +85,6 @@ async function run() {
   await gatehouse.cli(['policy', 'import', policy]);
   const key = await createKey(gatehouse, 'caller', 'echo');
   const listKey = await createKey(gatehouse, 'lister', 'many');
-  await pause(1_000);
-  const idleMb = residentMb(gatehouse.pid);
 
   const origin = new URL(gatehouse.endpoint).origin;
   const at = {
@@ -103,7 +101,7 @@ async function run() {
   if (parts.has('calls')) print(`\n${await calls(at)}`);
   if (parts.has('list')) print(`\n${await lists(at)}`);
   if (parts.has('slow')) print(`\n${await besideSlow(at)}`);
-  print(`\nResident memory idle ${number(idleMb)} MB, now ${number(residentMb(gatehouse.pid))} MB.`);
+  print(`\nResident memory after all these calls ${number(residentMb(gatehouse.pid))} MB.`);
   await gatehouse.cli(['audit', 'verify']);
   print('Every answer was right, and the audit of all these calls verifies.');
   if (parts.has('start')) print(await starts(gatehouse));
@@ -218,6 +216,7 @@ async function starts(gatehouse) {
   await gatehouse.stop();
   const times = [];
   const bare = [];
+  const idle = [];
   for (let round = 0; round < rounds; round += 1) {
     bare.push(await timed(() => new Promise((done) => spawn(process.execPath, ['-e', '0']).once('exit', done))));
     let again;
@@ -226,9 +225,11 @@ async function starts(gatehouse) {
         again = await start([]);
       }),
     );
+    await pause(1_500);
+    idle.push(residentMb(again.pid) ?? Number.NaN);
     await again.stop();
   }
-  return `From start to ready ${number(median(times))} ms; bare Node takes ${number(median(bare))} ms.`;
+  return `From start to ready ${number(median(times))} ms (bare Node takes ${number(median(bare))} ms); idle then ${number(median(idle))} MB.`;
 }
 
 async function timed(act) {
