@@ -133,16 +133,18 @@ test.each([
   await gatehouse.audit((all) => all.some((entry) => entry.requestId === requestId));
 });
 
-test('a method of a session that is none carries an id as well', async () => {
+test.each([
+  ['a method', 'no/such', {}, -32601],
+  ['a prompt', 'prompts/get', { name: 'none' }, -32602],
+  ['a resource', 'resources/read', { uri: 'none:none' }, -32602],
+  ['a subscription', 'resources/subscribe', { uri: 'none:none' }, -32602],
+])('in a session, the error of %s that is none carries an id as well', async (_what, method, params, code) => {
   await using gatehouse = await startGatehouse();
   const { secret } = await gatehouse.key();
   const session = await openLegacySession(gatehouse, secret);
-  const answer = await gatehouse.post(
-    secret,
-    { jsonrpc: '2.0', id: 1, method: 'no/such' },
-    { headers: { 'mcp-session-id': session.id } },
-  );
-  expect(answer.message?.error).toMatchObject({ code: -32601 });
+  const asked = { jsonrpc: '2.0', id: 1, method, params };
+  const answer = await gatehouse.post(secret, asked, { headers: { 'mcp-session-id': session.id } });
+  expect(answer.message?.error, answer.text).toMatchObject({ code });
   quoted(answer);
 });
 

@@ -19,7 +19,7 @@ import { type CallerSide, callerSide } from './caller.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
 import { type RelayParts, relay } from './relay.ts';
 import { requestIdData } from './responses.ts';
-import { answerOf, errorAnswer, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
+import { answerOf, errorOf, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
 
 export interface McpServerParts extends MetaToolParts, RelayParts {
   readonly version: string;
@@ -68,7 +68,7 @@ export function createMcpServer(parts: McpServerParts, era: Era, opened: Arrival
         ? await toolCall(parts, arrival, params, side)
         : await relay(parts, arrival, request.method, params, side, context.sessionId ?? arrival.client.id);
     if (answered === null) throw new ProtocolError(-32601, 'Method not found', requestIdData(arrival.requestId));
-    if (answered.kind === 'error') throw new ProtocolError(answered.code, answered.message, answered.data);
+    if (answered.kind === 'error') throw errorOf(answered, arrival.requestId);
     return { ...answered.result };
   }
   server.fallbackRequestHandler = async (request, context) => {
@@ -132,7 +132,7 @@ async function toolCall(
   side: CallerSide,
 ): Promise<ToolAnswer> {
   const { name } = params;
-  if (typeof name !== 'string') return errorAnswer(-32602, 'params.name must be a string.', arrival.requestId);
+  if (typeof name !== 'string') return { kind: 'error', code: -32602, message: 'params.name must be a string.' };
   const named = targetOf(arrival, name, params.arguments);
   if (named.kind === 'answer') return named.answer;
   if (named.kind === 'meta') {
@@ -171,11 +171,11 @@ function targetOf(arrival: Arrival, name: string, input: unknown): Named {
       const issue = parsed.error.issues[0];
       return {
         kind: 'answer',
-        answer: errorAnswer(
-          -32602,
-          `call_external_tool: field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'does not fit'}.`,
-          arrival.requestId,
-        ),
+        answer: {
+          kind: 'error',
+          code: -32602,
+          message: `call_external_tool: field "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'does not fit'}.`,
+        },
       };
     }
     const { upstream, tool } = parsed.data;

@@ -102,7 +102,7 @@ export async function relay(
       const act = method === 'resources/subscribe' ? parts.upstreams.subscribe : parts.upstreams.unsubscribe;
       const outcome = await act(upstream.id, read.data.uri, subscriber);
       if (outcome.kind === 'answered') return { kind: 'result', result: {} };
-      if (outcome.kind === 'error') return outcome;
+      if (outcome.kind === 'error') return { ...outcome, relayed: true };
       return {
         kind: 'error',
         code: -32603,

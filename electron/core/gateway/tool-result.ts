@@ -1,3 +1,4 @@
+import { ProtocolError } from '@modelcontextprotocol/server';
 import { ERRORS, type ErrorClass, PHRASES } from '../../../shared/errors.ts';
 import type { CallEnding } from '../call-tool.ts';
 import { requestIdData } from './responses.ts';
@@ -8,7 +9,14 @@ export type ToolResult = Readonly<Record<string, unknown>>;
 /** Either a result the model can read, or a JSON-RPC error. */
 export type ToolAnswer =
   | { readonly kind: 'result'; readonly result: ToolResult }
-  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown };
+  | {
+      readonly kind: 'error';
+      readonly code: number;
+      readonly message: string;
+      readonly data?: unknown;
+      /** An upstream's own error: it goes on unchanged, without our request id. */
+      readonly relayed?: true;
+    };
 
 /** `origin` is ours, as the caller reached it: `http://127.0.0.1:3100`. */
 export function answerOf(
@@ -24,6 +32,7 @@ export function answerOf(
         kind: 'error',
         code: ending.code,
         message: ending.message,
+        relayed: true,
         ...(ending.data === undefined ? {} : { data: ending.data }),
       };
     case 'input_required':
@@ -36,9 +45,9 @@ export function answerOf(
           'requestState is not one of ours for this call, or it has expired or been used. Make the call again without it.',
       };
     case 'unknown_tool':
-      return unknownTool(about.named, requestId);
+      return unknownTool(about.named);
     case 'cancelled':
-      return errorAnswer(-32800, 'The call was cancelled.', requestId);
+      return { kind: 'error', code: -32800, message: 'The call was cancelled.' };
     case 'pending':
       return {
         kind: 'result',
@@ -68,13 +77,16 @@ export function answerOf(
 }
 
 /** The same words for a tool that does not exist and one the client may not see (security.md B9). */
-export function unknownTool(name: string, requestId: string): ToolAnswer {
-  return errorAnswer(-32602, `Unknown tool: ${name}. find_tools tells which tools there are.`, requestId);
+export function unknownTool(name: string): ToolAnswer {
+  return { kind: 'error', code: -32602, message: `Unknown tool: ${name}. find_tools tells which tools there are.` };
 }
 
-/** A JSON-RPC error of our own; the id leads to the log and the audit. */
-export function errorAnswer(code: number, message: string, requestId: string): ToolAnswer {
-  return { kind: 'error', code, message, data: requestIdData(requestId) };
+/** The answer as the JSON-RPC error it is; one of our own says which request it was, for the log and the audit. */
+export function errorOf(answer: ToolAnswer & { readonly kind: 'error' }, requestId: string): ProtocolError {
+  const { code, message, data, relayed } = answer;
+  if (relayed === true) return new ProtocolError(code, message, data);
+  const kept = typeof data === 'object' && data !== null ? data : {};
+  return new ProtocolError(code, message, { ...kept, ...requestIdData(requestId) });
 }
 
 /** A refusal a model can read and act on; code, class and link are in `_meta` for programs (design section 6). */
