@@ -84,6 +84,18 @@ export function createCallRecord(
     };
   }
 
+  async function durable(
+    phase: 'asked' | 'forwarded',
+    argumentsText: string,
+    detail: Record<string, unknown>,
+  ): Promise<AuditWritten> {
+    const opens = !toldArguments;
+    const written = await audit.write(entry(phase, { ...opening(argumentsText), ...detail }));
+    // What the entry that was not written would have told must stand in the next one.
+    if (opens && written.kind === 'unavailable') toldArguments = false;
+    return written;
+  }
+
   return {
     aims(aim) {
       upstream = aim.upstream.name;
@@ -94,8 +106,7 @@ export function createCallRecord(
     decided(made) {
       decision = made;
     },
-    asked: (card) =>
-      audit.write(entry('asked', { ...opening(call.argumentsText), approval: card.id, expiresAt: card.expiresAt })),
+    asked: (card) => durable('asked', call.argumentsText, { approval: card.id, expiresAt: card.expiresAt }),
     answered(answer) {
       approval = {
         answer: answer.kind,
@@ -122,15 +133,13 @@ export function createCallRecord(
         ),
       );
     },
-    forwarded(argumentsText) {
-      forwardedAt = clock.monotonic();
-      return audit.write(
-        entry('forwarded', {
-          ...opening(argumentsText),
-          forwardedSha256: digest(argumentsText),
-          ...(approval ? { approval } : {}),
-        }),
-      );
+    async forwarded(argumentsText) {
+      const written = await durable('forwarded', argumentsText, {
+        forwardedSha256: digest(argumentsText),
+        ...(approval ? { approval } : {}),
+      });
+      if (written.kind === 'written') forwardedAt = clock.monotonic();
+      return written;
     },
     ended(ending) {
       const now = clock.monotonic();

@@ -218,11 +218,7 @@ export const startCore: StartCore = async (platform, options) => {
     pins: { get: clients.pins, set: clients.setPins },
     listChanged: (clientId) => tellListChanged(clientId),
     callTool: (call) => callTool(callParts, call),
-    callsItself: (client, name) => {
-      const shown = name.slice(0, 200);
-      if (client.callsItself !== shown) clients.set(client.id, { callsItself: shown });
-      return { ...client, callsItself: shown };
-    },
+    callsItself: clients.introduced,
     log,
     origin,
   };

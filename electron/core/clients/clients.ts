@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Client, ClientView, Key, Role, Workspace } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import { codeOf } from '../store/files.ts';
 import { createExpiryWatch } from './expiry.ts';
 import { createKeys, type KeyRow, keyFits, keyOf, mintKey, parseBearer, shownPart } from './keys.ts';
 import { BAD_LABEL, parseLabel } from './label.ts';
@@ -54,6 +55,8 @@ export interface Clients {
   get(clientId: string): Client | null;
   list(workspaceId?: string): readonly ClientView[];
   set(clientId: string, change: ClientChange): ClientsResult<ClientView>;
+  /** The client as it calls itself now. Kept when the disk takes it, and never a reason to turn a request away. */
+  introduced(client: Client, callsItself: string): Client;
   pins(clientId: string): readonly string[];
   /** Exposed names; pins shape listing only. */
   setPins(clientId: string, names: readonly string[]): void;
@@ -180,6 +183,25 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
     return { ...keys.add(id, wanted.role, wanted.expiresAt), client: get(id)! };
   });
 
+  function set(clientId: string, change: ClientChange): ClientsResult<ClientView> {
+    const client = get(clientId);
+    if (!client) return refused(`There is no client “${clientId}”. \`gatehouse clients list\` shows them.`);
+    const next = changed(client, change);
+    if (next === null) return refused(BAD_LABEL);
+    if (change.name !== undefined && sql.named.get(client.workspaceId, next.name, client.id, clock.now())) {
+      return refused(taken(next.name, workspaces.find(client.workspaceId)?.name ?? ''));
+    }
+    if (!Number.isInteger(next.holdMs) || next.holdMs < 0 || next.holdMs > LONGEST_HOLD_MS) {
+      return refused('A held call waits between 0 and 600 seconds.');
+    }
+    // A program says its name at every start; only news is written.
+    if (isDeepStrictEqual(next, client)) return { kind: 'done', value: viewOf(client) };
+    const { name, callsItself, tags, scopeTags, holdMs, id } = next;
+    const upstreams = next.upstreams && JSON.stringify(next.upstreams);
+    sql.set.run(name, callsItself, JSON.stringify(tags), upstreams, JSON.stringify(scopeTags), holdMs, id);
+    return done(viewOf(next));
+  }
+
   return {
     authenticate(header, workspaceSlug) {
       const read = parseBearer(header);
@@ -231,23 +253,15 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
       const clients = sql.all.all().map(clientOf);
       return clients.filter((it) => workspaceId === undefined || it.workspaceId === workspaceId).map(viewOf);
     },
-    set(clientId, change) {
-      const client = get(clientId);
-      if (!client) return refused(`There is no client “${clientId}”. \`gatehouse clients list\` shows them.`);
-      const next = changed(client, change);
-      if (next === null) return refused(BAD_LABEL);
-      if (change.name !== undefined && sql.named.get(client.workspaceId, next.name, client.id, clock.now())) {
-        return refused(taken(next.name, workspaces.find(client.workspaceId)?.name ?? ''));
+    set,
+    introduced(client, callsItself) {
+      const next = changed(client, { callsItself }) ?? client;
+      try {
+        if (next.callsItself !== client.callsItself) set(client.id, { callsItself });
+      } catch (error) {
+        if (!codeOf(error).startsWith('SQLITE_')) throw error;
       }
-      if (!Number.isInteger(next.holdMs) || next.holdMs < 0 || next.holdMs > LONGEST_HOLD_MS) {
-        return refused('A held call waits between 0 and 600 seconds.');
-      }
-      // A program says its name at every start; only news is written.
-      if (isDeepStrictEqual(next, client)) return { kind: 'done', value: viewOf(client) };
-      const { name, callsItself, tags, scopeTags, holdMs, id } = next;
-      const upstreams = next.upstreams && JSON.stringify(next.upstreams);
-      sql.set.run(name, callsItself, JSON.stringify(tags), upstreams, JSON.stringify(scopeTags), holdMs, id);
-      return done(viewOf(next));
+      return next;
     },
     pins: pins.of,
     setPins(clientId, names) {

@@ -240,6 +240,18 @@ describe('changing a client', () => {
     expect(changes - before).toBe(1);
   });
 
+  test('that says its name on a full disk is served under it; the name is kept when there is room', () => {
+    const made = clients.createKey(wanted('my-agent'));
+    if (made.kind !== 'done') throw new Error(made.message);
+    const { client } = made.value;
+    db.pragma('query_only = ON');
+    expect(clients.introduced(client, 'claude')).toEqual({ ...client, callsItself: 'claude' });
+    db.pragma('query_only = OFF');
+    expect(clients.get(client.id)?.callsItself).toBeNull();
+    clients.introduced(client, 'claude');
+    expect(clients.get(client.id)?.callsItself).toBe('claude');
+  });
+
   test('a taken label, a hold that is too long and an unknown client are refused, and nothing changes', () => {
     newKey('other');
     const { client } = newKey('my-agent');
