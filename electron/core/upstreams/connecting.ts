@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { homedir } from 'node:os';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
@@ -25,8 +26,11 @@ export interface ConnectingParts {
   readonly processes: Processes;
   readonly markers: ArgumentMarkers;
   readonly schemas: Map<string, unknown>;
+  /** Ours: for proxies and certificate authorities. */
+  readonly environment: Environment;
   /** What children may inherit from, and where commands are looked for. */
-  environment(): Promise<Environment>;
+  commandEnvironment(): Promise<Environment>;
+  readonly lookup: LookupFunction | undefined;
   readonly version: string;
   readonly log: Log;
   definition(): UpstreamDefinition;
@@ -55,7 +59,7 @@ export async function connectUpstream(
   let command: string | null = null;
   let start: Start | null = null;
   if (transport.kind === 'stdio') {
-    const environment = await parts.environment();
+    const environment = await parts.commandEnvironment();
     const resolved = resolveCommand(definition.resolvedCommand ?? transport.command, environment);
     // What it was resolved to is gone (a runtime was updated): looked up again, and written down anew.
     const found = resolved.kind === 'found' ? resolved : resolveCommand(transport.command, environment);
@@ -69,7 +73,7 @@ export async function connectUpstream(
     start = { command: runs.command, args: [...runs.args, ...transport.args], environment };
   }
 
-  const open = await opener(parts, definition, secrets.values, start, lines);
+  const open = await opener(parts, definition, secrets.values, start, lines, events);
   // Not before something is started: reading the SDK takes longer than the rest of our start.
   const { openLink } = await import('./link.ts');
   const identity = JSON.stringify([command, endpointOf(transport), ...secretPlaces(definition.id, transport).keys()]);
@@ -137,10 +141,11 @@ type Open = (exchange: Exchange, style: 'usual' | 'sse') => Channel;
 
 async function opener(
   parts: ConnectingParts,
-  { id, transport }: UpstreamDefinition,
+  { id, transport, settings }: UpstreamDefinition,
   secrets: Readonly<Record<string, string>>,
   start: Start | null,
   lines: LogLines,
+  events: LinkEvents,
 ): Promise<Open> {
   const { clock, limits } = parts;
   const fill = (serialized: string) => parts.markers.fill(serialized);
@@ -156,12 +161,16 @@ async function opener(
           {
             url: transport.url,
             secretHeaders: secrets,
+            environment: parts.environment,
+            allowPrivate: settings.allowPrivate,
+            lookup: parts.lookup,
             userAgent: `gatehouse/${parts.version}`,
             clock,
             limits,
             fill,
             onTooLarge: (request) => exchange.cut(request, 'too_large'),
             onStreamEnded: (request) => exchange.cut(request, 'stream_ended'),
+            onStreamAgain: events.onListChanged,
             signalFor: exchange.signalFor,
           },
           style === 'sse' ? 'sse' : 'streamable',

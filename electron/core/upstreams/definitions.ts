@@ -5,6 +5,7 @@ import type { UpstreamSettings, UpstreamTransport } from '../../../shared/model.
 import type { Clock } from '../platform.ts';
 import { refuseEnvironmentName } from './environment.ts';
 import { erasSchema } from './eras.ts';
+import { isLoopback } from './private-addresses.ts';
 import { processesSchema } from './processes.ts';
 import { readSettings } from './settings.ts';
 
@@ -186,10 +187,6 @@ function refuseHttp(transport: Extract<UpstreamTransport, { kind: 'http' }>): st
     return `Headers with secrets are not sent to ${url.host} over plain http, where anybody on the way reads them. Use https.`;
   }
   return null;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function definitionOf(row: unknown): UpstreamDefinition {

@@ -107,6 +107,10 @@ const UNSENT: Readonly<Record<string, string>> = {
   ENOTFOUND: 'is not reachable: the name in % cannot be found',
   EAI_AGAIN: 'is not reachable: the name in % cannot be looked up now',
   EHOSTUNREACH: 'is not reachable: there is no way to %',
+  EPRIVATE:
+    'is not used: the name in % leads to a private or local address. If that is meant, allow it with --private-addresses allow',
+  EPROXY:
+    'is not reachable: the proxy that HTTP_PROXY or HTTPS_PROXY names does not answer, or does not let us through to %',
   ENETUNREACH: 'is not reachable: there is no network to %',
   ETIMEDOUT: 'is not reachable: % does not answer to the connection',
   UND_ERR_CONNECT_TIMEOUT: 'is not reachable: % does not answer to the connection',

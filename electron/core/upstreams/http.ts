@@ -1,13 +1,20 @@
+import type { LookupFunction } from 'node:net';
 import { type RequestId, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from '../platform.ts';
 import type { Channel } from './channel.ts';
+import { openConnections } from './connections.ts';
+import type { Environment } from './environment.ts';
 
 export interface HttpParts {
   readonly url: string;
   /** From the vault: they go to the upstream's own origin and nowhere else. */
   readonly secretHeaders: Readonly<Record<string, string>>;
   readonly userAgent: string;
+  /** For proxies and certificate authorities. */
+  readonly environment: Environment;
+  readonly allowPrivate: boolean;
+  readonly lookup: LookupFunction | undefined;
   readonly clock: Clock;
   readonly limits: { readonly messageBytes: number; readonly ceilingMs: number };
   /** Puts the exact arguments into a serialized message. */
@@ -15,6 +22,8 @@ export interface HttpParts {
   onTooLarge(id: RequestId | null): void;
   /** The response to this request ended; if its answer was not in it, none will come. */
   onStreamEnded(id: RequestId): void;
+  /** The standing event stream was opened again; what was said meanwhile may be lost. */
+  onStreamAgain(): void;
   /** Aborted when nobody waits for this answer any more. */
   signalFor(id: RequestId): AbortSignal | null;
 }
@@ -27,14 +36,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
   const url = new URL(parts.url);
   let ending: string | null = null;
   let standing = 0;
-  const pool = new Pool(url.origin, {
-    connect: { timeout: CONNECT_MS },
-    // A server that answers with plain JSON sends no header before the call has ended.
-    headersTimeout: parts.limits.ceilingMs + SLACK_MS,
-    bodyTimeout: 0,
-    // Below the five seconds after which common servers close an idle connection.
-    keepAliveTimeout: 4_000,
-  });
+  const connections = openConnections({ ...parts, url });
 
   const ownFetch = async (target: string | URL, init?: RequestInit): Promise<Response> => {
     const to = new URL(target);
@@ -44,15 +46,18 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
     const id = body === null ? null : requestIn(body);
     if (style === 'sse' && method === 'GET') standing += 1;
     // The SDK's event source would connect again by itself, to a session that was never initialized.
-    if (standing > 1) throw new Error('the event stream ended');
+    if (style === 'sse' && standing > 1) throw new Error('the event stream ended');
     const signals = [init?.signal, id === null ? null : parts.signalFor(id)].filter((signal) => signal != null);
-    const answer = await pool.request({
+    const answer = await connections.request({
       path: to.pathname + to.search,
       method,
       headers: headersOf(init?.headers, parts),
       body: body === null ? null : parts.fill(body),
+      // A server that answers with plain JSON sends no header before the call has ended, nor a stream before its first event.
+      headersTimeout: method === 'GET' ? 0 : parts.limits.ceilingMs + SLACK_MS,
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
     });
+    if (style === 'streamable' && method === 'GET') streamOpened(answer.statusCode);
     const isStream = mediaType(answer.headers['content-type']) === 'text/event-stream';
     const onTooLarge = () => parts.onTooLarge(id);
     const content = isStream
@@ -63,6 +68,17 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
       : await whole(answer.body, parts.limits.messageBytes, onTooLarge);
     return response(answer, content);
   };
+
+  function streamOpened(status: number): void {
+    if (status === 404 && standing > 0) {
+      // It was there before, so it is our session that is gone.
+      ending ??= 'no longer knows our session';
+      void transport.close();
+    }
+    if (status !== 200) return;
+    standing += 1;
+    if (standing > 1) parts.onStreamAgain();
+  }
 
   function streamEnded(id: RequestId | null, resumable: boolean): void {
     if (style === 'sse') {
@@ -78,7 +94,11 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
   const transport =
     style === 'sse'
       ? new SSEClientTransport(url, options)
-      : new StreamableHTTPClientTransport(url, { ...options, onInsufficientScope: 'throw' });
+      : new StreamableHTTPClientTransport(url, {
+          ...options,
+          onInsufficientScope: 'throw',
+          reconnectionOptions: RECONNECTION,
+        });
 
   let closing: Promise<void> | null = null;
   async function close(): Promise<void> {
@@ -87,7 +107,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
     }
     ending ??= 'was disconnected';
     await transport.close();
-    await pool.destroy();
+    await connections.destroy();
   }
 
   return {
@@ -204,7 +224,13 @@ function atMost(promise: Promise<void>, clock: Clock, ms: number): Promise<void>
   });
 }
 
-const CONNECT_MS = 10_000;
+/** For as long as the upstream is in use: a laptop may sleep for a weekend. */
+const RECONNECTION = {
+  initialReconnectionDelay: 1_000,
+  maxReconnectionDelay: 30_000,
+  reconnectionDelayGrowFactor: 1.5,
+  maxRetries: Number.MAX_SAFE_INTEGER,
+};
 const SLACK_MS = 30_000;
 /** The SDK reads the last event in a few turns of the event loop after the stream has ended. */
 const PARSE_MS = 50;

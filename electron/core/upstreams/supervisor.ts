@@ -180,8 +180,10 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
 
   function crashed(how: string): void {
     if (clock.monotonic() - readyAt > MINUTE_MS) failures = 0;
+    const isRemote = link?.isRemote === true;
     letGo();
-    failed(ended(name, how));
+    // A process that ends costs a new one; a connection that breaks is only made again.
+    failed({ ...ended(name, how), retry: isRemote ? 'patient' : 'bounded' });
   }
 
   function failed(found: Failure): void {

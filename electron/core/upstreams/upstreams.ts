@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { ErrorClass } from '../../../shared/errors.ts';
 import type { Era, UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
@@ -172,6 +173,8 @@ export interface UpstreamsParts {
   readonly environment?: Environment;
   /** PATH where it is not that of the environment: a desktop does not start us with the person's. */
   loginPath?(): Promise<string | undefined>;
+  /** How the names in addresses are looked up. Default: as the system does. */
+  readonly lookup?: LookupFunction;
   /** Of Gatehouse, as told to upstreams. */
   readonly version?: string;
   /** One command of the command line holds the data folder: what it adds is started by the app, not by it. */
@@ -182,6 +185,7 @@ export interface UpstreamsParts {
 export function createUpstreams(parts: UpstreamsParts): Upstreams {
   const { clock, vault, inventory, log } = parts;
   const limits: UpstreamLimits = { ...defaultLimits, ...parts.limits };
+  const environment = parts.environment ?? process.env;
   const definitions = createDefinitions(parts.db, clock);
   const processes = createProcesses(parts);
   const shared = {
@@ -193,10 +197,10 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     inventory,
     eras: createEras(parts.db, clock),
     markers: createArgumentMarkers(),
-    async environment() {
-      const base = parts.environment ?? process.env;
-      return parts.loginPath === undefined ? base : { ...base, PATH: await parts.loginPath() };
-    },
+    environment,
+    lookup: parts.lookup,
+    commandEnvironment: async () =>
+      parts.loginPath === undefined ? environment : { ...environment, PATH: await parts.loginPath() },
     version: parts.version ?? '0.0.0',
   };
   const listeners = new Set<(upstreamId: string) => void>();

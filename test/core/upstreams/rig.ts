@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -72,6 +73,7 @@ export function rig(
     readonly clock?: Clock;
     readonly environment?: Environment;
     readonly loginPath?: () => Promise<string | undefined>;
+    readonly lookup?: LookupFunction;
     readonly db?: Database.Database;
     readonly vaultReason?: string;
     readonly log?: Log;
@@ -92,6 +94,7 @@ export function rig(
     limits: { backoffMs: 20, graceMs: 300, ...options.limits },
     ...(options.environment ? { environment: options.environment } : {}),
     ...(options.loginPath ? { loginPath: options.loginPath } : {}),
+    ...(options.lookup ? { lookup: options.lookup } : {}),
   });
   onTestFinished(() => upstreams.stopAll());
   const until = (id: string, status: UpstreamView['status'], ms = 20_000) =>
