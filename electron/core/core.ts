@@ -285,8 +285,10 @@ export const startCore: StartCore = async (platform, options) => {
   });
   upstreams.onNotice((upstreamId, method, params, sessionKey) => {
     if (method === 'notifications/resources/updated' && typeof params.uri === 'string') {
-      stateless.resourceUpdated(params.uri);
-      for (const subscriber of upstreams.subscribers(upstreamId, params.uri)) sessions.tell(subscriber, method, params);
+      // An upstream is heard by those alone who subscribed to it, whoever else has a resource of this name.
+      const subscribers = upstreams.subscribers(upstreamId, params.uri);
+      stateless.resourceUpdated(params.uri, subscribers);
+      for (const subscriber of subscribers) sessions.tell(subscriber, method, params);
     } else if (sessionKey !== null) sessions.tell(sessionKey, method, params);
   });
   policies.onChange(() => {

@@ -10,8 +10,8 @@ export interface Stateless {
   knows(arrival: Arrival, method: string): boolean;
   serve(arrival: Arrival, request: Request, message: unknown): Promise<Response>;
   listChanged(clientId: string | null): void;
-  /** To those who listen for this URI. */
-  resourceUpdated(uri: string): void;
+  /** To the clients of these subscribers, where they listen for this URI; a subscriber is a request of `serve`. */
+  resourceUpdated(uri: string, subscribers: readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -35,6 +35,8 @@ const METHODS: Readonly<Record<string, string | null>> = {
 
 export function createStateless(parts: McpServerParts, maxSubscriptions: number): Stateless {
   const handlers = new Map<string, McpHttpHandler>();
+  /** By request: the client that listens with it. */
+  const listeners = new Map<string, string>();
 
   function handlerOf(clientId: string): McpHttpHandler {
     let handler = handlers.get(clientId);
@@ -52,7 +54,12 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
   /** Upstream subscriptions last as long as the stream that listens for them. */
   async function subscribe(arrival: Arrival, uris: readonly string[]): Promise<void> {
     const { gone, client, onlyUpstream, requestId } = arrival;
-    gone.addEventListener('abort', () => parts.upstreams.forgetSession(requestId), { once: true });
+    listeners.set(requestId, client.id);
+    const leave = () => {
+      listeners.delete(requestId);
+      parts.upstreams.forgetSession(requestId);
+    };
+    gone.addEventListener('abort', leave, { once: true });
     for (const uri of uris) {
       const upstream = parts.resources.find(client, onlyUpstream, uri);
       if (upstream !== null) await parts.upstreams.subscribe(upstream.id, uri, requestId);
@@ -79,8 +86,10 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
         notify.resourcesChanged();
       }
     },
-    resourceUpdated(uri) {
-      for (const { notify } of handlers.values()) notify.resourceUpdated(uri);
+    resourceUpdated(uri, subscribers) {
+      for (const clientId of new Set(subscribers.map((subscriber) => listeners.get(subscriber)))) {
+        if (clientId !== undefined) handlers.get(clientId)?.notify.resourceUpdated(uri);
+      }
     },
     async close() {
       await Promise.all([...handlers.values()].map((handler) => handler.close()));
