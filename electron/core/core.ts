@@ -37,6 +37,7 @@ import { createRounds } from './rounds.ts';
 import { MIGRATIONS } from './schema.ts';
 import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
+import { faultOf } from './store/database.ts';
 import { setAsideEarlier } from './store/files.ts';
 import { lockDataFolder } from './store/lock.ts';
 import { openStore } from './store/store.ts';
@@ -103,6 +104,21 @@ const LIST_CHANGED_MS = 150;
 
 /** Builds every part once, in order, and takes each down again in the opposite order. */
 export const startCore: StartCore = async (platform, options) => {
+  const opened: (() => unknown)[] = [];
+  try {
+    return await build(platform, options, opened);
+  } catch (error) {
+    // A disk that fills up while we start; whatever is no fault of disk or database is a bug.
+    const path = error instanceof Error && 'path' in error ? String(error.path) : join(platform.dataFolder, 'state.db');
+    const fault = faultOf(error, path);
+    if (fault === null) throw error;
+    for (const close of opened.toReversed()) await close();
+    return { kind: 'fault', code: 'data_folder', message: fault.message };
+  }
+};
+
+/** `opened` gets what takes down each part that is not garbage by itself. */
+async function build(platform: Platform, options: CoreOptions, opened: (() => unknown)[]): ReturnType<StartCore> {
   const { clock, dataFolder, keychain } = platform;
 
   const keyFile = masterKeyPath(options.masterKeyFile, process.env);
@@ -120,19 +136,22 @@ export const startCore: StartCore = async (platform, options) => {
   }
 
   const { release } = lock;
+  opened.push(release);
 
-  const opened = openStore({ path: join(dataFolder, 'state.db'), migrations: MIGRATIONS, clock });
-  if (opened.kind !== 'opened') {
+  const storeOpened = openStore({ path: join(dataFolder, 'state.db'), migrations: MIGRATIONS, clock });
+  if (storeOpened.kind !== 'opened') {
     release();
     return {
       kind: 'fault',
-      code: opened.kind === 'newer' ? 'database_newer' : 'database_broken',
-      message: opened.message,
+      code: storeOpened.kind === 'newer' ? 'database_newer' : 'database_broken',
+      message: storeOpened.message,
     };
   }
-  const { store } = opened;
+  const { store } = storeOpened;
   const { db } = store;
+  opened.push(store.close);
   const log = openLog({ folder: dataFolder, clock });
+  opened.push(log.close);
 
   const auditOpened = await openAudit({ folder: dataFolder, clock, keychain, version: options.version, log });
   if (auditOpened.kind !== 'opened') {
@@ -145,6 +164,7 @@ export const startCore: StartCore = async (platform, options) => {
       message: auditOpened.message,
     };
   }
+  opened.push(auditOpened.audit.close);
   const topics = createTopics(clock);
   const audit = topics.watchAudit(auditOpened.audit);
 
@@ -430,7 +450,7 @@ export const startCore: StartCore = async (platform, options) => {
       },
     },
   };
-};
+}
 
 function doubtful(report: VerifyReport): string {
   const where = report.badSeq === null ? '' : ` at entry ${report.badSeq}`;

@@ -1,9 +1,18 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/gatehouse.ts';
-import { type Headless, newBase, RECORDER, reached, startHeadless } from '../support/headless.ts';
+import {
+  environmentOf,
+  type Headless,
+  newBase,
+  RECORDER,
+  ran,
+  reached,
+  startHeadless,
+  startWords,
+} from '../support/headless.ts';
 
 test('O6: on a full disk every call is 41014 within a second and reaches nothing; with space it goes on by itself', {
   timeout: 60_000,
@@ -25,7 +34,25 @@ test('O6: on a full disk every call is 41014 within a second and reaches nothing
     end: () => rmSync(ballast),
     reason: `The disk that holds ${join(folder, 'audit.db')} is full. Free some space on it. Gatehouse goes on by itself as soon as it can write.`,
   });
+  await gatehouse.stop();
+
+  // A start needs some space, and says so however little is missing.
+  const env = environmentOf(base);
+  fill(ballast);
+  expect(await ran(startWords(folder), env)).toMatchObject({ code: 1, stderr: expect.stringMatching(FULL) });
+  const said: string[] = [];
+  for (const free of [16, 48, 96, 160]) {
+    truncateSync(ballast, statSync(ballast).size - free * 1024);
+    const { code, stderr } = await gatehouse.cli(['keys', 'list']);
+    if (code !== 0) said.push(stderr);
+    fill(ballast);
+  }
+  expect(said.length).toBeGreaterThan(0);
+  for (const each of said) expect(each).toMatch(FULL);
 });
+
+const FULL =
+  /^(Gatehouse runs headless: --headless was given\.\n)?gatehouse: (The disk that holds \S+ is full\. Free some space on it\.|\S+ cannot be written \(SQLITE_IOERR_\w+\)\. See that its disk has free space and is in order\.|The data folder \S+ cannot be used: its disk is full \(\w+\)\. Free some space, or start with another --data folder\.)\n$/;
 
 test('O6: the same when no file may grow (RLIMIT_FSIZE)', { timeout: 60_000 }, async () => {
   await using gatehouse = await startHeadless();
@@ -36,7 +63,7 @@ test('O6: the same when no file may grow (RLIMIT_FSIZE)', { timeout: 60_000 }, a
     begin: () => limit(Math.min(...['audit.db', 'audit.db-wal', 'state.db', 'state.db-wal'].map(size))),
     end: () => limit('unlimited'),
     reason: expect.stringMatching(
-      /audit\.db cannot be written \(SQLITE_\w+\)\. .* Gatehouse goes on by itself as soon as it can write\.$|audit\.db is full\. /,
+      /audit\.db cannot be written \(SQLITE_IOERR_\w+\)\. See that its disk has free space and is in order\. Gatehouse goes on by itself as soon as it can write\.$|audit\.db is full\. /,
     ),
   });
 });
@@ -57,7 +84,18 @@ async function outage(
   expect(before.message?.result).not.toHaveProperty('isError');
   expect((await gatehouse.ask('status')).banners).toEqual([]);
 
+  // One waits for a yes when the disk fills.
+  const parked = gatehouse.call(key, 'gated__echo', '{"text":"parked"}');
+  const card = await gatehouse.card();
+
   disk.begin();
+  const yes = await gatehouse.ask('approvalApprove', { approval: card.id, argumentsSha256: card.argumentsSha256 });
+  expect(yes).toMatchObject({
+    kind: 'refused',
+    message: expect.stringMatching(
+      /^The answer cannot be saved, so nothing was run \(.*\)\. See that the data folder can be written, then answer again\.$/,
+    ),
+  });
   // The first one finds out; nothing has said before that the disk is full.
   for (const tool of ['open__echo', 'gated__echo', 'open__echo', 'gated__echo']) {
     const began = performance.now();
@@ -68,7 +106,7 @@ async function outage(
       _meta: { 'gatehouse/code': 41014, 'gatehouse/class': 'audit_unavailable' },
     });
   }
-  expect(await gatehouse.ask('approvalsList', { state: 'waiting' })).toEqual([]);
+  expect((await gatehouse.ask('approvalsList', { state: 'waiting' })).map(({ id }) => id)).toEqual([card.id]);
   const seen = [...reached(record), ...reached(gatedRecord)];
   expect(seen).toHaveLength(1);
   const status = await gatehouse.ask('status');
@@ -91,6 +129,9 @@ async function outage(
     return answer.message?.result?.isError === true ? null : true;
   }, 'calls to run again');
   expect(performance.now() - back).toBeLessThan(3000);
+  await gatehouse.approve(card);
+  expect((await parked).message?.result).not.toHaveProperty('isError');
+  expect(reached(gatedRecord).filter((line) => line.includes('parked'))).toHaveLength(1);
   const gated = gatehouse.call(bystander, 'gated__echo', '{"text":"after"}');
   await gatehouse.approve(await gatehouse.card());
   expect((await gated).message?.result).not.toHaveProperty('isError');
@@ -107,7 +148,7 @@ async function outage(
 
 /** To the last byte. */
 function fill(path: string): void {
-  const file = openSync(path, 'w');
+  const file = openSync(path, 'a');
   try {
     for (let block = Buffer.alloc(64 * 1024); block.length >= 1; block = block.subarray(0, block.length >> 1)) {
       try {

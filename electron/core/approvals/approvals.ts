@@ -291,7 +291,7 @@ export function createApprovals({
         if (trust) standing.write(trust);
       }).immediate();
     } catch (error) {
-      return `The answer cannot be saved, so nothing was run: ${messageOf(error)}.`;
+      return `The answer cannot be saved, so nothing was run (${messageOf(error)}). See that the data folder can be written, then answer again.`;
     }
     if (trust) standing.keep(trust);
     if (taker) {

@@ -66,7 +66,13 @@ export function faultOf(error: unknown, path: string): StoreFault | null {
   if (/^SQLITE_FULL|^ENOSPC|^EDQUOT/.test(code)) {
     return { kind: 'not_writable', message: `The disk that holds ${path} is full. Free some space on it.` };
   }
-  if (/^SQLITE_(CANTOPEN|READONLY|IOERR|PERM|AUTH|NOLFS)|^E[A-Z0-9]+$/.test(code)) {
+  if (/^SQLITE_IOERR|^EIO$/.test(code)) {
+    return {
+      kind: 'not_writable',
+      message: `${path} cannot be written (${code}). See that its disk has free space and is in order.`,
+    };
+  }
+  if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH|NOLFS)|^E[A-Z0-9]+$/.test(code)) {
     return {
       kind: 'not_writable',
       message: `${path} cannot be written (${code}). Make the folder writable for your user, or start with another --data folder.`,
