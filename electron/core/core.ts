@@ -258,7 +258,6 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       'Gatehouse started with empty settings; restore your copy or set it up again.',
     ),
     ...brokenNote('The audit log', join(dataFolder, 'audit.db'), 'A new log was started and names the old one.'),
-    ...(auditOpened.problem === null ? [] : [auditOpened.problem]),
   ];
   // The whole log is checked in the background; what it finds shows as a banner.
   let verified: VerifyReport | null = null;
@@ -277,7 +276,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     approvals,
     endpoint,
     admission: () => gateway?.admission ?? null,
-    notes: () => [...startNotes, ...(verified === null || verified.ok ? [] : [doubtful(verified)])],
+    notes: () => [...startNotes, ...doubts(auditOpened.problem, verified)],
   });
 
   const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
@@ -452,9 +451,11 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   };
 }
 
-function doubtful(report: VerifyReport): string {
-  const where = report.badSeq === null ? '' : ` at entry ${report.badSeq}`;
-  return `The audit log does not verify${where}: ${report.problem ?? 'something in it was changed'}. "gatehouse audit verify" says more.`;
+/** What the start found at the end of the log, until the whole of it is verified and says it better. */
+function doubts(atStart: string | null, report: VerifyReport | null): readonly string[] {
+  const problem = report === null || report.ok ? atStart : (report.problem ?? 'Something in it was changed.');
+  if (problem === null) return [];
+  return [`The audit log is not as Gatehouse left it. ${problem} "gatehouse audit verify" says more.`];
 }
 
 /** Said for as long as the file is there: the start that set it aside may have been a command nobody looked at. */
