@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { environment, ROOT } from './node24.mjs';
 import { during, say } from './progress.mjs';
@@ -7,11 +7,12 @@ import { during, say } from './progress.mjs';
 /** Packages that only one script needs: a folder with a lock file of its own, installed when it is first wanted. */
 export async function installOnDemand(folder) {
   const at = join(ROOT, folder);
-  const wanted = JSON.parse(readFileSync(join(at, 'package-lock.json'), 'utf8')).packages;
-  const missing = Object.entries(wanted).some(
-    ([path, { version, optional, peer }]) => path !== '' && !optional && !peer && versionAt(join(at, path)) !== version,
-  );
-  if (missing) await during(`Installing ${folder}`, 'npm', ['ci', '--loglevel=error'], { cwd: at, env: environment() });
+  const stamp = join(at, 'node_modules/.gatehouse-stamp');
+  const wanted = readFileSync(join(at, 'package-lock.json'), 'utf8');
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
+    await during(`Installing ${folder}`, 'npm', ['ci', '--loglevel=error'], { cwd: at, env: environment() });
+    writeFileSync(stamp, wanted);
+  }
   return join(at, 'node_modules');
 }
 

@@ -15,6 +15,12 @@ export function residentMb(pid) {
   return found === null ? null : Number(found[1]) / 1024;
 }
 
+/** The process that started this one, or took it over; null where the system does not tell. */
+export function parentOf(pid) {
+  const found = /^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`) ?? '');
+  return found === null ? null : Number(found[1]);
+}
+
 /** Of `/proc`, on every Linux of today. */
 const TICKS_PER_SECOND = 100;
 
