@@ -1,52 +1,22 @@
 import { ERRORS, type ErrorClass } from '../../shared/errors.ts';
-import type {
-  CallKind,
-  Client,
-  Decision,
-  Era,
-  Key,
-  Policy,
-  Risk,
-  ToolState,
-  UpstreamView,
-  Workspace,
-} from '../../shared/model.ts';
+import type { Client, Decision, Era, Key, Policy, Workspace } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
-import { type CallRecord, createCallRecord } from './call-record.ts';
-import type { LocatedPrompt } from './catalog/catalog.ts';
+import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
+import { endingOf } from './call/ending.ts';
+import { type CallRecord, createCallRecord } from './call/record.ts';
+import type { Resumed, Rounds } from './call/rounds.ts';
 import type { Inventory, Tool } from './catalog/inventory.ts';
+import type { Resources } from './catalog/resources.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
 import { faultFields } from './diagnosis/fault.ts';
 import type { Log } from './diagnosis/log.ts';
-import { endingOf } from './ending.ts';
 import { readExactText } from './exact-json.ts';
 import type { Clock } from './platform.ts';
-import { type Decide, RISK_OF } from './policy/decide.ts';
+import type { Decide } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
-import type { Resources } from './resources.ts';
-import type { Resumed, Rounds } from './rounds.ts';
 import type { AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
-
-/** How the caller named the tool. Both ways lead to the same place and the same rules. */
-export type CallTarget =
-  /** `tools/call` on `/mcp` or `/w/…`: an exposed name, resolved by table. */
-  | { readonly kind: 'exposed'; readonly name: string }
-  /** `call_external_tool`, or `tools/call` on `/u/<upstream>/mcp`: the upstream's own name. */
-  | { readonly kind: 'own'; readonly upstream: string; readonly name: string }
-  /** `prompts/get`; null upstream: an exposed name. */
-  | { readonly kind: 'prompt'; readonly upstream: string | null; readonly name: string }
-  /** `resources/read`; null upstream: whoever has this URI. */
-  | { readonly kind: 'resource'; readonly upstream: string | null; readonly uri: string }
-  /** `completion/complete` for an argument of a prompt, or of a resource template. */
-  | {
-      readonly kind: 'completion';
-      readonly upstream: string | null;
-      readonly of: 'ref/prompt' | 'ref/resource';
-      readonly named: string;
-      readonly params: Readonly<Record<string, unknown>>;
-    };
 
 export interface ToolCall {
   /** Random, in every log line, audit entry and error of this call. */
@@ -105,32 +75,9 @@ export type CallEnding =
   | { readonly kind: 'invalid_state' }
   | { readonly kind: 'cancelled' };
 
-/** What a call is about: one tool, prompt or resource of one upstream. */
-export interface Aim {
-  readonly kind: Extract<CallKind, 'tool' | 'prompt' | 'resource'>;
-  readonly name: string;
-  readonly title: string | null;
-  readonly state: ToolState;
-  readonly risk: Risk;
-  readonly fingerprint: string;
-  /** Where there is a schema to check arguments against. */
-  readonly tool: Tool | null;
-  readonly upstream: UpstreamView;
-}
-
-export interface Found {
-  readonly tool: Tool;
-  readonly upstream: UpstreamView;
-}
-
 export interface CallToolParts {
-  readonly catalog: {
-    find(client: Client, exposedName: string): Found | null;
-    findDirect(client: Client, upstream: string, tool: string): Found | null;
-    findPrompt(client: Client, exposedName: string): LocatedPrompt | null;
-    findPromptDirect(client: Client, upstream: string, name: string): LocatedPrompt | null;
-  };
-  readonly resources: Pick<Resources, 'find' | 'learn'>;
+  readonly catalog: AimParts['catalog'];
+  readonly resources: AimParts['resources'] & Pick<Resources, 'learn'>;
   readonly inventory: Pick<Inventory, 'find'>;
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   readonly policies: Pick<Policies, 'get'>;
@@ -173,12 +120,12 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
 
   if (call.requestState !== null) return { kind: 'invalid_state' };
 
-  const aim = find(parts, call);
+  const aim = findAim(parts, call.client, call.target);
   if (aim === null) return { kind: 'unknown_tool' };
   record.aims(aim);
 
-  const unreviewed = stateRefusal(aim);
-  if (unreviewed !== null) return unreviewed;
+  const uncallable = notCallable(aim);
+  if (uncallable !== null) return refused(uncallable.errorClass, uncallable.message);
 
   const checked = checkArguments(parts, aim, call.argumentsText);
   if (checked.kind === 'invalid') return refused('invalid_arguments', checked.message);
@@ -253,70 +200,6 @@ function completionOf(params: Readonly<Record<string, unknown>>, aim: Aim): Read
   return aim.kind === 'prompt' ? { ...params, ref: { type: 'ref/prompt', name: aim.name } } : params;
 }
 
-function find(parts: CallToolParts, call: ToolCall): Aim | null {
-  const { target, client } = call;
-  switch (target.kind) {
-    case 'exposed':
-      return aimOf(parts.catalog.find(client, target.name));
-    case 'own':
-      return aimOf(parts.catalog.findDirect(client, target.upstream, target.name));
-    case 'prompt':
-      return findPrompt(parts, client, target.upstream, target.name);
-    case 'resource':
-      return findResource(parts, client, target.upstream, target.uri);
-    case 'completion':
-      return target.of === 'ref/prompt'
-        ? findPrompt(parts, client, target.upstream, target.named)
-        : findResource(parts, client, target.upstream, target.named);
-  }
-}
-
-function aimOf(found: Found | null): Aim | null {
-  if (found === null) return null;
-  const { tool, upstream } = found;
-  const { name, state, risk, fingerprint, reviewed } = tool;
-  return { kind: 'tool', name, title: titleOf(reviewed), state, risk, fingerprint, tool, upstream };
-}
-
-function findPrompt(parts: CallToolParts, client: Client, upstreamName: string | null, name: string): Aim | null {
-  const found =
-    upstreamName === null
-      ? parts.catalog.findPrompt(client, name)
-      : parts.catalog.findPromptDirect(client, upstreamName, name);
-  if (found === null) return null;
-  const { prompt, upstream } = found;
-  return {
-    kind: 'prompt',
-    name: prompt.name,
-    title: titleOf(prompt.reviewed),
-    state: prompt.state,
-    risk: prompt.risk,
-    fingerprint: prompt.fingerprint,
-    tool: null,
-    upstream,
-  };
-}
-
-/** Resources come and go; what is reviewed is the upstream that has them. */
-function findResource(parts: CallToolParts, client: Client, upstreamName: string | null, uri: string): Aim | null {
-  const upstream = parts.resources.find(client, upstreamName, uri);
-  if (upstream === null) return null;
-  return {
-    kind: 'resource',
-    name: uri,
-    title: null,
-    state: 'reviewed',
-    risk: RISK_OF.resource,
-    fingerprint: upstream.id,
-    tool: null,
-    upstream,
-  };
-}
-
-function titleOf(reviewed: { readonly title?: unknown } | null): string | null {
-  return typeof reviewed?.title === 'string' ? reviewed.title : null;
-}
-
 function checkArguments(parts: CallToolParts, aim: Aim, argumentsText: string): ArgumentCheck {
   if (aim.tool !== null) return parts.checkArguments(aim.tool, argumentsText);
   return { kind: 'valid', value: parsedArguments(argumentsText) };
@@ -328,22 +211,6 @@ function parsedArguments(argumentsText: string): Readonly<Record<string, unknown
   return read.kind === 'read' && typeof read.value === 'object' && read.value !== null
     ? (read.value as Readonly<Record<string, unknown>>)
     : {};
-}
-
-function stateRefusal({ name, state, upstream }: Aim): CallEnding | null {
-  switch (state) {
-    case 'reviewed':
-      return null;
-    case 'awaiting_review':
-      return refused('awaiting_review', `${upstream.name} / ${name} waits for its first review by the person.`);
-    case 'changed':
-      return refused(
-        'tool_changed',
-        `${upstream.name} / ${name} was changed by its server and waits for review by the person.`,
-      );
-    case 'gone':
-      return refused('tool_changed', `${upstream.name} no longer offers ${name}.`);
-  }
 }
 
 function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Policy | null, value: unknown): Decision {

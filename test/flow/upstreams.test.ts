@@ -25,7 +25,7 @@ const LISTS_NOTHING = `
   }).on('close', () => process.exit(0));`;
 
 async function add(gatehouse: TestGatehouse, name: string, script: string): Promise<void> {
-  const transport = { kind: 'stdio', command: process.execPath, args: ['-e', script] } as const;
+  const transport = { kind: 'stdio' as const, command: process.execPath, args: ['-e', script] };
   expect(await gatehouse.ask('upstreamAdd', { name, transport })).toMatchObject({ kind: 'done' });
 }
 

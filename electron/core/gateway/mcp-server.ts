@@ -8,7 +8,8 @@ import {
 } from '@modelcontextprotocol/server';
 import { ERRORS } from '../../../shared/errors.ts';
 import type { Client, Decision, Era, UpstreamView } from '../../../shared/model.ts';
-import type { CallEnding, CallTarget, Found, ToolCall } from '../call-tool.ts';
+import type { CallTarget, Found } from '../call/aim.ts';
+import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Tool } from '../catalog/inventory.ts';
 import { faultFields } from '../diagnosis/fault.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Client, Decision, Risk, ToolDefinition } from '../../../shared/model.ts';
-import type { Found } from '../call-tool.ts';
+import type { Found } from '../call/aim.ts';
 import type { ToolResult } from './tool-result.ts';
 
 /** The tools of Gatehouse itself; names and arguments as in the seed systems (design row 9). */

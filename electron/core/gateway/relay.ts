@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { CallEnding, CallTarget, ToolCall } from '../call-tool.ts';
+import type { CallTarget } from '../call/aim.ts';
+import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { Resources } from '../resources.ts';
+import type { Resources } from '../catalog/resources.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival } from './arrival.ts';
 import type { CallerSide } from './caller.ts';

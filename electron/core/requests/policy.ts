@@ -1,7 +1,7 @@
 import type { Client, Decision } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
-import type { Found } from '../call-tool.ts';
+import type { Found } from '../call/aim.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readExactText } from '../exact-json.ts';

@@ -5,6 +5,8 @@ import type { SettableLimits } from '../../../shared/model.ts';
 export interface UpstreamLimits extends SettableLimits {
   /** From the start to the end of the handshake, and again for the first listing. */
   readonly startMs: number;
+  /** After this a start that is not at its end is said to be slow, well before it is given up. */
+  readonly slowMs: number;
   /** How long `server/discover` may stay unanswered before the upstream counts as one of the older era. */
   readonly probeMs: number;
   readonly startsPerMinute: number;
@@ -27,6 +29,7 @@ export const defaultLimits: UpstreamLimits = {
   listItems: LIMIT_RANGES.listItems.usual,
   listPages: LIMIT_RANGES.listPages.usual,
   startMs: 15_000,
+  slowMs: 8_000,
   probeMs: 5_000,
   startsPerMinute: 5,
   backoffMs: 500,

@@ -4,7 +4,7 @@ import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
 import { type ClientLinks, createClientLinks, type LinkManner } from './client-links.ts';
 import { createIdleness } from './idleness.ts';
-import type { UpstreamLimits } from './limits.ts';
+import { inWords, type UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { LinkOutcome, LinkRequest } from './link-request.ts';
 import type { Listed, Listing } from './listing.ts';
@@ -125,7 +125,10 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
 
   function start(): Promise<void> {
     if (link !== null || !parts.mayStart()) return Promise.resolve();
-    opening ??= run().finally(() => {
+    if (opening !== null) return opening;
+    const cancelSlow = clock.after(limits.slowMs, () => status === 'starting' && set('starting', slow(name, limits)));
+    opening = run().finally(() => {
+      cancelSlow();
       opening = null;
     });
     return opening;
@@ -376,6 +379,10 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       set('stopped', null);
     },
   };
+}
+
+function slow(name: string, limits: UpstreamLimits): string {
+  return `${name} has not listed its tools within ${inWords(limits.slowMs)} of its start. It is given more time.`;
 }
 
 function ended(name: string, how: string): Failure {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Found } from '../../../electron/core/call-tool.ts';
+import type { Found } from '../../../electron/core/call/aim.ts';
 import { answerMetaTool, MAX_PINS, type MetaToolParts } from '../../../electron/core/gateway/meta-tools.ts';
 import type { Client } from '../../../shared/model.ts';
 

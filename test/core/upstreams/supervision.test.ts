@@ -76,6 +76,18 @@ describe('a start that fails says why', () => {
     expect(it.db.prepare('SELECT count(*) AS n FROM upstream_processes').get()).toEqual({ n: 0 });
   });
 
+  test('a server that does not answer is said not to while it is still given time, and while others start', async () => {
+    const it = rig({ limits: { startMs: 20_000, slowMs: 300, probeMs: 100 } });
+    const { id } = await it.add('silent', stdioRecorder(join(it.folder, 'record'), '--silent'));
+    await expect
+      .poll(() => it.upstreams.get(id)?.reason)
+      .toMatch(/^silent has not listed its tools within 300 ms of its start\./);
+    expect(it.upstreams.get(id)?.status).toBe('starting');
+    const other = await it.addReady('other', stdioRecorder(join(it.folder, 'other')));
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(it.upstreams.get(other.id)).toMatchObject({ status: 'ready', reason: null });
+  });
+
   test('a program that only prints garbage is said to do so', async () => {
     const it = rig({ limits: { startMs: 300, probeMs: 100, startsPerMinute: 1 } });
     const { id } = await it.add('noisy', stdioRecorder(join(it.folder, 'record'), '--garbage-only'));

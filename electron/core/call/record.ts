@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { ERRORS } from '../../shared/errors.ts';
-import type { ApprovalView, Decision } from '../../shared/model.ts';
-import type { ApprovalAnswer } from './approvals/approvals.ts';
-import type { Audit, AuditInput, AuditWritten } from './audit/audit.ts';
-import { redactArguments } from './audit/redact.ts';
-import type { Aim, CallEnding, CallTarget, ToolCall } from './call-tool.ts';
-import type { Log } from './diagnosis/log.ts';
-import type { Clock } from './platform.ts';
+import { ERRORS } from '../../../shared/errors.ts';
+import type { ApprovalView, Decision } from '../../../shared/model.ts';
+import type { ApprovalAnswer } from '../approvals/approvals.ts';
+import type { Audit, AuditInput, AuditWritten } from '../audit/audit.ts';
+import { redactArguments } from '../audit/redact.ts';
+import type { CallEnding, ToolCall } from '../call-tool.ts';
+import type { Log } from '../diagnosis/log.ts';
+import type { Clock } from '../platform.ts';
+import type { Aim, CallTarget } from './aim.ts';
 
 /** The audit entries of one call: `asked` only if it parks, `forwarded` before the first byte upstream, `ended` always. */
 export interface CallRecord {

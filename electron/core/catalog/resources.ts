@@ -1,6 +1,5 @@
-import type { Client, UpstreamView } from '../../shared/model.ts';
-import type { Catalog } from './catalog/catalog.ts';
-import type { Upstreams } from './upstreams/upstreams.ts';
+import type { Client, UpstreamView } from '../../../shared/model.ts';
+import type { Catalog } from './catalog.ts';
 
 export type ResourceDefinition = Readonly<Record<string, unknown>>;
 
@@ -19,7 +18,8 @@ export interface Resources {
 
 export interface ResourcesParts {
   readonly catalog: Pick<Catalog, 'upstreams' | 'upstream' | 'listedTemplatesOf'>;
-  readonly upstreams: Pick<Upstreams, 'resources' | 'get'>;
+  /** Resources of an upstream as it listed them last. */
+  readonly upstreams: { resources(upstreamId: string): readonly ResourceDefinition[] };
   /** Pages of apps that reviewed tools name (`_meta.ui.resourceUri`). */
   readonly pages: (upstreamId: string) => readonly unknown[];
   /** Something of this upstream was accepted by the person: what it says may reach agents. */

@@ -1,11 +1,12 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { canonicalArguments } from './approvals/canonical.ts';
+import { canonicalArguments } from '../approvals/canonical.ts';
+import type { CallEnding, ToolCall } from '../call-tool.ts';
+import type { Clock } from '../platform.ts';
+import type { AskAnswer, UpstreamOutcome, UpstreamRequest, Upstreams } from '../upstreams/upstreams.ts';
+import type { Aim } from './aim.ts';
 import type { AskClient } from './ask-client.ts';
-import type { CallRecord } from './call-record.ts';
-import type { Aim, CallEnding, ToolCall } from './call-tool.ts';
 import { endingOf } from './ending.ts';
-import type { Clock } from './platform.ts';
-import type { AskAnswer, UpstreamOutcome, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
+import type { CallRecord } from './record.ts';
 
 /**
  * A request that takes several rounds, because the upstream asks its caller something in the middle of it.

@@ -1,5 +1,5 @@
-import type { CallEnding } from './call-tool.ts';
-import type { UpstreamOutcome } from './upstreams/upstreams.ts';
+import type { CallEnding } from '../call-tool.ts';
+import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
 
 /** What the outcome of the upstream of that name is to the caller. A question of it is none: `rounds.ts` has answered it. */
 export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding {

@@ -1,12 +1,13 @@
-import type { CallKind, Client, Decision } from '../../shared/model.ts';
-import type { Approvals } from './approvals/approvals.ts';
-import type { Audit } from './audit/audit.ts';
-import { redactArguments } from './audit/redact.ts';
-import type { Aim, CallEnding, ToolCall } from './call-tool.ts';
-import { type Decide, RISK_OF } from './policy/decide.ts';
-import type { Policies } from './policy/policy.ts';
-import { mayBeAsked } from './upstreams/offered.ts';
-import type { AskAnswer } from './upstreams/upstreams.ts';
+import type { CallKind, Client, Decision } from '../../../shared/model.ts';
+import type { Approvals } from '../approvals/approvals.ts';
+import type { Audit } from '../audit/audit.ts';
+import { redactArguments } from '../audit/redact.ts';
+import type { CallEnding, ToolCall } from '../call-tool.ts';
+import { type Decide, RISK_OF } from '../policy/decide.ts';
+import type { Policies } from '../policy/policy.ts';
+import { mayBeAsked } from '../upstreams/offered.ts';
+import type { AskAnswer } from '../upstreams/upstreams.ts';
+import type { Aim } from './aim.ts';
 
 /** What an upstream wants of the caller in the middle of a request. */
 export interface Wanted {
