@@ -64,8 +64,8 @@ export async function openBrowser(link) {
     async review(upstream) {
       await screen(/^Tools/);
       const section = page.getByRole('region', { name: `Tools of ${upstream}`, exact: true });
-      await press(section.getByRole('button', { name: /^Review \d+ tools?$/ }));
-      const accept = page.getByRole('button', { name: /^Accept \d+ tools?$/ });
+      await press(section.getByRole('button', { name: /^Review \d+ tools?\b/ }));
+      const accept = page.getByRole('button', { name: /^Accept \d+ tools?\b/ });
       const count = Number((await accept.textContent()).match(/\d+/)[0]);
       await press(accept);
       await accept.waitFor({ state: 'detached' });
