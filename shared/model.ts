@@ -125,6 +125,8 @@ export interface UpstreamView {
   readonly status: UpstreamStatus;
   /** One sentence: why it is in this status. Our words; text of the server is quoted in `lastStderr` only. */
   readonly reason: string | null;
+  /** It asked for an account of the person's, and none is connected. */
+  readonly needsSignIn: boolean;
   readonly era: Era | null;
   readonly pid: number | null;
   /** The absolute path that the command was resolved to, where it has run. */

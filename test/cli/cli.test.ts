@@ -46,6 +46,7 @@ const upstream: UpstreamView = {
   limits: usualLimits,
   status: 'ready',
   reason: null,
+  needsSignIn: false,
   era: 'legacy',
   pid: 1,
   resolvedCommand: null,

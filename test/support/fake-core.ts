@@ -412,6 +412,7 @@ export function anUpstream(given: Partial<UpstreamView> = {}): UpstreamView {
     limits: usualLimits,
     status: 'ready',
     reason: null,
+    needsSignIn: false,
     era: 'legacy',
     pid: 4711,
     resolvedCommand: '/usr/bin/npx',

@@ -9,7 +9,7 @@ export const META_TOOLS: readonly ToolDefinition[] = [
     name: 'find_tools',
     title: 'Find tools',
     description:
-      'Finds tools of all connected upstreams by what they do. Ask for one thing at a time, as "product: verb object", for example "github: create issue". Each hit has the exact upstream and tool name for call_external_tool, the full input schema, the risk, and whether the call would run at once (allow), wait for the person (require_approval) or be refused (deny). Without a query it lists what there is.',
+      'Finds tools of all connected upstreams by what they do. Ask for one thing at a time, as "product: verb object", for example "github: create issue". Each hit has the exact upstream and tool name for call_external_tool, the full input schema, the risk, and whether the call would run at once (allow), wait for the person (require_approval) or be refused (deny); needs_sign_in means that the person must connect an account first. Without a query it lists what there is.',
     inputSchema: {
       type: 'object',
       properties: {
@@ -142,6 +142,7 @@ function hitOf({ tool, upstream }: Found, decision: Decision): Record<string, un
     risk: tool.risk satisfies Risk,
     decision: decision.effect,
     ...(decision.rule === null ? {} : { rule: decision.rule }),
+    ...(upstream.needsSignIn ? { needs_sign_in: true } : {}),
     ...(upstream.status === 'ready' ? {} : { upstream_status: upstream.status, upstream_reason: upstream.reason }),
     ...(tool.state === 'changed' ? { state: 'changed: waits for review by the person' } : {}),
     input_schema: tool.reviewed?.inputSchema ?? {},

@@ -42,6 +42,7 @@ export interface LinkEvents {
 export interface SupervisorState {
   readonly status: Exclude<UpstreamStatus, 'disabled'>;
   readonly reason: string | null;
+  readonly needsSignIn: boolean;
   readonly era: Era | null;
   readonly pid: number | null;
   readonly callsItself: string | null;
@@ -330,6 +331,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     state: () => ({
       status,
       reason,
+      needsSignIn: status === 'failed' && failure?.errorClass === 'auth_required',
       since,
       era: link?.era ?? null,
       pid: link?.pid ?? null,

@@ -86,6 +86,7 @@ export function upstreamView(id: string, more: Partial<UpstreamView> = {}): Upst
     limits: usualLimits,
     status: 'ready',
     reason: null,
+    needsSignIn: false,
     era: null,
     pid: null,
     resolvedCommand: null,
