@@ -145,7 +145,7 @@ test('connections are kept between calls', async () => {
 });
 
 describe('an event stream that breaks', () => {
-  test('is opened again, more often than twice, and what changed meanwhile is seen', async () => {
+  test('is opened again each time, and what changed meanwhile is seen', async () => {
     const server = await remoteServer();
     const it = rig();
     const view = await it.addReady('x', http(`http://127.0.0.1:${server.port}/mcp`));
@@ -159,6 +159,18 @@ describe('an event stream that breaks', () => {
     expect(server.seen.filter(({ what }) => what === 'initialize')).toHaveLength(1);
     expect(it.upstreams.get(view.id)?.status).toBe('ready');
   }, 20_000);
+
+  test('is opened again however often that fails first', async () => {
+    const server = await remoteServer();
+    const it = rig();
+    const view = await it.addReady('x', http(`http://127.0.0.1:${server.port}/mcp`));
+    await waitFor(() => server.streams() === 1, 'the stream');
+    server.setTools(['a', 'b']);
+    server.refuseStreams(3);
+    server.dropStreams();
+    await waitFor(() => it.upstreams.get(view.id)?.toolCount === 2, 'the new list', 20_000);
+    expect(server.seen.filter(({ what }) => what === 'GET')).toHaveLength(5);
+  }, 30_000);
 
   test('and whose session is gone is followed by a new session', async () => {
     const server = await remoteServer();

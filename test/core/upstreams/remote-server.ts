@@ -10,6 +10,8 @@ export interface RemoteServer {
   setTools(names: readonly string[]): void;
   /** Breaks every standing event stream. */
   dropStreams(): void;
+  /** The next `count` requests for a stream are answered with 503. */
+  refuseStreams(count: number): void;
   /** No session it gave is known any more. */
   forgetSessions(): void;
   streams(): number;
@@ -22,6 +24,7 @@ export async function remoteServer(tls?: { readonly key: string; readonly cert: 
   const streams = new Set<ServerResponse>();
   let tools = ['echo'];
   let session = 0;
+  let refusals = 0;
   let known = new Set<string>();
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
@@ -35,6 +38,8 @@ export async function remoteServer(tls?: { readonly key: string; readonly cert: 
       const id = request.headers['mcp-session-id'];
       if (id !== undefined && !known.has(String(id))) return void response.writeHead(404).end();
       if (request.method === 'GET') {
+        refusals -= 1;
+        if (refusals >= 0) return void response.writeHead(503).end();
         response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
         streams.add(response);
         return response.on('close', () => streams.delete(response));
@@ -76,6 +81,9 @@ export async function remoteServer(tls?: { readonly key: string; readonly cert: 
     },
     dropStreams() {
       for (const stream of streams) stream.destroy();
+    },
+    refuseStreams(count) {
+      refusals = count;
     },
     forgetSessions() {
       known = new Set();

@@ -69,7 +69,9 @@ describe('an idle process', () => {
     const it = rig();
     const file = join(it.folder, 'record');
     const view = await it.addReady('x', stdioRecorder(file), {}, { idleStopMs: 200 });
-    expect(await it.call(view.id, 'slow', '{"ms":900}')).toMatchObject({ kind: 'answered' });
+    const long = it.call(view.id, 'slow', '{"ms":900}');
+    expect(await it.call(view.id, 'echo')).toMatchObject({ kind: 'answered' });
+    expect(await long).toMatchObject({ kind: 'answered' });
     expect(starts(file)).toBe(1);
     expect(it.upstreams.get(view.id)?.pid).toBe(view.pid);
   });
