@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/gatehouse.ts';
 import {
   CLI,
@@ -17,6 +17,7 @@ import {
   startHeadless,
   startWords,
 } from '../support/headless.ts';
+import { CAN_MOUNT, mountTmpfs, unmount } from '../support/tmpfs.ts';
 
 /** Each sentence here is what a person reads; whoever changes one reads it aloud first. */
 let base: string;
@@ -29,6 +30,14 @@ afterAll(() => {
   chmodSync(base, 0o700);
   rmSync(base, { recursive: true, force: true });
 });
+
+const IS_ROOT = process.getuid?.() === 0;
+/** What makes a command run as a user who may not write everywhere, as root may. */
+const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+const NEEDS_NOBODY = ['EACCES', 'EPERM'];
+/** Not where the checkout lies in a home that only root may enter. */
+const CAN_BE_NOBODY =
+  !IS_ROOT || spawnSync('setpriv', [...NOBODY.slice(1), process.execPath, CLI, '--version']).status === 0;
 
 const HEADLESS = 'Gatehouse runs headless: --headless was given.\n';
 /** A start that fails: the line that says why it is headless, one sentence, exit code 1, nothing on stdout. */
@@ -70,23 +79,39 @@ describe('a start that cannot be', () => {
     expect(new URL(taken.endpoint).port).toBe(String(free));
   });
 
-  test.each([
-    ['EACCES', 'locked/data', 'your user may not write there (EACCES). Make it writable for your user'],
-    ['EPERM', 'foreign', "it is not your user's (EPERM). Make it your user's"],
-    ['a file in its place', 'file', 'a file is in its place (EEXIST). Move that file away'],
-    ['a file above it', 'file/data', 'a file is in its place (ENOTDIR). Move that file away'],
-  ])('a data folder that cannot be written (%s) says why and what to do', async (_what, name, why) => {
-    const folder = join(base, name);
-    mkdirSync(join(base, 'locked'), { recursive: true, mode: 0o755 });
-    mkdirSync(join(base, 'foreign'), { recursive: true, mode: 0o755 });
+  /** A folder of somebody else: for root, who may write everywhere, it is root's own, seen by another user. */
+  const foreign = () => (IS_ROOT ? join(base, 'foreign') : '/usr');
+  test.each(
+    [
+      [
+        'EACCES',
+        () => join(base, 'locked/data'),
+        'your user may not write there (EACCES). Make it writable for your user',
+      ],
+      ['EPERM', foreign, "it is not your user's (EPERM). Make it your user's"],
+      ['a file in its place', () => join(base, 'file'), 'a file is in its place (EEXIST). Move that file away'],
+      ['a file above it', () => join(base, 'file/data'), 'a file is in its place (ENOTDIR). Move that file away'],
+      ['EROFS', () => join(base, 'read-only'), 'it can only be read (EROFS). Make it writable for your user'],
+    ].filter(([what]) => (what === 'EROFS' ? CAN_MOUNT : CAN_BE_NOBODY || !NEEDS_NOBODY.includes(String(what)))) as [
+      string,
+      () => string,
+      string,
+    ][],
+  )('a data folder that cannot be written (%s) says why and what to do', async (what, where, why) => {
+    const folder = where();
+    for (const name of ['locked', 'foreign', 'read-only'])
+      mkdirSync(join(base, name), { recursive: true, mode: 0o755 });
     writeFileSync(join(base, 'file'), '');
     chmodSync(join(base, 'locked'), 0o555);
-    const sentence = `The data folder ${folder} cannot be used: ${why}, or start with another --data folder.`;
-    const nobody = asNobody();
-    if (nobody === null && name === 'foreign') return;
     chmodSync(base, 0o711);
-    expect(await ran([...(nobody ?? []), ...startWords(folder)], env)).toEqual(fails(sentence));
-    const command = [...(nobody ?? []), process.execPath, CLI, 'keys', 'list', '--data', folder];
+    if (what === 'EROFS') {
+      mountTmpfs(folder, 'ro');
+      onTestFinished(() => unmount(folder));
+    }
+    const user = IS_ROOT && NEEDS_NOBODY.includes(what) ? NOBODY : [];
+    const sentence = `The data folder ${folder} cannot be used: ${why}, or start with another --data folder.`;
+    expect(await ran([...user, ...startWords(folder)], env)).toEqual(fails(sentence));
+    const command = [...user, process.execPath, CLI, 'keys', 'list', '--data', folder];
     expect(await ran(command, env)).toEqual(refuses(sentence));
   });
 
@@ -361,8 +386,9 @@ describe('an upstream that is none', () => {
     await othersAnswer();
     const reasons = await eventually(
       async () => {
-        const found = [await reasonOf('garbage'), await reasonOf('mute')];
-        return found.every((reason) => reason !== null) ? found : null;
+        const all = await running.ask('upstreamsList');
+        const found = ['garbage', 'mute'].map((name) => all.find((one) => one.name === name));
+        return found.every((one) => one?.status === 'failed') ? found.map((one) => String(one?.reason)) : null;
       },
       'both to be given up',
       20_000,
@@ -376,14 +402,3 @@ describe('an upstream that is none', () => {
     await othersAnswer();
   });
 });
-
-/** Words that make a command run as a user who may not write everywhere, as root may; null when this one may not. */
-function asNobody(): readonly string[] | null {
-  if (process.getuid?.() !== 0) return null;
-  const words = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-  const [command = '', ...args] = words;
-  if (spawnSync(command, [...args, 'true']).status !== 0)
-    throw new Error('root needs setpriv (util-linux) for this test');
-  if (!existsSync(CLI)) throw new Error('There is no build to test: npm run setup');
-  return words;
-}
