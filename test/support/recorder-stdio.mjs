@@ -98,19 +98,23 @@ function pour() {
 }
 
 let rest = Buffer.alloc(0);
-process.stdin.on('data', (chunk) => {
-  rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
-  for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-    const raw = rest.subarray(0, end).toString('utf8');
-    rest = rest.subarray(end + 1);
-    record('line', { raw });
-    const message = JSON.parse(raw);
-    if (endless > 0 && message.method === 'tools/call') pour();
-    else answers.handle(message);
-  }
-});
-process.stdin.on('end', () => {
-  record('end', {});
-  if (options['ignore-sigterm']) setInterval(() => {}, 1000);
-  else process.exit(0);
-});
+function read() {
+  process.stdin.on('data', (chunk) => {
+    rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      const raw = rest.subarray(0, end).toString('utf8');
+      rest = rest.subarray(end + 1);
+      record('line', { raw });
+      const message = JSON.parse(raw);
+      if (endless > 0 && message.method === 'tools/call') pour();
+      else answers.handle(message);
+    }
+  });
+  process.stdin.on('end', () => {
+    record('end', {});
+    if (options['ignore-sigterm']) setInterval(() => {}, 1000);
+    else process.exit(0);
+  });
+}
+if (options['wake-after']) setTimeout(read, Number(options['wake-after']));
+else read();

@@ -43,11 +43,15 @@ export interface Exchange {
   /** Aborted a moment after nobody waits for the answer any more. */
   signalFor(id: RequestId): AbortSignal | null;
   waiting(): readonly RequestId[];
+  /** The handshake of the legacy era began while the question for the era was still open: silence, and no answer to it. */
+  gaveUpDiscovery(): boolean;
 }
 
 export function createExchange(clock: Clock): Exchange {
   const open = new Map<RequestId, Slot>();
   let next: Slot | null = null;
+  let discovery: RequestId | null = null;
+  let gaveUp = false;
 
   function receive(message: JSONRPCMessage): JSONRPCMessage {
     if ('method' in message) {
@@ -55,6 +59,7 @@ export function createExchange(clock: Clock): Exchange {
       return message;
     }
     if (message.id === undefined) return message;
+    if (message.id === discovery) discovery = null;
     const slot = open.get(message.id);
     if (!slot) return message;
     if ('error' in message) {
@@ -64,6 +69,12 @@ export function createExchange(clock: Clock): Exchange {
     }
     slot.settle({ kind: 'result', result: message.result });
     return { jsonrpc: '2.0', id: message.id, result: STAND_IN };
+  }
+
+  function noteHandshake(method: string, id: RequestId): void {
+    if (method === 'server/discover') discovery = id;
+    // A server may answer later still, when the SDK has stopped waiting: what counts is what was known here.
+    else if (method === 'initialize' && discovery !== null) gaveUp = true;
   }
 
   function report(params: unknown): void {
@@ -93,7 +104,15 @@ export function createExchange(clock: Clock): Exchange {
             next.id = message.id;
             next = null;
           }
-          await inner.send(message, options);
+          if ('method' in message && 'id' in message && message.id !== undefined)
+            noteHandshake(message.method, message.id);
+          try {
+            await inner.send(message, options);
+          } catch (error) {
+            // Over HTTP a refusal is an answer too.
+            if ('id' in message && message.id === discovery) discovery = null;
+            throw error;
+          }
         },
         close: () => inner.close(),
         setProtocolVersion: (version) => inner.setProtocolVersion?.(version),
@@ -138,6 +157,7 @@ export function createExchange(clock: Clock): Exchange {
     },
     signalFor: (id) => open.get(id)?.leave.signal ?? null,
     waiting: () => [...open.keys()],
+    gaveUpDiscovery: () => gaveUp,
   };
 }
 

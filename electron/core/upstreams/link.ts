@@ -30,7 +30,10 @@ export interface LinkParts {
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** The verdict of an earlier start. */
   readonly prior: PriorDiscovery | null;
-  /** What this start found out about the era, for the next one; null: an earlier verdict is in doubt. */
+  /**
+   * What this start found out about the era, for the next one; null: an earlier verdict is in doubt. Not told when the
+   * question went unanswered.
+   */
   noteEra(verdict: PriorDiscovery | null): void;
   /** Ends an opening that is no longer wanted. */
   readonly signal: AbortSignal;
@@ -71,7 +74,6 @@ export async function openLink(parts: LinkParts): Promise<Link | Failure> {
     }
     // Servers on old SDKs end at any request before `initialize`, the question for their era included.
     if (first.endedAtProbe) {
-      parts.noteEra(LEGACY);
       const again = await connect(parts, deadline, LEGACY, 'usual');
       return again.kind === 'link' ? again : again.failure;
     }
@@ -145,6 +147,8 @@ async function connect(
     const fault = faultOf(error, parts.url);
     if (parts.url === null) {
       if (ending === null) parts.noteEra(null);
+      // It ended at the question itself, not some time after the wait for an answer was given up.
+      else if (probing && !exchange.gaveUpDiscovery()) parts.noteEra(LEGACY);
       const failure = ending === null ? badHandshake(parts) : endedAtStart(parts, ending);
       return { kind: 'not', failure, fault, endedAtProbe: probing && ending !== null };
     }
@@ -155,7 +159,9 @@ async function connect(
 
   const discover = client.getDiscoverResult();
   const era = client.getProtocolEra() === 'modern' ? 'modern' : 'legacy';
-  if (style === 'usual') parts.noteEra(era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY);
+  // Only what was found out now: silence may be a slow start, and a verdict of earlier gets no younger by being used.
+  const found = probing && style === 'usual' && !exchange.gaveUpDiscovery();
+  if (found) parts.noteEra(era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY);
   const capabilities: Readonly<Record<string, unknown>> = client.getServerCapabilities() ?? {};
   const watched = createWatching(client, era, parts, capabilities, () => isOpen);
   const ask: Ask = (method, params, options, onProgress) => {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../electron/core/platform.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 import { NODE, received, recorded, rig, stdioRecorder, waitFor } from './rig.ts';
 
@@ -286,6 +287,37 @@ test('the era is asked for once, and the verdict is used at the next start', asy
   await it.until(id, 'ready');
   expect(starts(file)).toBe(2);
   expect(received(file, 'server/discover')).toHaveLength(1);
+});
+
+test('a verdict that is used is not renewed: after a day the era is asked for again', async () => {
+  let later = 0;
+  const it = rig({ clock: { ...systemClock, now: () => systemClock.now() + later } });
+  const file = join(it.folder, 'record');
+  const { id } = await it.addReady('x', stdioRecorder(file));
+  for (const [hours, asked] of [
+    [20, 1],
+    [30, 2],
+  ] as const) {
+    later = hours * 3_600_000;
+    await it.upstreams.restart(id);
+    expect(it.upstreams.get(id)?.status).toBe('ready');
+    expect(received(file, 'server/discover')).toHaveLength(asked);
+  }
+});
+
+test('a server that starts too slowly to answer the question for its era is asked again at the next start', async () => {
+  const slow = rig({ limits: { probeMs: 100 } });
+  const file = join(slow.folder, 'record');
+  const view = await slow.addReady('x', stdioRecorder(file, '--era=dual', '--wake-after=800'));
+  // This start goes on with what it has: the handshake of the legacy era was answered.
+  expect(view.era).toBe('legacy');
+  expect(await slow.call(view.id, 'echo')).toMatchObject({ kind: 'answered' });
+  await slow.upstreams.stopAll();
+
+  const patient = rig({ db: slow.db, limits: { probeMs: 14_000 } });
+  patient.upstreams.startAll();
+  expect((await patient.until(view.id, 'ready')).era).toBe('modern');
+  expect(received(file, 'server/discover')).toHaveLength(2);
 });
 
 test('a server that ends at the question for its era is started again without it', async () => {
