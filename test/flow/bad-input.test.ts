@@ -31,6 +31,22 @@ afterAll(() => {
   rmSync(base, { recursive: true, force: true });
 });
 
+/** A Gatehouse that goes on while others are refused beside it. */
+let running: Headless;
+let key: string;
+/** Two upstreams that are waited for 15 s, in which the other tests run. */
+let slow: Promise<readonly Said[]>;
+const add = (name: string, ...words: readonly string[]) => running.cli(['upstreams', 'add', name, '--', ...words]);
+beforeAll(async () => {
+  running = await startHeadless({ env: { GATEHOUSE_UNATTENDED: '1' } });
+  key = await running.key('agent');
+  slow = Promise.all([
+    add('garbage', process.execPath, RECORDER, join(running.base, 'garbage.jsonl'), '--garbage-only'),
+    add('mute', process.execPath, '-e', 'process.stdin.resume()'),
+  ]);
+});
+afterAll(() => running[Symbol.asyncDispose]());
+
 const IS_ROOT = process.getuid?.() === 0;
 /** What makes a command run as a user who may not write everywhere, as root may. */
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
@@ -292,21 +308,6 @@ describe('a policy that is not good', () => {
 });
 
 describe('an upstream that is none', () => {
-  let running: Headless;
-  let key: string;
-  /** These are waited for 15 s, in which the other tests run. */
-  let slow: Promise<readonly Said[]>;
-  beforeAll(async () => {
-    running = await startHeadless({ env: { GATEHOUSE_UNATTENDED: '1' } });
-    key = await running.key('agent');
-    slow = Promise.all([
-      add('garbage', process.execPath, RECORDER, join(running.base, 'garbage.jsonl'), '--garbage-only'),
-      add('mute', process.execPath, '-e', 'process.stdin.resume()'),
-    ]);
-  });
-  afterAll(() => running[Symbol.asyncDispose]());
-
-  const add = (name: string, ...words: readonly string[]) => running.cli(['upstreams', 'add', name, '--', ...words]);
   const reasonOf = async (name: string) =>
     (await running.ask('upstreamsList')).find((one) => one.name === name)?.reason ?? null;
   async function othersAnswer(): Promise<void> {
