@@ -62,6 +62,7 @@ const settings = {
   idleStopMs: within(IDLE_STOP_RANGE).nullable().optional(),
   share: z.enum(['shared', 'per_client']).optional(),
   allowPrivate: z.boolean().optional(),
+  era: z.enum(['auto', 'legacy', 'modern']).optional(),
   limits: z
     .object({
       callMs: limit(LIMIT_RANGES.callMs),

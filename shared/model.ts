@@ -106,6 +106,8 @@ export interface UpstreamSettings {
   readonly share: 'shared' | 'per_client';
   /** The name in the address may lead to a private, local or link-local address. Addresses only. */
   readonly allowPrivate: boolean;
+  /** The only era it is spoken to in; `auto` asks it which it speaks. Not of the demo. */
+  readonly era: Era | 'auto';
   /** What was set; the rest is as usual. */
   readonly limits: Partial<SettableLimits>;
 }

@@ -9,7 +9,7 @@ import { parseSize, parseSpan, sizeInWords, spanInWords } from './values.ts';
 
 export type Settings = Pick<
   RequestInput<'upstreamChange'>,
-  'start' | 'idleStopMs' | 'share' | 'allowPrivate' | 'limits'
+  'start' | 'idleStopMs' | 'share' | 'allowPrivate' | 'era' | 'limits'
 >;
 
 type LimitOption = Option & { readonly limit: keyof SettableLimits; readonly unit: keyof typeof UNITS };
@@ -41,6 +41,11 @@ export const SETTINGS_OPTIONS = {
     value: 'WHETHER',
     help: 'allow or refuse: may the name in its address lead to a private address',
   },
+  era: {
+    type: 'string',
+    value: 'ERA',
+    help: 'auto (it is asked which era it speaks), legacy or modern (only that one)',
+  },
   ...LIMITS,
 } as const satisfies Record<string, Option>;
 
@@ -49,7 +54,9 @@ export function settingsOf(call: Call): Settings | string {
   const start = choice(call, 'start', { 'at-start': 'at_start', 'on-demand': 'on_demand' } as const);
   const share = choice(call, 'share', { shared: 'shared', 'per-client': 'per_client' } as const);
   const allowPrivate = choice(call, 'private-addresses', { allow: true, refuse: false } as const);
-  for (const read of [start, share, allowPrivate]) if (read !== null && typeof read === 'object') return read.problem;
+  const era = choice(call, 'era', { auto: 'auto', legacy: 'legacy', modern: 'modern' } as const);
+  for (const read of [start, share, allowPrivate, era])
+    if (read !== null && typeof read === 'object') return read.problem;
   const idle = call.text('stop-when-idle');
   const idleStopMs = idle === null ? undefined : idle === 'never' ? null : parseSpan(idle);
   if (idle !== null && idle !== 'never' && !isWithin(idleStopMs ?? null, IDLE_STOP_RANGE)) {
@@ -71,6 +78,7 @@ export function settingsOf(call: Call): Settings | string {
     ...(typeof start === 'string' ? { start } : {}),
     ...(typeof share === 'string' ? { share } : {}),
     ...(typeof allowPrivate === 'boolean' ? { allowPrivate } : {}),
+    ...(typeof era === 'string' ? { era } : {}),
     ...(idleStopMs === undefined ? {} : { idleStopMs }),
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
   };
@@ -107,6 +115,7 @@ function rowsOf({ settings, limits }: UpstreamView): string[][] {
     ['start', settings.start.replace('_', '-'), 'at-start'],
     ['stop-when-idle', idle, 'never'],
     ['share', settings.share.replace('_', '-'), 'shared'],
+    ['era', settings.era, 'auto'],
     ['private-addresses', settings.allowPrivate ? 'allow' : 'refuse', 'refuse'],
     ...Object.entries(LIMITS).map(([option, { limit: name, unit }]) => {
       const { show } = UNITS[unit];

@@ -254,6 +254,13 @@ describe('upstreams add', () => {
     });
   });
 
+  test('sends how it is to be run', async () => {
+    app.answers = { upstreamAdd: added };
+    const argv = ['upstreams', 'add', 'old', '--era', 'legacy', '--start', 'on-demand', '--', 'npx', 'server'];
+    expect((await run(argv, app)).code).toBe(0);
+    expect(app.requests()[0]?.input).toMatchObject({ era: 'legacy', start: 'on_demand' });
+  });
+
   test('asks a secret value at the terminal without ever showing it', async () => {
     app.answers = { upstreamAdd: added };
     const running = command(
@@ -348,7 +355,16 @@ describe('upstreams', () => {
   test('set sends what was typed, and nothing that was not', async () => {
     app.answers = { upstreamsList: [upstream], upstreamChange: { kind: 'done', upstream } };
     const typed = ['--call-timeout', '5m', '--message-size', '20MB', '--queue', 'usual', '--start', 'on-demand'];
-    const more = ['--stop-when-idle', 'never', '--share', 'per-client', '--private-addresses', 'refuse'];
+    const more = [
+      '--stop-when-idle',
+      'never',
+      '--share',
+      'per-client',
+      '--private-addresses',
+      'refuse',
+      '--era',
+      'legacy',
+    ];
     expect((await run(['upstreams', 'set', 'files', ...typed, ...more], app)).code).toBe(0);
     expect(app.requests().at(-1)).toEqual({
       name: 'upstreamChange',
@@ -357,6 +373,7 @@ describe('upstreams', () => {
         start: 'on_demand',
         share: 'per_client',
         allowPrivate: false,
+        era: 'legacy',
         idleStopMs: null,
         limits: { callMs: 300_000, messageBytes: 20_971_520, queued: null },
       },
@@ -369,6 +386,7 @@ describe('upstreams', () => {
     expect(shown.code).toBe(0);
     expect(shown.out).toMatch(/^call-timeout +90s +2m$/m);
     expect(shown.out).toMatch(/^message-size +10MB +10MB$/m);
+    expect(shown.out).toMatch(/^era +auto +auto$/m);
     expect(app.requests().map(({ name }) => name)).toEqual(['upstreamsList']);
   });
 
@@ -379,6 +397,7 @@ describe('upstreams', () => {
       "--message-size is '1GB'; give usual, or a value such as 512KB or 20MB, from 64KB to 256MB.",
     ],
     [['--concurrency', '0'], "--concurrency is '0'; give usual, or a value such as 100, from 1 to 1024."],
+    [['--era', 'old'], "--era is 'old'; it must be auto or legacy or modern."],
     [['--start', 'later'], "--start is 'later'; it must be at-start or on-demand."],
     [['--stop-when-idle', '1s'], "--stop-when-idle is '1s'; give never, or a time such as 10m, from 10s to 7d."],
   ])('set with %j says what is wrong and asks for nothing', async (typed, problem) => {

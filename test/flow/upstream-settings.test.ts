@@ -26,6 +26,18 @@ test('allowing private addresses is for the person to confirm, refusing them is 
   });
 });
 
+test('the era is set without a confirmation, and the upstream is started anew in it', async () => {
+  await using gatehouse = await startGatehouse({ approver: false });
+  const recorder = await gatehouse.recorder('both', { risk: 'read', args: ['--era=dual'] });
+  const key = await gatehouse.key();
+  const changed = await gatehouse.ask('upstreamChange', { upstream: 'both', era: 'legacy' }, CLI);
+  expect(changed).toMatchObject({ kind: 'done', upstream: { settings: { era: 'legacy' } } });
+  const answer = await gatehouse.call(key.secret, 'both__echo');
+  expect(answer.message?.result).toMatchObject({ content: [{ text: '{}' }] });
+  expect(recorder.events().filter(({ kind }) => kind === 'started')).toHaveLength(2);
+  expect(recorder.calls()[0]).not.toContain('io.modelcontextprotocol/protocolVersion');
+});
+
 test('a limit beyond its range is refused with the field and the bound', async () => {
   await using gatehouse = await startGatehouse();
   const answer = await gatehouse.core.api.request('upstreamChange', { upstream: 'demo', limits: { callMs: 1 } }, CLI);

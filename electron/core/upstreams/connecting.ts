@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { homedir } from 'node:os';
+import type { PriorDiscovery } from '@modelcontextprotocol/client';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
@@ -78,6 +79,8 @@ export async function connectUpstream(
   const { openLink } = await import('./link.ts');
   const identity = JSON.stringify([command, endpointOf(transport), ...secretPlaces(definition.id, transport).keys()]);
   const isDemo = transport.kind === 'demo';
+  // Whoever sets it to auto again wants it to be asked, not an old answer.
+  if (definition.settings.era === 'legacy' && manner === null) parts.eras.forget(identity);
   return openLink({
     name,
     url: transport.kind === 'http' ? transport.url : null,
@@ -92,7 +95,8 @@ export async function connectUpstream(
     },
     // A link of one caller tells what that caller can be asked; on a shared one each request is judged on its own.
     capabilities: manner === null ? EVERYTHING : offered(manner.capabilities),
-    prior: isDemo || manner?.era === 'legacy' ? { kind: 'legacy' } : parts.eras.known(identity),
+    era: definition.settings.era,
+    prior: priorOf(definition, manner, () => parts.eras.known(identity)),
     noteEra(verdict) {
       if (isDemo || manner !== null) return;
       if (verdict === null) parts.eras.forget(identity);
@@ -104,6 +108,17 @@ export async function connectUpstream(
     onRefusedRequest: refusals(parts),
     onNotice: events.onNotice,
   });
+}
+
+/** What needs no question: the person said it, the caller's link is of that era, or an earlier start found it out. */
+function priorOf(
+  { transport, settings: { era } }: UpstreamDefinition,
+  manner: LinkManner | null,
+  known: () => PriorDiscovery | null,
+): PriorDiscovery | null {
+  if (transport.kind === 'demo' || era === 'legacy' || manner?.era === 'legacy') return { kind: 'legacy' };
+  const verdict = known();
+  return era === 'modern' && verdict?.kind === 'legacy' ? null : verdict;
 }
 
 type Secrets = { readonly kind: 'read'; readonly values: Readonly<Record<string, string>> } | Failure;

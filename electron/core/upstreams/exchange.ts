@@ -43,15 +43,15 @@ export interface Exchange {
   /** Aborted a moment after nobody waits for the answer any more. */
   signalFor(id: RequestId): AbortSignal | null;
   waiting(): readonly RequestId[];
-  /** The handshake of the legacy era began while the question for the era was still open: silence, and no answer to it. */
-  gaveUpDiscovery(): boolean;
+  /** What became of `server/discover`. `given_up`: there was silence when the handshake of the legacy era began. */
+  discovery(): 'unasked' | 'open' | 'answered' | 'given_up';
 }
 
 export function createExchange(clock: Clock): Exchange {
   const open = new Map<RequestId, Slot>();
   let next: Slot | null = null;
-  let discovery: RequestId | null = null;
-  let gaveUp = false;
+  let discovery: ReturnType<Exchange['discovery']> = 'unasked';
+  let discoveryId: RequestId | null = null;
 
   function receive(message: JSONRPCMessage): JSONRPCMessage {
     if ('method' in message) {
@@ -59,7 +59,7 @@ export function createExchange(clock: Clock): Exchange {
       return message;
     }
     if (message.id === undefined) return message;
-    if (message.id === discovery) discovery = null;
+    noteAnswer(message.id);
     const slot = open.get(message.id);
     if (!slot) return message;
     if ('error' in message) {
@@ -72,9 +72,15 @@ export function createExchange(clock: Clock): Exchange {
   }
 
   function noteHandshake(method: string, id: RequestId): void {
-    if (method === 'server/discover') discovery = id;
-    // A server may answer later still, when the SDK has stopped waiting: what counts is what was known here.
-    else if (method === 'initialize' && discovery !== null) gaveUp = true;
+    if (method === 'server/discover') {
+      discovery = 'open';
+      discoveryId = id;
+    } else if (method === 'initialize' && discovery === 'open') discovery = 'given_up';
+  }
+
+  /** One that comes when it was given up on changes nothing: the SDK has stopped waiting. */
+  function noteAnswer(id: RequestId): void {
+    if (id === discoveryId && discovery === 'open') discovery = 'answered';
   }
 
   function report(params: unknown): void {
@@ -110,7 +116,7 @@ export function createExchange(clock: Clock): Exchange {
             await inner.send(message, options);
           } catch (error) {
             // Over HTTP a refusal is an answer too.
-            if ('id' in message && message.id === discovery) discovery = null;
+            if ('id' in message && message.id !== undefined) noteAnswer(message.id);
             throw error;
           }
         },
@@ -157,7 +163,7 @@ export function createExchange(clock: Clock): Exchange {
     },
     signalFor: (id) => open.get(id)?.leave.signal ?? null,
     waiting: () => [...open.keys()],
-    gaveUpDiscovery: () => gaveUp,
+    discovery: () => discovery,
   };
 }
 

@@ -52,6 +52,14 @@ function isTimeout(link: Link): boolean {
   return link.code === 'REQUEST_TIMEOUT';
 }
 
+/** It answered the question for its era, and does not speak the modern one. */
+export function offersNoModern(error: unknown): boolean {
+  const [link, ...below] = causes(error);
+  if (link === undefined || statusOf(link) !== null) return false;
+  // Of the SDK's code for all that went wrong there, the one with neither status nor cause says that none was offered.
+  return link.code === UNSUPPORTED_VERSION || (link.code === 'ERA_NEGOTIATION_FAILED' && below.length === 0);
+}
+
 /** The handshake was refused in a way that a server of 2024-11-05 refuses it (MCP specification, backwards compatibility). */
 export function mayBeSseOnly(fault: Fault): boolean {
   return fault.status === 404 || fault.status === 405;
@@ -99,6 +107,8 @@ function inStatus(status: number): string {
   return `answered with HTTP ${status}`;
 }
 
+/** MCP 2026-07-28, UnsupportedProtocolVersionError. */
+const UNSUPPORTED_VERSION = -32022;
 /** The SDK's own codes that look like a system error. */
 const SDK_CODES = new Set(['ERA_NEGOTIATION_FAILED']);
 

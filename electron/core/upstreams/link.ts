@@ -1,16 +1,23 @@
-import { Client, type PriorDiscovery, ProtocolError, ProtocolErrorCode } from '@modelcontextprotocol/client';
+import {
+  Client,
+  type PriorDiscovery,
+  ProtocolError,
+  ProtocolErrorCode,
+  type VersionNegotiationOptions,
+} from '@modelcontextprotocol/client';
 import { z } from 'zod';
-import type { Era } from '../../../shared/model.ts';
+import type { Era, UpstreamSettings } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel, Failure } from './channel.ts';
 import { type Ask, createExchange, type Exchange } from './exchange.ts';
-import { type Fault, faultOf, mayBeSseOnly, neverAnswered } from './faults.ts';
+import { type Fault, faultOf, mayBeSseOnly, offersNoModern } from './faults.ts';
 import { createLevels } from './levels.ts';
-import { inWords, type UpstreamLimits } from './limits.ts';
+import type { UpstreamLimits } from './limits.ts';
 import { createLinkRequest, type LinkOutcome, type LinkRequest, type Pause } from './link-request.ts';
 import { type Listing, listAll } from './listing.ts';
 import type { ArgumentMarkers } from './marker.ts';
 import { mayBeAsked } from './offered.ts';
+import { badHandshake, endedAtStart, MODERN, notModern, timedOut, unreachable } from './unopened.ts';
 import type { UpstreamOutcome } from './upstreams.ts';
 import { createWatching } from './watching.ts';
 
@@ -28,6 +35,8 @@ export interface LinkParts {
   open(exchange: Exchange, style: 'usual' | 'sse'): Channel;
   /** What the upstream is told at the handshake that it may ask for. */
   readonly capabilities: Readonly<Record<string, unknown>>;
+  /** As the person set it: `modern` falls back on nothing else. */
+  readonly era: UpstreamSettings['era'];
   /** The verdict of an earlier start. */
   readonly prior: PriorDiscovery | null;
   /**
@@ -68,6 +77,7 @@ export async function openLink(parts: LinkParts): Promise<Link | Failure> {
   try {
     const first = await connect(parts, deadline, parts.prior, 'usual');
     if (first.kind === 'link' || first.fault === null) return first.kind === 'link' ? first : first.failure;
+    if (parts.era === 'modern') return first.failure;
     if (mayBeSseOnly(first.fault) && parts.url !== null) {
       const old = await connect(parts, deadline, LEGACY, 'sse');
       return old.kind === 'link' ? old : first.failure;
@@ -103,7 +113,7 @@ async function connect(
     { name: 'gatehouse', version: parts.version },
     {
       capabilities: parts.capabilities,
-      versionNegotiation: { mode: 'auto', probe: { timeoutMs: parts.limits.probeMs } },
+      versionNegotiation: negotiationOf(parts),
     },
   );
   let isOpen = false;
@@ -143,12 +153,16 @@ async function connect(
   } catch (error) {
     const ending = channel.ending();
     await channel.close();
-    if (deadline.isOver()) return notConnected(timedOut(parts, channel));
+    if (deadline.isOver()) return notConnected(timedOut(parts, channel.garbage()));
     const fault = faultOf(error, parts.url);
+    if (parts.era === 'modern' && exchange.discovery() === 'answered' && offersNoModern(error)) {
+      parts.noteEra(null);
+      return { kind: 'not', failure: notModern(parts), fault, endedAtProbe: false };
+    }
     if (parts.url === null) {
-      if (ending === null) parts.noteEra(null);
+      if (ending === null || parts.era !== 'auto') parts.noteEra(null);
       // It ended at the question itself, not some time after the wait for an answer was given up.
-      else if (probing && !exchange.gaveUpDiscovery()) parts.noteEra(LEGACY);
+      else if (probing && exchange.discovery() !== 'given_up') parts.noteEra(LEGACY);
       const failure = ending === null ? badHandshake(parts) : endedAtStart(parts, ending);
       return { kind: 'not', failure, fault, endedAtProbe: probing && ending !== null };
     }
@@ -160,7 +174,7 @@ async function connect(
   const discover = client.getDiscoverResult();
   const era = client.getProtocolEra() === 'modern' ? 'modern' : 'legacy';
   // Only what was found out now: silence may be a slow start, and a verdict of earlier gets no younger by being used.
-  const found = probing && style === 'usual' && !exchange.gaveUpDiscovery();
+  const found = probing && style === 'usual' && exchange.discovery() !== 'given_up';
   if (found) parts.noteEra(era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY);
   const capabilities: Readonly<Record<string, unknown>> = client.getServerCapabilities() ?? {};
   const watched = createWatching(client, era, parts, capabilities, () => isOpen);
@@ -272,34 +286,10 @@ function notConnected(failure: Failure): NotConnected {
   return { kind: 'not', failure, fault: null, endedAtProbe: false };
 }
 
-function timedOut(parts: LinkParts, channel: Channel): Failure {
-  const message =
-    parts.url === null
-      ? neverAnswered(parts.name, parts.limits.startMs, channel.garbage())
-      : `${parts.name} did not answer within ${inWords(parts.limits.startMs)}.`;
-  return {
-    kind: 'failure',
-    errorClass: 'upstream_timeout',
-    message,
-    retry: parts.url === null ? 'bounded' : 'patient',
-  };
-}
-
-function endedAtStart({ name }: LinkParts, ending: string): Failure {
-  const message = `${name} ${ending} before it could be used. The last lines it wrote say more.`;
-  return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'bounded' };
-}
-
-function badHandshake({ name }: LinkParts): Failure {
-  const message = `${name} was started, but its answer to the handshake is not MCP as Gatehouse knows it.`;
-  return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'bounded' };
-}
-
-function unreachable({ name }: LinkParts, fault: Fault): Failure {
-  if (fault.errorClass === 'auth_required') {
-    return { kind: 'failure', errorClass: 'auth_required', message: `${name} ${fault.words}.`, retry: 'never' };
-  }
-  return { kind: 'failure', errorClass: 'upstream_unreachable', message: `${name} ${fault.words}.`, retry: 'patient' };
+/** There is nothing to fall back on when only the modern era is wanted, so the question may take as long as a start may. */
+function negotiationOf({ era, limits }: LinkParts): VersionNegotiationOptions {
+  if (era === 'modern') return { mode: { pin: MODERN }, probe: { timeoutMs: limits.startMs } };
+  return { mode: 'auto', probe: { timeoutMs: limits.probeMs } };
 }
 
 function rememberSchemas(schemas: Map<string, unknown>, tools: readonly unknown[]): void {

@@ -73,6 +73,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     limits,
     name,
     isPerClient: () => definition.settings.share === 'per_client',
+    isSetModern: () => definition.settings.era === 'modern',
     idleStopMs: () => definition.settings.idleStopMs,
     connect: (signal, events, how) => connectUpstream(connecting, signal, events, how),
     takeIn,

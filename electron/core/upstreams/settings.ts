@@ -9,6 +9,7 @@ export interface SettingsChange {
   readonly idleStopMs?: number | null | undefined;
   readonly share?: UpstreamSettings['share'] | undefined;
   readonly allowPrivate?: boolean | undefined;
+  readonly era?: UpstreamSettings['era'] | undefined;
   readonly limits?: { readonly [K in keyof SettableLimits]?: number | null | undefined } | undefined;
 }
 
@@ -17,6 +18,7 @@ export const usualSettings: UpstreamSettings = {
   idleStopMs: null,
   share: 'shared',
   allowPrivate: false,
+  era: 'auto',
   limits: {},
 };
 
@@ -39,6 +41,7 @@ export function changedSettings(old: UpstreamSettings, change: SettingsChange): 
     idleStopMs: change.idleStopMs === undefined ? old.idleStopMs : change.idleStopMs,
     share: change.share ?? old.share,
     allowPrivate: change.allowPrivate ?? old.allowPrivate,
+    era: change.era ?? old.era,
     limits,
   };
 }
@@ -54,6 +57,9 @@ export function refuseSettings(
   }
   if (transport.kind !== 'http' && settings.allowPrivate) {
     return 'Only an upstream with an address can be allowed to lead to a private one.';
+  }
+  if (transport.kind === 'demo' && settings.era !== 'auto') {
+    return 'The era of the demo cannot be set: it is part of Gatehouse and speaks only one.';
   }
   if (limits.callMs > limits.ceilingMs) {
     return `The limit for a call without progress (${inWords(limits.callMs)}) is longer than the limit for a whole call (${inWords(limits.ceilingMs)}). Raise that one too.`;
@@ -75,5 +81,7 @@ const storedSchema = z.object({
   idleStopMs: z.number().nullable(),
   share: z.enum(['shared', 'per_client']),
   allowPrivate: z.boolean(),
+  // Absent in what earlier versions stored.
+  era: z.enum(['auto', 'legacy', 'modern']).default('auto'),
   limits: z.partialRecord(z.enum(names), z.number()),
 });

@@ -21,6 +21,8 @@ export interface SupervisorParts {
   mayStart(): boolean;
   /** A process for each session of a client, beside the one that lists. */
   isPerClient(): boolean;
+  /** The person wants it spoken to in the modern era alone, whatever its callers speak. */
+  isSetModern(): boolean;
   /** How long a process may be idle before it is stopped until the next call; null: for ever. */
   idleStopMs(): number | null;
   /** Opens the upstream anew; `events` are of this link alone. */
@@ -292,7 +294,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   /** The caller's own link, in the era it speaks where the upstream speaks that too (design section 3). */
   async function ownLink(shared: Link, { caller }: LinkRequest): ReturnType<ClientLinks['use']> {
     const { sessionKey } = caller;
-    if (caller.era === 'legacy' && shared.era === 'modern' && !isModernOnly) {
+    if (caller.era === 'legacy' && shared.era === 'modern' && !isModernOnly && !parts.isSetModern()) {
       const used = await sessions.use({ era: 'legacy', capabilities: caller.capabilities, sessionKey });
       if (used.kind === 'use' || used.errorClass !== 'upstream_unreachable') return used;
       isModernOnly = true;

@@ -360,7 +360,9 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       });
       tell(id);
       const isLimited = member.view().status === 'failed' && wantedSettings.limits !== undefined;
-      const isOther = wanted !== undefined || isLimited || settings.allowPrivate !== old.settings.allowPrivate;
+      const isReachedOtherwise =
+        settings.allowPrivate !== old.settings.allowPrivate || settings.era !== old.settings.era;
+      const isOther = wanted !== undefined || isLimited || isReachedOtherwise;
       if (parts.idle !== true && (isOther || Object.keys(secrets).length > 0)) void member.restart('if_wanted');
       return done(id);
     },
