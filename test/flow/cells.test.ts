@@ -273,6 +273,30 @@ test.each(['legacy', 'modern'] as const)(
   },
 );
 
+test('a change of roots is told to the legacy upstream links of that session, if its client declared that it may', async () => {
+  const CHANGED = 'notifications/roots/list_changed';
+  const file = join(gatehouse.folder, 'roots.jsonl');
+  await using recorder = await startListening('recorder-http.mjs', file);
+  await addReviewed(gatehouse, 'roots', recorder.url);
+  await using one = await connectPeer('legacy', endpoint('roots'), key.secret);
+  await using other = await connectPeer('legacy', endpoint('roots'), key.secret);
+  await using silent = await connectPeer('legacy', endpoint('roots'), key.secret, { roots: {} });
+  await call(one, 'echo', { text: 'of one' });
+  await call(other, 'echo', { text: 'of other' });
+  await call(silent, 'echo', { text: 'of silent' });
+  const sessionsOf = (what: string) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(what))
+      .map((line) => (JSON.parse(line) as { headers: Record<string, string> }).headers['mcp-session-id']);
+  await silent.notify(CHANGED);
+  await one.notify(CHANGED);
+  await eventually(async () => (sessionsOf(CHANGED).length > 0 ? true : null), 'the change of roots');
+  await call(silent, 'echo', { text: 'after' });
+  expect(sessionsOf(CHANGED)).toEqual(sessionsOf('of one'));
+  expect(new Set(['of one', 'of other', 'of silent'].flatMap(sessionsOf)).size).toBe(3);
+});
+
 describe('a call of a modern client that a legacy upstream asks something', () => {
   const asking =
     '{"method":"elicitation/create","params":{"mode":"form","message":"Who?","requestedSchema":{"type":"object","properties":{}}}}';

@@ -27,7 +27,10 @@ export interface McpServerParts extends MetaToolParts, RelayParts {
   readonly catalog: MetaToolParts['catalog'] &
     RelayParts['catalog'] &
     Pick<Catalog, 'listed' | 'listedOf' | 'upstream' | 'upstreams'>;
-  readonly upstreams: Pick<Upstreams, 'subscribe' | 'unsubscribe' | 'resubscribe' | 'forgetSession' | 'capabilities'>;
+  readonly upstreams: Pick<
+    Upstreams,
+    'subscribe' | 'unsubscribe' | 'resubscribe' | 'rootsChanged' | 'forgetSession' | 'capabilities'
+  >;
   readonly neverAllowed: (client: Client, found: Found) => boolean;
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;

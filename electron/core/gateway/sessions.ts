@@ -277,6 +277,8 @@ export function createSessions(
         authInfo: authInfoOf(arrival),
       });
       if (!answer.ok) session.inFlight.drop(message);
+      else if (rootsChanged.safeParse(message).success && mayTellRoots.safeParse(session.hello.capabilities).success)
+        parts.upstreams.rootsChanged(session.id);
       await session.inFlight.endCancelled(message);
       if (session.mayHaveMissed && request.method === 'GET' && answer.ok) {
         session.mayHaveMissed = false;
@@ -325,6 +327,8 @@ function isOf(session: Session | StoredSession, { key, workspace, onlyUpstream }
 
 const jsonObject = z.record(z.string(), z.unknown());
 const initialize = z.object({ params: z.object({ capabilities: jsonObject, clientInfo: jsonObject }) });
+const rootsChanged = z.object({ method: z.literal('notifications/roots/list_changed'), id: z.undefined().optional() });
+const mayTellRoots = z.object({ roots: z.object({ listChanged: z.literal(true) }) });
 const setLevel = z.object({ method: z.literal('logging/setLevel'), params: z.object({ level: logLevel }) });
 
 function helloOf(message: unknown): Hello {

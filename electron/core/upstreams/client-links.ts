@@ -21,6 +21,8 @@ export interface ClientLinks {
   use(manner: LinkManner): Promise<{ readonly kind: 'use'; readonly link: Link; done(): void } | Failure>;
   /** The session is no longer good; the next call opens another one. */
   drop(link: Link): void;
+  /** Tells the upstream over each open link of this session, and never twice at once over the same one. */
+  rootsChanged(sessionKey: string): void;
   endOf(sessionKey: string): void;
   closeAll(): Promise<void>;
 }
@@ -52,13 +54,28 @@ export function createClientLinks(
       },
       manner,
     );
-    const session: Session = { key, manner, opening, users: 0, cancelIdle: () => {} };
+    const session: Session = { key, manner, opening, users: 0, cancelIdle: () => {}, roots: 'told' };
     sessions.set(key, session);
     return session;
   }
 
   function recentEnds(key: string): readonly number[] {
     return (ends.get(key) ?? []).filter((at) => at > clock.monotonic() - MINUTE_MS);
+  }
+
+  function tellRoots(session: Session): void {
+    if (session.roots !== 'told') {
+      session.roots = 'changed_again';
+      return;
+    }
+    session.roots = 'telling';
+    void session.opening
+      .then((opened) => (opened.kind === 'link' ? opened.rootsChanged() : undefined))
+      .then(() => {
+        const isDue = session.roots === 'changed_again';
+        session.roots = 'told';
+        if (isDue) tellRoots(session);
+      });
   }
 
   function makeRoom(): void {
@@ -103,6 +120,9 @@ export function createClientLinks(
         void session.opening.then((opened) => opened === link && close(session));
       }
     },
+    rootsChanged(sessionKey) {
+      for (const session of sessions.values()) if (session.manner.sessionKey === sessionKey) tellRoots(session);
+    },
     endOf(sessionKey) {
       for (const key of ends.keys()) if (key.endsWith(` ${sessionKey}`)) ends.delete(key);
       for (const session of [...sessions.values()]) if (session.manner.sessionKey === sessionKey) close(session);
@@ -126,6 +146,8 @@ interface Session {
   readonly opening: Promise<Link | Failure>;
   users: number;
   cancelIdle: () => void;
+  /** A client may change its roots faster than its upstream takes note. */
+  roots: 'told' | 'telling' | 'changed_again';
 }
 
 const MINUTE_MS = 60_000;

@@ -68,6 +68,8 @@ export interface Link {
   request(request: LinkRequest): Promise<LinkOutcome>;
   /** `notifications/resources/updated` is told for exactly these from now on. */
   watch(uris: ReadonlySet<string>): Promise<UpstreamOutcome>;
+  /** The roots of the one client whose link this is are others now. Never rejects; nothing happens in the modern era. */
+  rootsChanged(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -230,6 +232,14 @@ async function connect(
       }
     },
     watch: watched.watch,
+    async rootsChanged() {
+      if (era !== 'legacy' || !isOpen) return;
+      try {
+        await client.notification({ method: 'notifications/roots/list_changed' });
+      } catch {
+        // It is out of reach, which its next call finds and says; an upstream that asks is given the present roots.
+      }
+    },
     async close() {
       isOpen = false;
       exchange.cut(null, 'ended');

@@ -27,6 +27,7 @@ export interface Member {
   unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   resubscribe(uri: string, sessionKey: string): void;
   subscribers(uri: string): readonly string[];
+  rootsChanged(sessionKey: string): void;
   forgetSession(sessionKey: string): void;
   start(): Promise<void>;
   /** Whatever runs of it is ended; it is started anew if it was wanted, or in any case. */
@@ -150,6 +151,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     resubscribe: supervisor.resubscribe,
     unavailable: () => (definition.enabled ? supervisor.finallyFailed() : unreachable(`${name} is disabled.`)),
     subscribers: supervisor.subscribers,
+    rootsChanged: supervisor.rootsChanged,
     forgetSession: supervisor.forgetSession,
     async request(call) {
       if (!definition.enabled) return unreachable(`${name} is disabled.`);

@@ -70,6 +70,7 @@ export interface Supervisor {
   /** As `subscribe`, made as soon as it is ready, however often it has to be started until then. */
   resubscribe(uri: string, sessionKey: string): void;
   subscribers(uri: string): readonly string[];
+  rootsChanged(sessionKey: string): void;
   forgetSession(sessionKey: string): void;
   /** Everything it started is gone when this resolves. */
   stop(): Promise<void>;
@@ -358,6 +359,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     },
     finallyFailed: () => (status === 'failed' && isFinal ? unavailable() : null),
     subscribers: (uri) => [...(subscriptions.get(uri) ?? [])],
+    rootsChanged: (sessionKey) => sessions.rootsChanged(sessionKey),
     forgetSession(sessionKey) {
       sessions.endOf(sessionKey);
       for (const uri of [...subscriptions.keys()]) void unsubscribe(uri, sessionKey);

@@ -149,6 +149,8 @@ export interface Upstreams {
   resubscribe(id: string, uri: string, sessionKey: string): void;
   /** The session keys that subscribed to this URI. */
   subscribers(id: string, uri: string): readonly string[];
+  /** The roots of this session are others now: told to the legacy upstreams that it has a link of its own to. */
+  rootsChanged(sessionKey: string): void;
   /** The session ended: what it subscribed to ends. */
   forgetSession(sessionKey: string): void;
   onNotice(listener: UpstreamNotice): () => void;
@@ -431,6 +433,9 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       return member === undefined ? REMOVED : member.unavailable();
     },
     subscribers: (id, uri) => members.get(id)?.subscribers(uri) ?? [],
+    rootsChanged(sessionKey) {
+      for (const member of members.values()) member.rootsChanged(sessionKey);
+    },
     forgetSession(sessionKey) {
       for (const member of members.values()) member.forgetSession(sessionKey);
     },

@@ -20,6 +20,8 @@ export interface Peer extends AsyncDisposable {
   /** Questions so far, in order. */
   readonly asked: readonly { readonly method: string; readonly params: Json }[];
   capabilities(): Json;
+  /** As it stands, whatever the client declared. */
+  notify(method: string): Promise<void>;
   watch(uri: string): Promise<void>;
   setLevel(level: string): Promise<void>;
 }
@@ -72,6 +74,7 @@ async function legacy(url: string, key: string, capabilities: Json): Promise<Pee
     capabilities: () => ({ ...client.getServerCapabilities() }),
     request: (method, params = {}, options = {}) =>
       client.request({ method, params: { ...params } } as never, ResultSchema, options as never),
+    notify: async (method) => client.transport?.send({ jsonrpc: '2.0', method }),
     watch: async (uri) => void (await client.request({ method: 'resources/subscribe', params: { uri } }, ResultSchema)),
     setLevel: async (level) => void (await client.setLoggingLevel(level as never)),
     [Symbol.asyncDispose]: () => client.close(),
@@ -111,6 +114,7 @@ async function modern(url: string, key: string, capabilities: Json): Promise<Pee
       const more = typeof named === 'string' ? { headers: { 'mcp-name': named } } : {};
       return client.request({ method, params: { ...whole } }, z.looseObject({}), { ...options, ...more } as never);
     },
+    notify: async (method) => client.transport?.send({ jsonrpc: '2.0', method }),
     watch: async (uri) => void (await client.listen({ resourceSubscriptions: [uri] })),
     async setLevel(wanted) {
       level = wanted;
