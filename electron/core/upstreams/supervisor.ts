@@ -143,7 +143,8 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     isFinal = false;
     abort = new AbortController();
     const { signal } = abort;
-    set('starting', null);
+    // Why it failed stays readable while it is tried again: a start can take long, and fail the same way.
+    set('starting', failure === null ? null : `${name} is being started again. ${failure.message}`);
     await closing;
     if (signal.aborted) return;
     let isCurrent = true;
@@ -325,8 +326,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
 
   function unavailable(): UpstreamOutcome {
     const errorClass = failure?.errorClass === 'upstream_crashed' ? 'upstream_unreachable' : failure?.errorClass;
-    const again = failure === null ? null : `${name} is being started again. ${failure.message}`;
-    const message = reason ?? again ?? `${name} is not running.`;
+    const message = reason ?? `${name} is not running.`;
     return { kind: 'failed', errorClass: errorClass ?? 'upstream_unreachable', message };
   }
 
