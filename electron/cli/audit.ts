@@ -55,14 +55,20 @@ const tail: Command = {
 };
 
 function lineOf(record: AuditRecordView): string {
-  const who = record.client ?? '-';
-  const what = record.tool === null ? record.kind : `${record.upstream ?? '?'}/${record.tool}`;
-  const rule = record.rule === null ? '' : ` by ${record.rule}`;
-  const decision = record.effect === null ? '' : `  ${record.effect}${rule}`;
-  const error = record.errorClass === null ? '' : `  ${record.errorClass}`;
-  return visible(
-    `${shownTime(record.at)}  ${who}  ${what}${decision}  ${record.outcome ?? 'running'}${error}  ${record.requestId ?? ''}`,
-  ).trimEnd();
+  // An event is over when it is written; only a call can still be running, and only a call has an id to ask for.
+  const isCall = record.entries.some(({ phase }) => phase !== 'event');
+  const words = [
+    shownTime(record.at),
+    record.client ?? '-',
+    record.tool === null
+      ? [record.kind, record.upstream].filter(Boolean).join(' ')
+      : `${record.upstream ?? '?'}/${record.tool}`,
+    record.effect === null ? null : `${record.effect}${record.rule === null ? '' : ` by ${record.rule}`}`,
+    record.outcome ?? (isCall ? 'running' : null),
+    record.errorClass,
+    isCall ? record.requestId : null,
+  ];
+  return visible(words.filter((word) => word !== null).join('  '));
 }
 
 const verify: Command = {

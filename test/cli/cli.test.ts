@@ -670,6 +670,30 @@ describe('audit', () => {
     expect(bad.out).toContain('The audit does NOT verify at entry 2: The hash does not fit.');
   });
 
+  test('an event in the tail is over, and says what it was about', async () => {
+    const nobody = {
+      workspace: null,
+      clientId: null,
+      client: null,
+      keyPrefix: null,
+      tool: null,
+      effect: null,
+      rule: null,
+    };
+    const event = {
+      ...nobody,
+      upstream: 'files',
+      outcome: null,
+      errorClass: null,
+      kind: 'upstream_started',
+      requestId: 'entry-4',
+      at: 0,
+    };
+    const entries = [{ ...event, seq: 4, phase: 'event', requestId: null, detail: {}, hash: '' }] as const;
+    app.answers = { auditList: { records: [{ ...event, entries }], nextBefore: null } };
+    expect((await run(['audit', 'tail'], app)).out).toMatch(/\d {2}- {2}upstream_started files\n$/);
+  });
+
   test('tail --follow prints a record again only when it went on', async () => {
     const entry = { seq: 1, at: 0, phase: 'forwarded', kind: 'tool_call', requestId: 'r1', hash: '' } as const;
     const base = {
