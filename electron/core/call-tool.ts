@@ -16,7 +16,7 @@ import { readExactText } from './exact-json.ts';
 import type { Clock } from './platform.ts';
 import type { Decide } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
-import type { AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
+import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
 
 export interface ToolCall {
   /** Random, in every log line, audit entry and error of this call. */
@@ -59,7 +59,8 @@ export type CallEnding =
       readonly rule: string | null;
     }
   | { readonly kind: 'pending'; readonly approvalId: string; readonly expiresAt: number; readonly rule: string | null }
-  | { readonly kind: 'answered'; readonly result: Readonly<Record<string, unknown>>; readonly bytes: number }
+  /** What the caller gets is `resultText`; a rule that changes `result` makes text and bytes anew. */
+  | Answered
   /** The upstream's own JSON-RPC error, unchanged. */
   | { readonly kind: 'relayed'; readonly code: number; readonly message: string; readonly data?: unknown }
   /** `upstream`: by our label, whose failure it is; null where it is our own. */

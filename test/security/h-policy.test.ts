@@ -232,7 +232,7 @@ describe('H3 overlapping rules', () => {
         resume: () => null,
         async start(_call, _aim, _record, request) {
           forwarded.push(request.argumentsText ?? '');
-          return { kind: 'answered', result: {}, bytes: 2 };
+          return { kind: 'answered', result: {}, resultText: '{}', bytes: 2 };
         },
       },
       upstreams: { unavailable: () => null },

@@ -5,7 +5,7 @@ import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
 export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding {
   switch (outcome.kind) {
     case 'answered':
-      return { kind: 'answered', result: outcome.result, bytes: outcome.bytes };
+      return outcome;
     case 'error':
       return {
         kind: 'relayed',

@@ -207,7 +207,11 @@ function endingDetail(ending: CallEnding): {
       return {
         outcome: 'answered',
         errorClass: null,
-        detail: { resultBytes: ending.bytes, isError: ending.result.isError === true },
+        detail: {
+          resultBytes: ending.bytes,
+          resultSha256: digest(ending.resultText),
+          isError: ending.result.isError === true,
+        },
       };
     case 'relayed':
       return { outcome: 'failed', errorClass: 'upstream_error', detail: { code: ending.code } };

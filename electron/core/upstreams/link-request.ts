@@ -126,9 +126,10 @@ function answered(given: Readonly<Record<string, unknown>>, parts: RequestParts)
     return { kind: 'input_required', result: given };
   }
   const result = withoutResultEnvelope(given);
-  const bytes = Buffer.byteLength(JSON.stringify(result));
+  const resultText = JSON.stringify(result);
+  const bytes = Buffer.byteLength(resultText);
   if (bytes > parts.limits.resultBytes) return tooLarge(parts, parts.limits.resultBytes, 'result');
-  return { kind: 'answered', result, bytes };
+  return { kind: 'answered', result, resultText, bytes };
 }
 
 function cut(why: 'too_large' | 'stream_ended' | 'ended', parts: RequestParts): UpstreamOutcome {

@@ -413,7 +413,7 @@ function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void
   });
 }
 
-const NOTHING: UpstreamOutcome = { kind: 'answered', result: {}, bytes: 2 };
+const NOTHING: UpstreamOutcome = { kind: 'answered', result: {}, resultText: '{}', bytes: 2 };
 const MINUTE_MS = 60_000;
 /** A call that finds it failed is answered within a second. */
 const AGAIN_MS = 800;

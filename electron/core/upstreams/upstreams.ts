@@ -82,9 +82,20 @@ export interface UpstreamRequest {
   ask(method: string, params: Readonly<Record<string, unknown>>): Promise<AskAnswer>;
 }
 
-/** `result` is the upstream's own, unknown members kept. An upstream's own JSON-RPC error is relayed unchanged. */
+/** The result of an upstream: what it says, and the text that goes to the caller, whose digest is recorded. */
+export interface Answered {
+  readonly kind: 'answered';
+  /** Unknown members kept; without those of the hop that ends here. */
+  readonly result: Readonly<Record<string, unknown>>;
+  /** Reads as `result`, with its numbers and the order of its members. Whoever changes the one makes the other anew. */
+  readonly resultText: string;
+  /** UTF-8 length of `resultText`. */
+  readonly bytes: number;
+}
+
+/** An upstream's own JSON-RPC error is relayed unchanged. */
 export type UpstreamOutcome =
-  | { readonly kind: 'answered'; readonly result: Readonly<Record<string, unknown>>; readonly bytes: number }
+  | Answered
   | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown }
   | {
       readonly kind: 'failed';

@@ -60,7 +60,7 @@ export function createWatching(
       for (const uri of uris) watched.add(uri);
       if (reopen === null) void listen();
       else reopen();
-      return { kind: 'answered', result: {}, bytes: 2 };
+      return { kind: 'answered', result: {}, resultText: '{}', bytes: 2 };
     },
   };
 }
@@ -80,7 +80,7 @@ async function subscribe(client: Client, watched: Set<string>, uris: ReadonlySet
     if (method === 'resources/subscribe') watched.add(uri);
     else watched.delete(uri);
   }
-  return { kind: 'answered', result: {}, bytes: 2 };
+  return { kind: 'answered', result: {}, resultText: '{}', bytes: 2 };
 }
 
 function hasListChanged(capability: unknown): boolean {
