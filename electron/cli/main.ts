@@ -10,7 +10,7 @@ import { keyCommands } from './keys.ts';
 import { findCommand, type Parsed, parseCommand } from './parse.ts';
 import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
-import { review } from './review.ts';
+import { toolsReview, upstreamsReview } from './review.ts';
 import { start } from './start.ts';
 import { statusCommands } from './status.ts';
 import { stdio } from './stdio.ts';
@@ -34,7 +34,8 @@ export const COMMANDS: readonly Command[] = [
   ...clientCommands,
   ...workspaceCommands,
   ...upstreamCommands,
-  review,
+  upstreamsReview,
+  toolsReview,
   ...toolCommands,
   ...policyCommands,
   ...approvalCommands,

@@ -1,6 +1,7 @@
+import { differenceOf } from '../../shared/difference.ts';
 import { countOf, wordFor } from '../../shared/kinds.ts';
 import type { Definition, DefinitionKind, Risk, ToolView } from '../../shared/model.ts';
-import { differenceOf } from '../core/catalog/difference.ts';
+import { type Stretch, wordDifference } from '../../shared/word-difference.ts';
 import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { findUpstream } from './names.ts';
 import { didYouMean } from './nearest.ts';
@@ -9,7 +10,7 @@ import { visible, visibleLines } from './untrusted.ts';
 
 const RISKS: readonly Risk[] = ['read', 'write', 'destructive'];
 
-export const review: Command = {
+export const upstreamsReview: Command = {
   words: ['upstreams', 'review'],
   summary: 'read everything a model would read of what waits for review, and accept it',
   takes: ['name'],
@@ -60,7 +61,7 @@ export const review: Command = {
     }
     if (
       !call.flag('yes') &&
-      !(await terminal.askYes(`Accept ${countOf(chosen)} of ${upstream.name} as shown? [y/N] `))
+      !(await terminal.askYes(`Accept ${countOf(chosen)} of ${upstream.name} as shown${warned(chosen)}? [y/N] `))
     ) {
       const how = terminal.interactive ? '' : ' Nobody can be asked here: give --yes as well.';
       terminal.say(`Nothing was accepted.${how}`);
@@ -76,9 +77,17 @@ export const review: Command = {
       })),
     });
     if (!done) return 1;
-    terminal.say(`${countOf(chosen)} of ${upstream.name} accepted.`);
+    terminal.say(`${countOf(chosen)} of ${upstream.name} accepted${warned(chosen)}.`);
     return 0;
   },
+};
+
+/** The same where somebody looks for it among the tools. */
+export const toolsReview: Command = { ...upstreamsReview, words: ['tools', 'review'] };
+
+const warned = (tools: readonly ToolView[]): string => {
+  const count = tools.filter(({ flags }) => flags.length > 0).length;
+  return count === 0 ? '' : `, ${count} of them with warnings`;
 };
 
 function choose(waiting: readonly ToolView[], call: Call): readonly ToolView[] | string {
@@ -135,13 +144,37 @@ function printTool(tool: ToolView, risk: Risk, terminal: Terminal): void {
   terminal.print('');
 }
 
+/** Both texts in full, the words that changed marked as `[-removed-]` and `{+added+}`. */
 function printDifference(reviewed: Definition, offered: Definition, terminal: Terminal): void {
   for (const { member, before, after } of differenceOf(reviewed, offered)) {
     terminal.print(`  changed: ${visible(member)}`);
-    terminal.print(before === null ? '    - (was not there)' : visibleLines(before, '    - '));
-    terminal.print(after === null ? '    + (is gone)' : visibleLines(after, '    + '));
+    if (before === null || after === null) {
+      terminal.print(before === null ? '    - (was not there)' : visibleLines(before, '    - '));
+      terminal.print(after === null ? '    + (is gone)' : visibleLines(after, '    + '));
+      continue;
+    }
+    const stretches = wordDifference(before, after);
+    terminal.print(visibleLines(marked(stretches, 'added'), '    - '));
+    terminal.print(visibleLines(marked(stretches, 'removed'), '    + '));
   }
 }
+
+/** Line by line, so that each line shows by itself what of it changed. */
+function marked(stretches: readonly Stretch[], without: Stretch['kind']): string {
+  return stretches
+    .filter(({ kind }) => kind !== without)
+    .map(({ kind, text }) => {
+      const honest = withoutMarks(text);
+      if (kind === 'same') return honest;
+      const mark = (line: string) => (kind === 'removed' ? `[-${line}-]` : `{+${line}+}`);
+      return /^\s+$/.test(honest) ? mark(visible(honest)) : honest.replace(/[^\r\n]+/g, mark);
+    })
+    .join('');
+}
+
+/** The marks are ours: where the text has the same signs, the first of the two is written as its code. */
+const withoutMarks = (text: string): string =>
+  text.replace(/\[-|-\]|\{\+|\+\}/g, (sign) => `\\u{${sign.charCodeAt(0).toString(16)}}${sign.slice(1)}`);
 
 function printText(label: string, text: string, terminal: Terminal): void {
   terminal.print(`  ${label}:`);

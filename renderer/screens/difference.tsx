@@ -1,45 +1,55 @@
+import { type Difference as Change, differenceOf } from '../../shared/difference.ts';
 import type { Definition } from '../../shared/model.ts';
-import { type Change, differences } from '../card/differences.ts';
+import { wordDifference } from '../../shared/word-difference.ts';
 import { Visible } from '../card/visible.tsx';
 
-/** What a changed tool now says, member by member, with the changed part of each text marked. */
+/** What a changed tool now says, member by member, with every word that was removed or added marked in its place. */
 export function Difference({ before, after }: { readonly before: Definition; readonly after: Definition }) {
-  const changes = differences(before, after);
+  const changes = differenceOf(before, after);
   return (
     <div className="difference">
       <h4>
         {changes.length} {changes.length === 1 ? 'member' : 'members'} changed since your review
       </h4>
+      <p className="quiet">
+        <del>removed</del> <ins>added</ins>
+      </p>
       {changes.map((change) => (
-        <div key={change.path} className="change">
-          <code className="change-path">
-            <Visible text={change.path} />
-          </code>
-          <Side label="before" change={change} side="before" />
-          <Side label="now" change={change} side="after" />
+        <div key={change.member} className="change">
+          <span>
+            <code className="change-path">
+              <Visible text={change.member} />
+            </code>{' '}
+            <span className="quiet">{whatHappened(change)}</span>
+          </span>
+          <p className="long-text change-text">
+            <Words before={change.before ?? ''} after={change.after ?? ''} />
+          </p>
         </div>
       ))}
     </div>
   );
 }
 
-function Side({ label, change, side }: { label: string; readonly change: Change; readonly side: 'before' | 'after' }) {
-  const text = change[side];
-  const Marked = side === 'before' ? 'del' : 'ins';
-  return (
-    <div className={`change-side change-${side}`}>
-      <span className="quiet">{label}</span>
-      {text === null ? (
-        <span className="quiet">not there</span>
-      ) : (
-        <p className="long-text">
-          <Visible text={text.slice(0, change.sameStart)} />
-          <Marked>
-            <Visible text={text.slice(change.sameStart, text.length - change.sameEnd)} />
-          </Marked>
-          <Visible text={text.slice(text.length - change.sameEnd)} />
-        </p>
-      )}
-    </div>
-  );
+/** Two texts in one, changed words marked by more than colour; what cannot be seen is written out. */
+export function Words({ before, after }: { readonly before: string; readonly after: string }) {
+  return wordDifference(before, after).map(({ kind, text }, index) => {
+    const Marked = kind === 'removed' ? 'del' : kind === 'added' ? 'ins' : 'span';
+    return (
+      // biome-ignore lint/suspicious/noArrayIndexKey: the stretches of two texts never move.
+      <Marked key={index}>
+        <Visible text={kind === 'same' ? text : seenSpaces(text)} />
+      </Marked>
+    );
+  });
+}
+
+/** A change of white space alone, as signs for it: a mark around nothing would be overlooked. */
+function seenSpaces(text: string): string {
+  return /^[ \n]+$/.test(text) ? text.replaceAll(' ', '␣').replaceAll('\n', '↵\n') : text;
+}
+
+function whatHappened({ before, after }: Change): string | null {
+  if (before === null) return 'is new';
+  return after === null ? 'is gone' : null;
 }

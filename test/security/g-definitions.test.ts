@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { differenceOf } from '../../electron/core/catalog/difference.ts';
+import { differenceOf } from '../../shared/difference.ts';
 import type { ToolView } from '../../shared/model.ts';
 import { type Answer, eventually, type Recorder } from '../support/gatehouse.ts';
 import { sliceAfter } from '../support/json-slice.ts';

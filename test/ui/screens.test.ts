@@ -117,8 +117,32 @@ test('a changed tool is shown member by member, before and now', async () => {
   await go('Tools');
   await tab.page.getByRole('button', { name: 'Review 1 tool' }).click();
   await tab.page.getByText('1 member changed since your review').waitFor();
-  expect(await tab.page.locator('del').textContent()).toBe('return');
-  expect(await tab.page.locator('ins').textContent()).toBe('mail');
+  const change = tab.page.locator('.change');
+  expect(await change.locator('del').allTextContents()).toEqual(['returns']);
+  expect(await change.locator('ins').allTextContents()).toEqual(['mails']);
+  // By more than colour: struck out and under a line, with a sign before it.
+  const markOf = (mark: string) =>
+    tab.page.evaluate(`(() => {
+      const element = document.querySelector('.change ${mark}');
+      return [getComputedStyle(element).textDecorationLine, getComputedStyle(element, '::before').content];
+    })()`);
+  expect(await markOf('del')).toEqual(['line-through', '"−"']);
+  expect(await markOf('ins')).toEqual(['underline', '"+"']);
+});
+
+test('what changed and cannot be seen is shown as a sign or an escape', async () => {
+  tab = await openTab(ui, (core) => {
+    const before = aTool({}, { description: 'one two', title: 'Read', _meta: { note: 'a b' } }).reviewed;
+    const after = aTool({}, { description: 'one  two', title: 'Re\u200bad\u202e', _meta: { note: 'a\n b' } }).reviewed;
+    core.state.tools.push(aTool({ state: 'changed', reviewed: before, offered: after }));
+  });
+  await go('Tools');
+  await tab.page.getByRole('button', { name: 'Review 1 tool' }).click();
+  const changes = tab.page.locator('.change');
+  await changes.first().waitFor();
+  expect(await changes.locator('ins').allTextContents()).toEqual(['↵\n', '␣␣', 'Re\\u200bad\\u202e']);
+  expect(await changes.locator('del').allTextContents()).toEqual(['␣', 'Read']);
+  expect(tab.faults).toEqual([]);
 });
 
 test('an upstream is added with every argument in its own field, and its secret only in secrets', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { differences } from '../../renderer/card/differences.ts';
 import { hidesSomething, visiblePieces, visibleString } from '../../renderer/card/escapes.ts';
 import { countValues, parseExact } from '../../renderer/card/exact-json.ts';
 import { secretsIn } from '../../renderer/card/secrets.ts';
@@ -81,22 +80,5 @@ describe('secrets', () => {
 
   test('a sentence, a long text and a number under such a name are not masked', () => {
     expect(masked(`{"password":"rm -rf /","token":"${'x'.repeat(600)}","secret":1,"path":"/etc"}`)).toEqual([]);
-  });
-});
-
-describe('differences', () => {
-  test('name the smallest member that changed, and what is equal at both ends of its text', () => {
-    const before = { a: { b: 'read a file', c: 1 }, gone: true };
-    const after = { a: { b: 'read any file', c: 1 }, fresh: [1] };
-    expect(differences(before, after)).toEqual([
-      { path: 'a.b', before: 'read a file', after: 'read any file', sameStart: 6, sameEnd: 5 },
-      { path: 'gone', before: 'true', after: null, sameStart: 0, sameEnd: 0 },
-      { path: 'fresh', before: null, after: '[\n  1\n]', sameStart: 0, sameEnd: 0 },
-    ]);
-  });
-
-  test('one and "1" differ', () => {
-    expect(differences({ a: 1 }, { a: '1' })).toHaveLength(1);
-    expect(differences({ a: [1] }, { a: [1] })).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { differenceOf } from '../../../electron/core/catalog/difference.ts';
-import type { ToolDefinition } from '../../../shared/model.ts';
-import { definition } from './support.ts';
+import { differenceOf } from '../../shared/difference.ts';
+import type { ToolDefinition } from '../../shared/model.ts';
+import { definition } from '../core/catalog/support.ts';
 
 const before = definition('t', { inputSchema: { type: 'object', properties: { path: { type: 'string' } } } });
 
@@ -17,12 +17,12 @@ const cases: readonly (readonly [string, Record<string, unknown>, readonly unkno
   [
     'a whole parameter more',
     { inputSchema: { type: 'object', properties: { path: { type: 'string' }, bcc: { type: 'string' } } } },
-    [{ member: 'inputSchema.properties.bcc', before: null, after: '{"type":"string"}' }],
+    [{ member: 'inputSchema.properties.bcc', before: null, after: '{\n  "type": "string"\n}' }],
   ],
   [
     'a key that is no plain word',
     { _meta: { 'a.b/c"': 1 } },
-    [{ member: '_meta', before: null, after: '{"a.b/c\\"":1}' }],
+    [{ member: '_meta', before: null, after: '{\n  "a.b/c\\"": 1\n}' }],
   ],
 ];
 
@@ -47,4 +47,24 @@ test('a key named like a method of every object is found', () => {
 
 test('the order of keys is no difference', () => {
   expect(differenceOf(before, Object.fromEntries(Object.entries(before).reverse()) as ToolDefinition)).toEqual([]);
+});
+
+test('lists of the same length are compared item by item, others as a whole', () => {
+  const before = { arguments: [{ name: 'a' }, { name: 'b', required: true }], required: ['a'] };
+  const after = { arguments: [{ name: 'a' }, { name: 'c', required: true }], required: ['a', 'b'] };
+  expect(differenceOf(before, after)).toEqual([
+    { member: 'arguments[1].name', before: 'b', after: 'c' },
+    { member: 'required', before: '[\n  "a"\n]', after: '[\n  "a",\n  "b"\n]' },
+  ]);
+});
+
+test('a key named __proto__ is a key like any other', () => {
+  const before = JSON.parse('{"properties":{"__proto__":{"type":"string"}}}');
+  const after = JSON.parse('{"properties":{"__proto__":{"type":"number"}}}');
+  expect(differenceOf(before, after)).toEqual([
+    { member: 'properties.__proto__.type', before: 'string', after: 'number' },
+  ]);
+  expect(differenceOf({ properties: {} }, before)).toEqual([
+    { member: 'properties.__proto__', before: null, after: '{\n  "type": "string"\n}' },
+  ]);
 });
