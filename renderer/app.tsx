@@ -6,6 +6,7 @@ import { visibleString } from './card/escapes.ts';
 import { Visible } from './card/visible.tsx';
 import { BridgeContext, useLive } from './live.ts';
 import { Copy } from './parts/copy.tsx';
+import { PauseAll, PauseBanner } from './parts/pauses.tsx';
 import { ApprovalsScreen } from './screens/approvals.tsx';
 import { AuditScreen } from './screens/audit.tsx';
 import { ClientsScreen } from './screens/clients.tsx';
@@ -111,6 +112,9 @@ function Header({ status, connected }: { readonly status: StatusView | undefined
           Not connected to Gatehouse; trying again. What you see may be old, and calls that need you are refused.
         </p>
       )}
+      {status?.pauses.map((pause) => (
+        <PauseBanner key={pause.clientId} pause={pause} />
+      ))}
       {status?.banners.map((banner) => (
         <p key={banner} className="banner" role="status">
           <Visible text={banner} />
@@ -124,6 +128,7 @@ function Header({ status, connected }: { readonly status: StatusView | undefined
           </span>
           <code>{status.endpoint}</code>
           <Copy text={status.endpoint} label="Copy endpoint" />
+          <PauseAll pauses={status.pauses} />
         </div>
       )}
     </header>

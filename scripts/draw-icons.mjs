@@ -13,6 +13,7 @@ const INK = [31, 41, 55];
 const PAPER = [250, 250, 249];
 const AMBER = [245, 158, 11];
 const RED = [220, 38, 38];
+const SLATE = [71, 85, 105];
 const BLACK = [0, 0, 0];
 
 /** Inside an upright arch of half width `w` that stands on y = 0.88 and whose round top is centred on y = 0.46. */
@@ -48,6 +49,13 @@ const tray = (ink, badge) => (x, y) => {
   return gate(x, y) ? ink : null;
 };
 
+/** The badge of a pause: two bars, cut out where the icon has no ground of its own. */
+const paused = (ink) => (x, y) => {
+  const bar = Math.abs(y - 0.21) < 0.11 && Math.abs(Math.abs(x - 0.79) - 0.065) < 0.035;
+  if (bar) return ink === null ? PAPER : null;
+  return tray(ink, ink ?? SLATE)(x, y);
+};
+
 mkdirSync(ASSETS, { recursive: true });
 write('icon.png', 512, appIcon);
 for (const [scale, suffix] of [
@@ -58,10 +66,12 @@ for (const [scale, suffix] of [
   write(`tray${suffix}.png`, 22 * scale, tray(null, null));
   write(`tray-waiting${suffix}.png`, 22 * scale, tray(null, AMBER));
   write(`tray-error${suffix}.png`, 22 * scale, tray(null, RED));
+  write(`tray-paused${suffix}.png`, 22 * scale, paused(null));
   // macOS colours a template image itself and reads its opacity only.
   write(`trayTemplate${suffix}.png`, 22 * scale, tray(BLACK, null));
   write(`tray-waitingTemplate${suffix}.png`, 22 * scale, tray(BLACK, BLACK));
   write(`tray-errorTemplate${suffix}.png`, 22 * scale, tray(BLACK, BLACK));
+  write(`tray-pausedTemplate${suffix}.png`, 22 * scale, paused(BLACK));
 }
 
 function write(name, size, colourAt) {

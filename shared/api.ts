@@ -8,6 +8,7 @@ import type {
   ConfirmationView,
   Decision,
   Key,
+  PauseView,
   Policy,
   StandingApprovalView,
   StatusView,
@@ -161,6 +162,11 @@ export const API = {
   /** What the policy says of one call, for `policy test` and the tools screen. */
   policyDecide: z.object({ client: id, upstream: id, tool: z.string(), argumentsText: z.string().default('{}') }),
 
+  /** Refuses all calls, or those of one client, with `paused` until they are resumed. Calls that already run go on. */
+  callsPause: z.object({ client: id.optional() }),
+  /** Without a client: lifts the pause of everything; clients paused one by one stay paused. */
+  callsResume: z.object({ client: id.optional() }),
+
   approvalsList: z.object({ state: z.enum(['waiting', 'all']).default('waiting') }),
   approvalApprove: z.object({
     approval: id,
@@ -243,6 +249,9 @@ export interface RequestResults {
   policyExport: { readonly yaml: string };
   policyImport: Done<{ policy: Policy }>;
   policyDecide: Done<{ decision: Decision }>;
+  /** `changed`: false when it was so already. `note`: what the person must know all the same. */
+  callsPause: Done<{ changed: boolean; note: string | null; pauses: readonly PauseView[] }>;
+  callsResume: Done<{ changed: boolean; pauses: readonly PauseView[] }>;
   approvalsList: readonly ApprovalView[];
   approvalApprove: Done;
   approvalDeny: Done;

@@ -32,8 +32,8 @@ export const ERRORS = {
   paused: {
     code: 41010,
     form: TOOL_RESULT,
-    what: 'The call was not run: Gatehouse is paused.',
-    why: 'The person paused all calls.',
+    what: 'The call was not run: calls are paused.',
+    why: 'The person paused all calls, or those of this client.',
     fix: 'Wait until the person resumes.',
     page: 'approvals',
     retryable: true,

@@ -314,7 +314,7 @@ export interface StandingApprovalView {
  */
 export interface ConfirmationView {
   readonly id: string;
-  readonly kind: 'upstream' | 'review' | 'policy' | 'key' | 'client' | 'standing_approval' | 'dashboard';
+  readonly kind: 'upstream' | 'review' | 'policy' | 'key' | 'client' | 'standing_approval' | 'dashboard' | 'resume';
   readonly title: string;
   readonly lines: readonly { readonly label: string; readonly value: string }[];
   readonly requestedBy: string;
@@ -378,6 +378,16 @@ export interface VerifyReport {
   readonly notes: readonly string[];
 }
 
+/** Calls that are refused with `paused` until somebody resumes them. */
+export interface PauseView {
+  /** Null, like its name: every client. */
+  readonly clientId: string | null;
+  readonly client: string | null;
+  /** Who paused: `dashboard`, `command line`, `tray` … */
+  readonly by: string;
+  readonly since: number;
+}
+
 export interface StatusView {
   readonly version: string;
   readonly mode: 'desktop' | 'headless';
@@ -386,6 +396,7 @@ export interface StatusView {
   /** Sentences the person must read: unattended, audit not writable, keychain locked, log does not verify … */
   readonly banners: readonly string[];
   readonly waiting: number;
+  readonly pauses: readonly PauseView[];
   readonly dataFolder: string;
 }
 

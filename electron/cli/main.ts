@@ -8,6 +8,7 @@ import { type Door, openDoor } from './door.ts';
 import { helpOf, listOf } from './help.ts';
 import { keyCommands } from './keys.ts';
 import { findCommand, type Parsed, parseCommand } from './parse.ts';
+import { pauseCommands } from './pauses.ts';
 import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
@@ -30,6 +31,7 @@ export interface CliIo extends Streams {
 export const COMMANDS: readonly Command[] = [
   start,
   ...statusCommands,
+  ...pauseCommands,
   ...keyCommands,
   ...clientCommands,
   ...workspaceCommands,

@@ -1,4 +1,5 @@
 import { type Command, JSON_OPTION } from './command.ts';
+import { printPauses } from './pauses.ts';
 import { visible } from './untrusted.ts';
 
 const status: Command = {
@@ -19,6 +20,7 @@ const status: Command = {
     terminal.print(`data folder  ${visible(view.dataFolder)}`);
     if (door.running) terminal.print(`health       ${view.healthy ? 'ok' : 'degraded'}`);
     if (door.running) terminal.print(`waiting      ${view.waiting} ${view.waiting === 1 ? 'call' : 'calls'}`);
+    printPauses(view.pauses, terminal);
     for (const banner of view.banners) terminal.print(`! ${visible(banner)}`);
     return 0;
   },

@@ -10,6 +10,7 @@ import type { Inventory, Tool } from './catalog/inventory.ts';
 import type { Resources } from './catalog/resources.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
+import { type Pauses, pausedMessage } from './clients/pauses.ts';
 import { faultFields } from './diagnosis/fault.ts';
 import type { Log } from './diagnosis/log.ts';
 import { readExactText } from './exact-json.ts';
@@ -85,6 +86,7 @@ export interface CallToolParts {
   readonly decide: Decide;
   readonly approvals: Pick<Approvals, 'request' | 'standingFor'>;
   readonly clients: Pick<Clients, 'keyIsLive'>;
+  readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
   readonly rounds: Pick<Rounds, 'start' | 'resume'>;
   readonly upstreams: Pick<Upstreams, 'unavailable'>;
@@ -124,6 +126,9 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const aim = findAim(parts, call.client, call.target);
   if (aim === null) return { kind: 'unknown_tool' };
   record.aims(aim);
+
+  const paused = parts.pauses.pausedFor(call.client.id);
+  if (paused !== null) return refused('paused', pausedMessage(paused));
 
   const uncallable = notCallable(aim);
   if (uncallable !== null) return refused(uncallable.errorClass, uncallable.message);
@@ -331,10 +336,12 @@ async function ask(
   }
 }
 
-/** Between the question and the yes the world may have changed: policy, definition, key. */
+/** Between the question and the yes the world may have changed: key, pause, definition, policy. */
 function checkAgain(parts: CallToolParts, call: ToolCall, aim: Aim, value: unknown): CallEnding | null {
   if (!parts.clients.keyIsLive(call.key.id))
     return refused('approval_denied', 'The key of this client ended while the call waited.');
+  const paused = parts.pauses.pausedFor(call.client.id);
+  if (paused !== null) return refused('paused', pausedMessage(paused));
   const now = aim.kind === 'resource' ? aim : parts.inventory.find(aim.upstream.id, aim.name, aim.kind);
   if (now === null || now.state !== 'reviewed' || now.fingerprint !== aim.fingerprint) {
     return refused('tool_changed', `${aim.upstream.name} / ${aim.name} changed while the call waited.`);

@@ -15,6 +15,7 @@ import { createInventory } from './catalog/inventory.ts';
 import { createResources, pageOf } from './catalog/resources.ts';
 import { createArgumentCheck } from './catalog/validate-arguments.ts';
 import { createClients } from './clients/clients.ts';
+import { createPauses, pausedMessage } from './clients/pauses.ts';
 import { type Log, openLog } from './diagnosis/log.ts';
 import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
@@ -31,6 +32,7 @@ import { appRequests } from './requests/app.ts';
 import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
 import { clientRequests } from './requests/clients.ts';
+import { pauseRequests } from './requests/pauses.ts';
 import { factsOf, policyRequests } from './requests/policy.ts';
 import { toolRequests } from './requests/tools.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
@@ -171,6 +173,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
 
   const vault = createVault({ db, clock, keychain, masterKeyFile: keyFile.path });
   const clients = createClients({ db, clock });
+  const pauses = createPauses({ db, clock });
   const policies = createPolicies({ db, clock });
   const approvers = createApprovers();
   const approvals = createApprovals({ db, clock, approvers });
@@ -197,7 +200,11 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
         inventory.tools(upstreamId, kind).some((entry) => entry.reviewed !== null),
       ),
   });
-  const rounds = createRounds({ upstreams, clock, askClient: createAskClient({ policies, decide, approvals, audit }) });
+  const rounds = createRounds({
+    upstreams,
+    clock,
+    askClient: createAskClient({ policies, decide, approvals, pauses, audit }),
+  });
 
   let gateway: Gateway | null = null;
   let dashboard: { readonly url: string; link(): string } | null = null;
@@ -221,6 +228,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     decide,
     approvals,
     clients,
+    pauses,
     audit,
     resources,
     rounds,
@@ -234,6 +242,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     resources,
     upstreams,
     foresee,
+    notesFor(client) {
+      const paused = pauses.pausedFor(client.id);
+      return paused === null ? [] : [`Calls are refused now. ${pausedMessage(paused)}`];
+    },
     neverAllowed: (client, found) =>
       alwaysDenied(policies.get(client.workspaceId).policy, factsOf(client, found, undefined)),
     pins: { get: clients.pins, set: clients.setPins },
@@ -275,6 +287,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     vault,
     approvals,
+    pauses,
+    clients,
     endpoint,
     admission: () => gateway?.admission ?? null,
     notes: () => [...startNotes, ...doubts(auditOpened.problem, verified)],
@@ -287,7 +301,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, decide, clients, upstreams, catalog, audit, widening }),
-    ...approvalRequests({ approvals, confirmations, audit }),
+    ...pauseRequests({ pauses, clients, audit, widening }),
+    ...approvalRequests({ approvals, confirmations, pauses, audit }),
     ...auditRequests({ audit }),
   });
 
@@ -316,6 +331,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     tellEveryListSoon();
   });
   clients.onChange(() => topics.tell('clients'));
+  pauses.onChange(() => topics.tell('status'));
   clients.onKeyEnded((keyId) => approvals.cancelForKey(keyId));
   approvals.onChange(() => topics.tell('approvals'));
   approvals.onCard((approval) => {

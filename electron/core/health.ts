@@ -2,8 +2,11 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { StatusView } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
+import type { Clients } from './clients/clients.ts';
+import type { Pauses } from './clients/pauses.ts';
 import type { Admission } from './gateway/admission.ts';
 import type { Clock, Platform } from './platform.ts';
+import { pauseViews } from './requests/pauses.ts';
 import type { Vault, VaultState } from './secrets/vault.ts';
 import type { Upstreams } from './upstreams/upstreams.ts';
 
@@ -24,6 +27,8 @@ export function createHealth(parts: {
   readonly audit: Audit;
   readonly vault: Vault;
   readonly approvals: Approvals;
+  readonly pauses: Pauses;
+  readonly clients: Pick<Clients, 'get'>;
   readonly endpoint: () => string;
   readonly admission: () => Admission | null;
   /** Sentences about the start, and about the log as it was found, that the person must read. */
@@ -51,6 +56,7 @@ export function createHealth(parts: {
         status,
         version: parts.version,
         mode: platform.mode,
+        paused: pauseViews(parts.pauses, parts.clients).map(({ client, by, since }) => ({ client, by, since })),
         uptimeMs: Math.round(platform.clock.monotonic() - startedAt),
         upstreams: upstreams.list().map(({ name, status: state, reason, era, toolCount, awaitingReview }) => ({
           name,
@@ -91,6 +97,7 @@ export function createHealth(parts: {
           ...(vaultState === null || vaultState.kind === 'ready' ? [] : [vaultState.reason]),
         ],
         waiting: approvals.list('waiting').length,
+        pauses: pauseViews(parts.pauses, parts.clients),
         dataFolder: platform.dataFolder,
       };
     },

@@ -2,6 +2,7 @@ import { approvalsSchema } from './approvals/approvals.ts';
 import { inventorySchema } from './catalog/inventory.ts';
 import { clientsSchema } from './clients/clients.ts';
 import { keysSchema } from './clients/keys.ts';
+import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
@@ -27,4 +28,5 @@ export const MIGRATIONS: readonly Migration[] = [
       sessionsSchema,
     ],
   },
+  { version: 4, statements: [pausesSchema] },
 ];

@@ -18,6 +18,8 @@ export interface TrayActions {
   open(page: Page | null): void;
   review(card: Card | null): void;
   copyEndpoint(): void;
+  pauseAll(): void;
+  resumeAll(): void;
   setNotifications(choice: NotificationChoice): void;
   setStartsAtLogin(on: boolean): void;
   quit(): void;
@@ -26,16 +28,21 @@ export interface TrayActions {
 export type TrayState =
   | { readonly kind: 'ok' }
   | { readonly kind: 'needs_you'; readonly count: number }
+  | { readonly kind: 'paused' }
   | { readonly kind: 'error'; readonly sentence: string };
 
-/** What needs the person most: an answer, then a fault. */
+/** What needs the person most: an answer, then a fault; then what the person chose. */
 export function trayState({ status, approvals, confirmations }: TrayView): TrayState {
   const count = approvals.length + confirmations.length;
   if (count > 0) return { kind: 'needs_you', count };
   if (status === null) return { kind: 'error', sentence: 'Gatehouse does not answer.' };
   if (!status.healthy) return { kind: 'error', sentence: status.banners[0] ?? 'Something is wrong; open Gatehouse.' };
+  if (isPaused(status)) return { kind: 'paused' };
   return { kind: 'ok' };
 }
+
+const isPaused = (status: StatusView | null): boolean =>
+  status?.pauses.some(({ clientId }) => clientId === null) === true;
 
 export function trayMenu(view: TrayView, actions: TrayActions): readonly MenuItemConstructorOptions[] {
   const { status, approvals, confirmations, notifications } = view;
@@ -55,6 +62,10 @@ export function trayMenu(view: TrayView, actions: TrayActions): readonly MenuIte
     ...(cards.length > LISTED_CARDS
       ? [{ label: `Review all ${cards.length}`, click: () => actions.review(null) }]
       : []),
+    { type: 'separator' },
+    isPaused(status)
+      ? { label: 'Resume all calls', click: () => actions.resumeAll() }
+      : { label: 'Pause all calls', enabled: status !== null, click: () => actions.pauseAll() },
     { type: 'separator' },
     { label: 'Open Gatehouse', click: () => actions.open(null) },
     ...PAGES.map((page) => ({
@@ -100,6 +111,8 @@ function headline(state: TrayState): string {
       return 'Gatehouse is running';
     case 'needs_you':
       return state.count === 1 ? '1 request waits for you' : `${state.count} requests wait for you`;
+    case 'paused':
+      return 'All calls are paused';
     case 'error':
       return menuText(state.sentence);
   }

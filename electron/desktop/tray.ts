@@ -23,6 +23,7 @@ export function createTray(parts: {
   const images = {
     ok: trayImage(assets, platform, 'tray'),
     needs_you: trayImage(assets, platform, 'tray-waiting'),
+    paused: trayImage(assets, platform, 'tray-paused'),
     error: trayImage(assets, platform, 'tray-error'),
   };
   const tray = new Tray(images.ok);
@@ -44,9 +45,17 @@ export function createTray(parts: {
   };
 }
 
+/**
+ * SECURITY: as whom the tray asks. Not as the person: on Linux any program of the session can press the items of a tray
+ * menu over D-Bus, so what widens access is confirmed in the approval window.
+ */
+const caller = { origin: 'main-window', label: 'tray' } as const;
+
+export const pauseFromTray = (api: Api) => api.request('callsPause', {}, caller);
+export const resumeFromTray = (api: Api) => api.request('callsResume', {}, caller);
+
 /** What the core says for the tray. */
 export async function readForTray(api: Api) {
-  const caller = { origin: 'main-window', label: 'tray' } as const;
   const [status, approvals, confirmations] = await Promise.all([
     api.request('status', {}, caller),
     api.request('approvalsList', { state: 'waiting' }, caller),

@@ -14,6 +14,7 @@ const KINDS: Readonly<Record<ConfirmationView['kind'], string>> = {
   key: 'Key',
   client: 'Client',
   standing_approval: 'Standing approval',
+  resume: 'resume',
   dashboard: 'Dashboard link',
 };
 

@@ -1,16 +1,18 @@
 import { useState } from 'react';
 import { Button, Input, Label, Radio, RadioGroup, TextField } from 'react-aria-components';
-import type { ClientView, Key, Role } from '../../shared/model.ts';
+import type { ClientView, Key, PauseView, Role } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
 import { useAct, useBridge, useLive, useNow } from '../live.ts';
 import { ConfirmButton } from '../parts/confirm.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
+import { PauseClient } from '../parts/pauses.tsx';
 import { timeAgo } from '../parts/time.ts';
 
 /** The programs that may call, their keys, and the lines that connect a new one. */
 export function ClientsScreen() {
   const clients = useLive('clientsList', {}, ['clients']);
+  const pauses = useLive('status', {}, ['status']).data?.pauses ?? [];
   const [secret, setSecret] = useState<{ readonly name: string; readonly secret: string } | null>(null);
   return (
     <div className="screen">
@@ -47,7 +49,7 @@ export function ClientsScreen() {
       )}
       <ul className="list">
         {clients.data?.map((client) => (
-          <Client key={client.id} client={client} />
+          <Client key={client.id} client={client} pauses={pauses} />
         ))}
       </ul>
     </div>
@@ -131,7 +133,7 @@ function Connect() {
   );
 }
 
-function Client({ client }: { readonly client: ClientView }) {
+function Client({ client, pauses }: { readonly client: ClientView; readonly pauses: readonly PauseView[] }) {
   return (
     <li className="client">
       <div className="list-row">
@@ -155,6 +157,7 @@ function Client({ client }: { readonly client: ClientView }) {
         <span className="quiet">
           <Visible text={client.workspace} />
         </span>
+        <PauseClient clientId={client.id} pauses={pauses} />
       </div>
       {client.keys.map((key) => (
         <KeyRow key={key.id} shown={key} />

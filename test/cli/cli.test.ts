@@ -742,6 +742,37 @@ describe('audit', () => {
   });
 });
 
+describe('pause and resume', () => {
+  const pauses = [{ clientId: 'c1', client: 'my-\u202eagent', by: 'tray', since: 0 }];
+
+  test('pause stops everything, or one client by its name, and says how to go on', async () => {
+    app.answers = { callsPause: { kind: 'done', changed: true, note: null, pauses }, clientsList: [client] };
+    const all = await run(['pause'], app);
+    expect(all).toMatchObject({ code: 0, err: 'All calls are paused. To go on: gatehouse resume\n' });
+    const one = await run(['pause', '--client', 'my-agent'], app);
+    expect(one.err).toBe("The calls of my-agent are paused. To go on: gatehouse resume --client 'my-agent'\n");
+    const asked = app.requests().filter(({ name }) => name === 'callsPause');
+    expect(asked.map(({ input }) => input)).toEqual([{}, { client: 'c1' }]);
+    expect((await run(['pause', '--client', 'my-agnet'], app)).err).toContain('Did you mean my-agent?');
+  });
+
+  test('a pause that could not be saved is said to end with the app', async () => {
+    const note = 'The pause could not be saved and ends when Gatehouse is quit: disk full.';
+    app.answers = { callsPause: { kind: 'done', changed: true, note, pauses } };
+    expect((await run(['pause'], app)).err).toContain(note);
+  });
+
+  test('resume says what stays paused, and so does status', async () => {
+    app.answers = { callsResume: { kind: 'done', changed: true, pauses }, status: { ...status, pauses } };
+    const { code, out, err } = await run(['resume'], app);
+    expect([code, err]).toEqual([0, 'Calls are resumed.\n']);
+    expect(out).toMatch(/^! paused: the calls of my-\\u\{202e\}agent, since .*, by tray\n$/);
+    expect((await run(['status'], app)).out).toContain('! paused: the calls of my-');
+    app.answers = { callsResume: { kind: 'refused', message: 'The person refused it. Nothing was changed.' } };
+    expect(await run(['resume'], app)).toMatchObject({ code: 1, out: '' });
+  });
+});
+
 describe('the command line itself', () => {
   test('without a command shows the list and ends with 0', async () => {
     expect(await run([], app)).toMatchObject({ code: 0, err: '' });

@@ -38,6 +38,7 @@ export const status: StatusView = {
   healthy: true,
   banners: [],
   waiting: 0,
+  pauses: [],
   dataFolder: '/data',
 };
 

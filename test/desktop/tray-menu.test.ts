@@ -10,6 +10,7 @@ const status: StatusView = {
   healthy: true,
   banners: [],
   waiting: 0,
+  pauses: [],
   dataFolder: '/data',
 };
 const quiet: TrayView = {
@@ -30,6 +31,8 @@ function actions() {
     open: note('open'),
     review: note('review'),
     copyEndpoint: note('copyEndpoint'),
+    pauseAll: note('pauseAll'),
+    resumeAll: note('resumeAll'),
     setNotifications: note('setNotifications'),
     setStartsAtLogin: note('setStartsAtLogin'),
     quit: note('quit'),
@@ -90,4 +93,18 @@ test('the switches change one thing each', () => {
     ['setNotifications', { show: false, approve: true }],
     ['setStartsAtLogin', true],
   ]);
+});
+
+test('pausing is one click in the menu; a pause of everything is a state of its own, behind what needs the person', () => {
+  const { all, done } = actions();
+  const pause = { clientId: null, client: null, by: 'tray', since: 1 };
+  const paused = { ...quiet, status: { ...status, pauses: [pause] } };
+  item(quiet, 'Pause all calls', all).click();
+  item(paused, 'Resume all calls', all).click();
+  expect(done).toEqual([['pauseAll'], ['resumeAll']]);
+  expect(trayState(paused)).toEqual({ kind: 'paused' });
+  expect(trayMenu(paused, all)[0]?.label).toBe('All calls are paused');
+  expect(trayState({ ...paused, approvals: [approvalView()] })).toEqual({ kind: 'needs_you', count: 1 });
+  const oneClient = { ...status, pauses: [{ ...pause, clientId: 'c1', client: 'Claude Code' }] };
+  expect(trayState({ ...quiet, status: oneClient })).toEqual({ kind: 'ok' });
 });

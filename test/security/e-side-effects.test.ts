@@ -10,6 +10,7 @@ import { createCatalog } from '../../electron/core/catalog/catalog.ts';
 import { createInventory } from '../../electron/core/catalog/inventory.ts';
 import { createArgumentCheck } from '../../electron/core/catalog/validate-arguments.ts';
 import { createClients } from '../../electron/core/clients/clients.ts';
+import { createPauses } from '../../electron/core/clients/pauses.ts';
 import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { systemClock } from '../../electron/core/platform.ts';
 import { decide } from '../../electron/core/policy/decide.ts';
@@ -115,6 +116,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
   expect(upstreams.get(gated.id)?.status).toBe('stopped');
   const { signal } = new AbortController();
   const policies = createPolicies({ db, clock });
+  const pauses = createPauses({ db, clock });
   const ending = callTool(
     {
       catalog: createCatalog({ inventory, upstreams }),
@@ -124,9 +126,14 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       decide,
       approvals,
       clients,
+      pauses,
       audit,
       resources: { find: () => null, learn() {} },
-      rounds: createRounds({ upstreams, clock, askClient: createAskClient({ policies, decide, approvals, audit }) }),
+      rounds: createRounds({
+        upstreams,
+        clock,
+        askClient: createAskClient({ policies, decide, approvals, pauses, audit }),
+      }),
       upstreams,
       clock,
       log: silentLog,

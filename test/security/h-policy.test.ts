@@ -222,6 +222,7 @@ describe('H3 overlapping rules', () => {
         }),
       },
       clients: { keyIsLive: () => true },
+      pauses: { pausedFor: () => null },
       audit: {
         write: async () => ({ kind: 'written', seq: 1 }),
         writeSoon() {},

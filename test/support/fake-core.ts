@@ -196,6 +196,24 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       tell('tools');
       return { kind: 'done', accepted: accept.length };
     },
+    callsPause({ client }) {
+      const { pauses } = state.status;
+      const clientId = client ?? null;
+      if (pauses.some((pause) => pause.clientId === clientId))
+        return { kind: 'done', changed: false, note: null, pauses };
+      const named = state.clients.find(({ id }) => id === client)?.name ?? null;
+      const made = { clientId, client: named, by: 'dashboard', since: Date.now() };
+      state.status = { ...state.status, pauses: [...pauses, made] };
+      tell('status');
+      return { kind: 'done', changed: true, note: null, pauses: state.status.pauses };
+    },
+    callsResume({ client }) {
+      const before = state.status.pauses;
+      const pauses = before.filter(({ clientId }) => clientId !== (client ?? null));
+      state.status = { ...state.status, pauses };
+      tell('status');
+      return { kind: 'done', changed: pauses.length < before.length, pauses };
+    },
     policyGet: () => ({ policy: state.policy, problem: null }),
     policyExport: () => ({ yaml: yamlOf(state.policy) }),
     policyImport({ yaml }) {
@@ -293,6 +311,7 @@ export function emptyState(): FakeState {
       healthy: true,
       banners: [],
       waiting: 0,
+      pauses: [],
       dataFolder: '/data',
     },
     approvals: [],

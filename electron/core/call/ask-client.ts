@@ -1,8 +1,10 @@
+import type { ErrorClass } from '../../../shared/errors.ts';
 import type { CallKind, Client, Decision } from '../../../shared/model.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Audit } from '../audit/audit.ts';
 import { redactArguments } from '../audit/redact.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
+import { type Pauses, pausedMessage } from '../clients/pauses.ts';
 import { type Decide, RISK_OF } from '../policy/decide.ts';
 import type { Policies } from '../policy/policy.ts';
 import { mayBeAsked } from '../upstreams/offered.ts';
@@ -31,15 +33,12 @@ export interface AskClientParts {
   readonly policies: Pick<Policies, 'get'>;
   readonly decide: Decide;
   readonly approvals: Pick<Approvals, 'request'>;
+  readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
 }
 
 export function createAskClient(parts: AskClientParts): AskClient {
-  async function mayAsk(
-    call: ToolCall,
-    aim: Aim,
-    wanted: Wanted,
-  ): Promise<{ readonly ok: true } | { readonly ok: false; readonly why: string; readonly decision: Decision }> {
+  async function mayAsk(call: ToolCall, aim: Aim, wanted: Wanted): Promise<MayAsk> {
     const kind = kindOf(wanted.method);
     // Roots are folders the client chose to name to whoever it declared them for: nothing to decide here.
     if (kind === null) return { ok: true };
@@ -48,9 +47,13 @@ export function createAskClient(parts: AskClientParts): AskClient {
       parts.policies.get(call.workspace.id).policy,
       factsOf(call.client, aim, kind, wanted.params),
     );
-    const ok =
-      decision.effect === 'allow' ||
-      (decision.effect === 'require_approval' && (await isApproved(call, aim, wanted, decision, text)));
+    const isWanted =
+      parts.pauses.pausedFor(call.client.id) === null &&
+      (decision.effect === 'allow' ||
+        (decision.effect === 'require_approval' && (await isApproved(call, aim, wanted, decision, text))));
+    // Looked at last as well: a question that was approved while calls are paused is not asked.
+    const paused = parts.pauses.pausedFor(call.client.id);
+    const ok = isWanted && paused === null;
     parts.audit.writeSoon({
       phase: 'event',
       kind: `${kind}_requested`,
@@ -63,9 +66,11 @@ export function createAskClient(parts: AskClientParts): AskClient {
       effect: decision.effect,
       rule: decision.rule,
       outcome: ok ? 'delivered' : 'refused',
+      errorClass: paused === null ? null : 'paused',
       detail: { method: wanted.method, arguments: redactArguments(text).redacted },
     });
-    return ok ? { ok } : { ok, why: decision.reason, decision };
+    if (paused !== null) return { ok: false, errorClass: 'paused', why: pausedMessage(paused), rule: null };
+    return ok ? { ok } : { ok, errorClass: 'policy_denied', why: decision.reason, rule: decision.rule };
   }
 
   async function isApproved(
@@ -151,13 +156,17 @@ export function createAskClient(parts: AskClientParts): AskClient {
       if (may.ok) return null;
       return {
         kind: 'refused',
-        errorClass: 'policy_denied' as const,
+        errorClass: may.errorClass,
         message: `${aim.upstream.name} wanted ${wanted.method} of the client, which is not allowed. ${may.why}`,
-        rule: may.decision.rule,
+        rule: may.rule,
       };
     },
   });
 }
+
+type MayAsk =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly errorClass: ErrorClass; readonly why: string; readonly rule: string | null };
 
 /** Missing required client capability (2026-07-28, basic). */
 const MISSING_CAPABILITY = -32021;

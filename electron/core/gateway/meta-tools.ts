@@ -99,6 +99,8 @@ export interface MetaToolParts {
   };
   /** What the policy would say of this tool, arguments unknown. */
   readonly foresee: (client: Client, found: Found) => Decision;
+  /** What this client should know before any call, e.g. that its calls are paused. */
+  readonly notesFor: (client: Client) => readonly string[];
   readonly pins: {
     get(clientId: string): readonly string[];
     set(clientId: string, names: readonly string[]): void;
@@ -130,7 +132,10 @@ function findTools(parts: MetaToolParts, client: Client, input: unknown): MetaAn
   if (!parsed.success) return invalid(parsed.error);
   const { query, limit, upstream } = parsed.data;
   const { found, notes } = parts.catalog.search(client, query, limit, upstream);
-  return data({ tools: found.map((hit) => hitOf(hit, parts.foresee(client, hit))), notes });
+  return data({
+    tools: found.map((hit) => hitOf(hit, parts.foresee(client, hit))),
+    notes: [...parts.notesFor(client), ...notes],
+  });
 }
 
 function hitOf({ tool, upstream }: Found, decision: Decision): Record<string, unknown> {

@@ -2,6 +2,7 @@ import type { Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Confirmations } from '../approvals/confirmations.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Pauses } from '../clients/pauses.ts';
 
 type Names =
   | 'approvalsList'
@@ -15,9 +16,10 @@ type Names =
 export function approvalRequests(parts: {
   readonly approvals: Approvals;
   readonly confirmations: Confirmations;
+  readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
 }): Pick<Handlers, Names> {
-  const { approvals, confirmations, audit } = parts;
+  const { approvals, confirmations, pauses, audit } = parts;
   return {
     approvalsList: ({ state }) => approvals.list(state),
 
@@ -28,6 +30,13 @@ export function approvalRequests(parts: {
         return {
           kind: 'refused',
           message: 'A notification approves a non-destructive call once, nothing more. Open the approval window.',
+        };
+      }
+      // A yes is for running now. The card keeps waiting, so that it can be given after the person has resumed.
+      if (card !== undefined && pauses.pausedFor(card.clientId) !== null) {
+        return {
+          kind: 'refused',
+          message: 'Calls are paused, so nothing would run. Resume, then approve; the call still waits.',
         };
       }
       const answer = approvals.approve(approval, argumentsSha256, scope, caller.label);

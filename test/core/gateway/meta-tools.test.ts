@@ -26,6 +26,7 @@ function world(pinned: readonly string[], gone: ReadonlySet<string> = new Set())
       search: () => ({ found: [], notes: [] }),
     },
     foresee: () => ({ effect: 'allow', rule: null, reason: '', standing: null }),
+    notesFor: () => [],
     pins: {
       get: () => pins,
       set(_client, names) {
