@@ -310,13 +310,14 @@ export interface StandingApprovalView {
 
 /**
  * An administrative act that widens access and waits for the person (a key, an upstream's command, a review, a policy,
- * a standing approval). `lines` are label and exact value; values may be untrusted text.
+ * a standing approval). `lines` are label and exact value, with what it was `before` where it replaces something; all
+ * three may be untrusted text.
  */
 export interface ConfirmationView {
   readonly id: string;
   readonly kind: 'upstream' | 'review' | 'policy' | 'key' | 'client' | 'standing_approval' | 'dashboard' | 'resume';
   readonly title: string;
-  readonly lines: readonly { readonly label: string; readonly value: string }[];
+  readonly lines: readonly { readonly label: string; readonly value: string; readonly before?: string }[];
   readonly requestedBy: string;
   readonly createdAt: number;
   readonly expiresAt: number;

@@ -6,6 +6,7 @@ import { useGuard } from './guard.ts';
 import { Seen } from './seen.tsx';
 import { TimeLeft } from './time-left.tsx';
 import { Visible } from './visible.tsx';
+import { Words } from './words.tsx';
 
 const KINDS: Readonly<Record<ConfirmationView['kind'], string>> = {
   upstream: 'Upstream',
@@ -60,7 +61,11 @@ export function ConfirmationCard({ confirmation, queue }: Shown) {
             </dt>
             <dd>
               <pre className="exact">
-                <Visible text={line.value} />
+                {line.before === undefined ? (
+                  <Visible text={line.value} />
+                ) : (
+                  <Words before={line.before} after={line.value} />
+                )}
               </pre>
             </dd>
           </div>

@@ -1,7 +1,7 @@
 import { type Difference as Change, differenceOf } from '../../shared/difference.ts';
 import type { Definition } from '../../shared/model.ts';
-import { wordDifference } from '../../shared/word-difference.ts';
 import { Visible } from '../card/visible.tsx';
+import { Words } from '../card/words.tsx';
 
 /** What a changed tool now says, member by member, with every word that was removed or added marked in its place. */
 export function Difference({ before, after }: { readonly before: Definition; readonly after: Definition }) {
@@ -29,24 +29,6 @@ export function Difference({ before, after }: { readonly before: Definition; rea
       ))}
     </div>
   );
-}
-
-/** Two texts in one, changed words marked by more than colour; what cannot be seen is written out. */
-export function Words({ before, after }: { readonly before: string; readonly after: string }) {
-  return wordDifference(before, after).map(({ kind, text }, index) => {
-    const Marked = kind === 'removed' ? 'del' : kind === 'added' ? 'ins' : 'span';
-    return (
-      // biome-ignore lint/suspicious/noArrayIndexKey: the stretches of two texts never move.
-      <Marked key={index}>
-        <Visible text={kind === 'same' ? text : seenSpaces(text)} />
-      </Marked>
-    );
-  });
-}
-
-/** A change of white space alone, as signs for it: a mark around nothing would be overlooked. */
-function seenSpaces(text: string): string {
-  return /^[ \n]+$/.test(text) ? text.replaceAll(' ', '␣').replaceAll('\n', '↵\n') : text;
 }
 
 function whatHappened({ before, after }: Change): string | null {

@@ -30,10 +30,12 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
   const bar = useRef<HTMLDivElement>(null);
   const guard = useGuard(bar);
   const waiting = tools.filter((tool) => tool.offered !== null && tool.state !== 'gone');
-  // By fingerprint, so that a tool that changes while it is being read loses its tick and its risk.
-  const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
+  // By its text and its warnings, so that a tool that changes while it is being read loses its tick and its risk.
+  const [choices, setChoices] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [risks, setRisks] = useState<ReadonlyMap<string, Risk>>(new Map());
-  const accepted = waiting.filter((tool) => !left.has(keyOf(tool)));
+  // What carries a warning is chosen one by one.
+  const isChosen = (tool: ToolView) => choices.get(keyOf(tool)) ?? tool.flags.length === 0;
+  const accepted = waiting.filter(isChosen);
   const riskOf = (tool: ToolView) => risks.get(keyOf(tool)) ?? tool.proposedRisk;
 
   const accept = async (event: React.MouseEvent<HTMLElement>) => {
@@ -67,8 +69,8 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
           <header className="review-head">
             <Checkbox
               className="check"
-              isSelected={!left.has(keyOf(tool))}
-              onChange={(isSelected) => setLeft(toggled(left, keyOf(tool), !isSelected))}
+              isSelected={isChosen(tool)}
+              onChange={(isSelected) => setChoices(new Map([...choices, [keyOf(tool), isSelected]]))}
             >
               <span className="tick" aria-hidden="true" />
               <span className="tool-name">
@@ -108,6 +110,7 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
         <div ref={bar} className="answer-bar" {...guard.watch}>
           <span className="quiet">
             {accepted.length} of {waiting.length} chosen
+            {warnedOf(waiting, accepted)}
             {bridge.surface === 'main-window' && ' · you confirm in the approval window'}
           </span>
           <span className="grow" />
@@ -125,13 +128,13 @@ export function ReviewPanel({ upstreamId, upstream, tools, onClose }: Reviewed) 
   );
 }
 
-function keyOf(tool: ToolView): string {
-  return `${tool.kind} ${tool.name} ${tool.fingerprint} ${JSON.stringify(tool.offered)}`;
+/** How many carry a warning, and that this is why they are not chosen by themselves. */
+function warnedOf(waiting: readonly ToolView[], accepted: readonly ToolView[]): string {
+  const [all, chosen] = [waiting, accepted].map((tools) => tools.filter(({ flags }) => flags.length > 0).length);
+  if (all === 0) return '';
+  return ` · ${all} with warnings, ${chosen === 0 ? 'to be chosen one by one' : `${chosen} of them chosen`}`;
 }
 
-function toggled(set: ReadonlySet<string>, key: string, isIn: boolean): ReadonlySet<string> {
-  const next = new Set(set);
-  if (isIn) next.add(key);
-  else next.delete(key);
-  return next;
+function keyOf(tool: ToolView): string {
+  return `${tool.kind} ${tool.name} ${tool.fingerprint} ${JSON.stringify([tool.offered, tool.flags])}`;
 }

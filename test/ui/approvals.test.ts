@@ -63,6 +63,15 @@ describe('answering a call', () => {
     expect(tab.core.state.approvals[0]?.state).toBe('waiting');
   });
 
+  test('a text that replaces another is shown with the words that changed', async () => {
+    const line = { label: 'Changed: description', value: 'mails it\u200b', before: 'returns it' };
+    tab = await openTab(ui, (core) => core.state.confirmations.push(aConfirmation({ lines: [line] })));
+    await tab.page.getByText('Changed: description').waitFor();
+    const shown = tab.page.locator('.exact');
+    expect(await shown.locator('del').allTextContents()).toEqual(['returns']);
+    expect(await shown.locator('ins').allTextContents()).toEqual(['mails', '\\u200b']);
+  });
+
   test('a confirmation is shown line by line and confirmed by hand', async () => {
     tab = await openTab(ui, (core) => core.state.confirmations.push(aConfirmation()));
     await tab.page.getByText('weather-server', { exact: true }).waitFor();

@@ -47,8 +47,13 @@ test('a review shows all text of every tool, and accepts the chosen ones with th
   await tab.page.getByText(poison).waitFor();
   await tab.page.getByText('Says “before any tool”.').waitFor();
   expect(await tab.page.locator('main important').count()).toBe(0);
+  // What carries a warning is chosen by the person alone.
+  const bar = tab.page.locator('.review-bar');
+  expect(await bar.textContent()).toContain('1 of 2 chosen · 1 with warnings, to be chosen one by one');
   await tab.page.getByRole('radiogroup', { name: 'Risk of peek' }).getByText('destructive').click();
   await tab.page.locator('.check', { hasText: 'drop' }).click();
+  await tab.page.locator('.check', { hasText: 'peek' }).click();
+  expect(await bar.textContent()).toContain('1 of 2 chosen · 1 with warnings, 1 of them chosen');
   await tab.page.waitForSelector('button.approve:enabled');
   await tab.page.getByRole('button', { name: 'Accept 1 tool' }).click();
   await tab.page.getByRole('button', { name: 'Review 1 tool' }).waitFor();

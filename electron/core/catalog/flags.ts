@@ -1,26 +1,58 @@
+import { extend } from '../../../shared/difference.ts';
 import type { Definition } from '../../../shared/model.ts';
 
 /**
- * Precise warnings for the person's review, one sentence each, about any text of a definition at any depth: characters
- * that cannot be seen or that re-order text, text that gives orders to a model, names made to look like others
- * (security rows G6, F3, F5). Quoted parts are the server's text with everything unprintable escaped. Few on purpose:
- * an empty list says nothing about safety.
+ * Precise warnings for the person's review, one sentence each with the exact place, about any text of a definition at
+ * any depth: characters that cannot be seen or that re-order text, text that gives orders to a model, a name in letters
+ * of several scripts (security rows G6, F3, F5). Quoted parts are the server's text with everything unprintable escaped.
+ * Few on purpose: an empty list says nothing about safety.
  */
 export function flagsOf(definition: Definition): string[] {
-  const flags = new Set<string>();
-  for (const [member, value] of Object.entries(definition)) {
-    const place = PLACES.get(member) ?? `member ${quoted(member)}`;
-    for (const text of textsIn(value, [])) {
-      for (const flag of flagsOfText(text)) flags.add(`The ${place} ${flag}`);
-    }
-    for (const flag of flagsOfText(member)) flags.add(`A member's name ${flag}`);
-  }
-  for (const name of [definition.name, definition.title, definition.uriTemplate]) {
-    if (typeof name === 'string' && looksLikeAnother(name)) {
-      flags.add(`The name ${quoted(name)} mixes look-alike characters of different scripts.`);
+  const found = new Map<string, Found>();
+  for (const text of textsOf(definition)) {
+    for (const { check, says } of flagsOfText(text.text)) {
+      const key = `${check} ${text.isKey ? '' : text.member}`;
+      const before = found.get(key);
+      found.set(key, before ? { ...before, more: before.more + 1 } : { text, says, more: 0 });
     }
   }
-  return [...flags];
+  const flags = [...found.values()].map(sentenceOf);
+  for (const name of new Set([definition.name, definition.title, definition.uriTemplate])) {
+    if (typeof name === 'string' && mixesScripts(name)) {
+      flags.unshift(`The name ${quoted(name)} mixes look-alike characters of different scripts.`);
+    }
+  }
+  return flags.length > MOST_FLAGS
+    ? [...flags.slice(0, MOST_FLAGS), `${flags.length - MOST_FLAGS} more warnings are about its other members.`]
+    : flags;
+}
+
+/** More than a person reads one by one; whoever writes so many has given the answer. */
+const MOST_FLAGS = 20;
+
+/** One text of a definition: a string, or the name of a member. */
+interface Text {
+  readonly text: string;
+  /** The member of the definition that it is, or is in. */
+  readonly member: string;
+  /** Where in that member, `properties.path.enum[1]`; empty: the member itself. */
+  readonly place: string;
+  readonly isKey: boolean;
+}
+
+interface Found {
+  readonly text: Text;
+  readonly says: string;
+  /** How often the same check found something in the same member besides. */
+  readonly more: number;
+}
+
+function sentenceOf({ text: { member, place, isKey }, says, more }: Found): string {
+  const whole = PLACES.get(member) ?? `member ${quoted(member)}`;
+  const at = place === '' ? '' : `${isKey ? ', in the name of a member of it,' : ''} at ${shown(place)}`;
+  const where = isKey && place === '' ? "A member's name" : `The ${whole}${at}`;
+  const also = more === 0 ? '' : ` The same goes for ${more} more ${more === 1 ? 'text' : 'texts'} of it.`;
+  return `${where} ${says}.${also}`;
 }
 
 const PLACES: ReadonlyMap<string, string> = new Map([
@@ -37,35 +69,47 @@ const PLACES: ReadonlyMap<string, string> = new Map([
   ['icons', 'icons'],
 ]);
 
-/** Every string in a value, keys included. The inventory has bounded the depth before. */
-function textsIn(value: unknown, texts: string[]): readonly string[] {
-  if (typeof value === 'string') texts.push(value);
-  if (typeof value !== 'object' || value === null) return texts;
-  for (const [key, member] of Object.entries(value)) {
-    if (!Array.isArray(value)) texts.push(key);
-    textsIn(member, texts);
+/** Every string of a definition, keys included. The inventory has bounded the depth before. */
+function textsOf(definition: Definition): readonly Text[] {
+  const texts: Text[] = [];
+  const visit = (value: unknown, member: string, place: string): void => {
+    if (typeof value === 'string') texts.push({ text: value, member, place, isKey: false });
+    if (typeof value !== 'object' || value === null) return;
+    const isList = Array.isArray(value);
+    for (const [key, item] of Object.entries(value)) {
+      const below = extend(place, isList ? Number(key) : key);
+      if (!isList) texts.push({ text: key, member, place: below, isKey: true });
+      visit(item, member, below);
+    }
+  };
+  for (const [member, value] of Object.entries(definition)) {
+    visit(value, member, '');
+    texts.push({ text: member, member, place: '', isKey: true });
   }
   return texts;
 }
 
-function* flagsOfText(text: string): Generator<string> {
+function* flagsOfText(text: string): Generator<{ readonly check: string; readonly says: string }> {
   if (UNPRINTABLE.test(text)) yield* flagsOfCharacters(text);
   for (const { pattern, says } of ORDERS) {
     const found = pattern.exec(text);
-    if (found) yield `${says}: ${quoted(found[0])}.`;
+    if (found) yield { check: says, says: `${says}: ${quoted(found[0])}` };
   }
 }
 
 /** A cheap look before the exact ones: most text is printable ASCII. */
 const UNPRINTABLE = /[^\t\n\x20-\x7e]/;
 
-function* flagsOfCharacters(text: string): Generator<string> {
-  const bidi = namesOf(text, BIDI);
-  if (bidi) yield `contains characters that re-order text: ${bidi}.`;
-  const control = namesOf(text, CONTROL);
-  if (control) yield `contains control characters: ${control}.`;
-  const hidden = namesOf(text.replace(HONEST_JOINERS, ''), HIDDEN);
-  if (hidden) yield `contains invisible characters: ${hidden}.`;
+function* flagsOfCharacters(text: string): Generator<{ readonly check: string; readonly says: string }> {
+  const honest = text.replace(HONEST_JOINERS, '');
+  for (const { check, looked, characters } of [
+    { check: 'contains characters that re-order text', looked: text, characters: BIDI },
+    { check: 'contains control characters', looked: text, characters: CONTROL },
+    { check: 'contains invisible characters', looked: honest, characters: HIDDEN },
+  ]) {
+    const names = namesOf(looked, characters);
+    if (names !== null) yield { check, says: `${check}: ${names}` };
+  }
 }
 
 /** U+202A–E, U+2066–9 (CVE-2021-42574), and the marks U+200E, U+200F, U+061C. */
@@ -85,14 +129,18 @@ const HONEST_JOINERS = new RegExp(
   'gu',
 );
 
+/** The characters that were found, each once, and what stands before the first: where nothing can be seen, that is the place. */
 function namesOf(text: string, characters: RegExp): string | null {
   const found = new Set<string>();
-  for (const [run] of text.matchAll(characters)) {
+  let before: string | null = null;
+  for (const { 0: run, index } of text.matchAll(characters)) {
+    before ??= text.slice(Math.max(0, index - 24), index);
     for (const character of run) found.add(codeOf(character));
   }
-  if (found.size === 0) return null;
+  if (before === null) return null;
   const names = [...found];
-  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
+  const all = names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
+  return `${all}, ${names.length > 1 ? 'the first ' : ''}${before === '' ? 'at its start' : `after ${quoted(before)}`}`;
 }
 
 /** Text that speaks to the model instead of saying what the tool does. Every repetition is bounded: linear in the text. */
@@ -125,7 +173,7 @@ const ORDERS: readonly { readonly pattern: RegExp; readonly says: string }[] = [
 ];
 
 /** A name with letters of two scripts that look alike, or with compatibility forms such as full-width letters. */
-function looksLikeAnother(name: string): boolean {
+function mixesScripts(name: string): boolean {
   if (/^[\x20-\x7e]*$/.test(name)) return false;
   if (/[\uff01-\uff5e\u2024\u2010-\u2012\u{1d400}-\u{1d7ff}]/u.test(name)) return true;
   return name.split(/[^\p{L}\p{M}]+/u).some((word) => SCRIPTS.filter((script) => script.test(word)).length > 1);
@@ -143,11 +191,13 @@ const codeOf = (character: string): string =>
   `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
 
 /** The server's words as text that can neither hide nor re-order anything: at most 120 characters. */
-function quoted(text: string): string {
-  const shown = [...text.slice(0, 240)].slice(0, 120).join('');
-  const escaped = shown.replace(
+const quoted = (text: string): string => `"${shown(text)}"`;
+
+function shown(text: string): string {
+  const start = [...text.slice(0, 240)].slice(0, 120).join('');
+  const escaped = start.replace(
     /[^\x20-\x7e\xa1-\xac\xae-\u024f]/gu,
     (character) => `\\u{${codeOf(character).slice(2)}}`,
   );
-  return `"${escaped}${shown.length < text.length ? '…' : ''}"`;
+  return `${escaped}${start.length < text.length ? '…' : ''}`;
 }

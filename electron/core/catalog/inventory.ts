@@ -7,6 +7,7 @@ import { MAX_NAME, readDefinitions } from './definitions.ts';
 import { type Entry, entryOf, viewOf } from './entry.ts';
 import { exposedNameFor } from './exposed-names.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { type ByLook, lookAlikeOf, lookOf, type Named } from './look-alikes.ts';
 import { createToolTable, type StoredTool } from './tool-table.ts';
 
 export type { Entry, Prompt, ResourceTemplate, Tool } from './entry.ts';
@@ -72,6 +73,8 @@ export function createInventory(parts: {
   const byUpstream = new Map<string, ByKind<Shelf>>();
   const byExposed = new Map<string, ByKind<Map<string, Entry>>>();
   const listeners = new Set<(upstreamId: string) => void>();
+  /** Made when first asked for after a change. */
+  let names = byKind<ReadonlyMap<string, ByLook> | null>(() => null);
 
   for (const stored of table.all()) put(stored);
 
@@ -106,6 +109,7 @@ export function createInventory(parts: {
     })();
     for (const stored of changes.dropped) drop(stored);
     for (const stored of changes.put) put(stored);
+    names = byKind(() => null);
     for (const listener of [...listeners]) listener(upstreamId);
     return true;
   }
@@ -129,6 +133,28 @@ export function createInventory(parts: {
   function allKeptOf(upstreamId: string): readonly Kept[] {
     const shelves = byUpstream.get(upstreamId);
     return shelves ? DEFINITION_KINDS.flatMap((kind) => [...shelves[kind].kept.values()]) : [];
+  }
+
+  /** Whether its name can be taken for another's depends on all the others: looked up anew, for what was never accepted. */
+  function withLookAlike(view: ToolView, { workspaceId, kind, state }: StoredTool): ToolView {
+    if (state !== 'awaiting_review') return view;
+    names[kind] ??= namesByLook(kind);
+    const flag = lookAlikeOf(view, names[kind].get(workspaceId) ?? NO_NAMES);
+    return flag === null ? view : { ...view, flags: [flag, ...view.flags] };
+  }
+
+  function namesByLook(kind: DefinitionKind): ReadonlyMap<string, ByLook> {
+    const looks = new Map<string, Map<string, Named[]>>();
+    for (const shelves of byUpstream.values()) {
+      for (const { stored } of shelves[kind].kept.values()) {
+        if (stored.state === 'gone') continue;
+        const ofWorkspace = looks.get(stored.workspaceId) ?? new Map<string, Named[]>();
+        looks.set(stored.workspaceId, ofWorkspace);
+        const look = lookOf(stored.name);
+        ofWorkspace.set(look, [...(ofWorkspace.get(look) ?? []), stored]);
+      }
+    }
+    return looks;
   }
 
   return {
@@ -192,7 +218,7 @@ export function createInventory(parts: {
         .flatMap(allKeptOf)
         .map((kept) => {
           kept.view ??= viewOf(kept.stored);
-          return kept.view;
+          return withLookAlike(kept.view, kept.stored);
         })
         .sort((a, b) => compare(a.upstream, b.upstream) || byKindOf(a, b) || byName(a, b));
     },
@@ -258,9 +284,11 @@ interface Changes {
 
 const NOTHING: ReadonlyMap<string, Kept> = new Map();
 
+const NO_NAMES: ByLook = new Map();
+
 const newShelf = (): Shelf => ({ kept: new Map(), sorted: null });
 
-type ByKind<T> = Readonly<Record<DefinitionKind, T>>;
+type ByKind<T> = Record<DefinitionKind, T>;
 
 const byKind = <T>(make: () => T): ByKind<T> => ({ tool: make(), prompt: make(), resource_template: make() });
 

@@ -1,5 +1,7 @@
+import type { RequestArguments } from '../../../shared/api.ts';
+import { differenceOf } from '../../../shared/difference.ts';
 import { countOf } from '../../../shared/kinds.ts';
-import type { Client, DefinitionKind, ToolView } from '../../../shared/model.ts';
+import type { Client, ConfirmationView, DefinitionKind, ToolView } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -11,6 +13,8 @@ import type { Foresee } from './policy.ts';
 import { upstreamOf } from './upstreams.ts';
 import type { Widening } from './widening.ts';
 import { workspaceOf } from './workspace-of.ts';
+
+type Accepted = RequestArguments<'toolsReview'>['accept'][number];
 
 type Names = 'toolsList' | 'toolsFind' | 'toolsReview';
 
@@ -69,16 +73,7 @@ export function toolRequests(parts: {
         {
           kind: 'review',
           title: `Accept ${countOf(accept)} of "${found.upstream.name}"`,
-          lines: accept.flatMap((one) => [
-            {
-              label: LABELS[one.kind],
-              value: `${labelled(one)} (${one.risk}, fingerprint ${one.fingerprint.slice(0, 16)})`,
-            },
-            {
-              label: 'What a model would read',
-              value: JSON.stringify(offered.get(keyOf(one))?.offered ?? null, null, 1),
-            },
-          ]),
+          lines: accept.flatMap((one) => linesOf(one, offered.get(keyOf(one)))),
         },
         caller,
       );
@@ -95,7 +90,10 @@ export function toolRequests(parts: {
         kind: 'tools_reviewed',
         upstream: found.upstream.name,
         detail: {
-          tools: accept.map(({ kind, name, fingerprint, risk }) => ({ kind, name, fingerprint, risk })),
+          tools: accept.map(({ kind, name, fingerprint, risk }) => {
+            const flags = offered.get(keyOf({ kind, name }))?.flags ?? [];
+            return { kind, name, fingerprint, risk, ...(flags.length === 0 ? {} : { flags }) };
+          }),
           by: caller.label,
         },
       });
@@ -109,6 +107,25 @@ const LABELS: Readonly<Record<DefinitionKind, string>> = {
   prompt: 'Prompt',
   resource_template: 'Resource template',
 };
+
+/** What the person confirms of one: what it is, every warning about it, what changed since it was reviewed, and all of its text. */
+function linesOf(one: Accepted, view: ToolView | undefined): ConfirmationView['lines'] {
+  const { reviewed = null, offered = null, flags = [] } = view ?? {};
+  const changes = reviewed !== null && offered !== null ? differenceOf(reviewed, offered) : [];
+  return [
+    {
+      label: LABELS[one.kind],
+      value: `${labelled(one)} (${one.risk}, fingerprint ${one.fingerprint.slice(0, 16)})`,
+    },
+    ...flags.map((flag) => ({ label: 'Warning', value: flag })),
+    ...changes.map(({ member, before, after }) => ({
+      label: `${before === null ? 'New' : after === null ? 'Gone' : 'Changed'}: ${member}`,
+      value: after ?? '',
+      before: before ?? '',
+    })),
+    { label: 'What a model would read', value: JSON.stringify(offered, null, 1) },
+  ];
+}
 
 const keyOf = ({ kind, name }: { readonly kind: DefinitionKind; readonly name: string }): string => `${kind} ${name}`;
 

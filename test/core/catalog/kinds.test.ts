@@ -174,8 +174,8 @@ describe('what is reviewed of a prompt or a template', () => {
     inventory.takeIn('w/fs', ENDPOINT, [hidden], 'prompt');
     inventory.takeIn('w/fs', ENDPOINT, [template('https://gооgle.example/{x}')], 'resource_template');
     expect(viewed('prompt', 'p').flags).toEqual([
-      'The list of arguments contains invisible characters: U+200B.',
-      'The list of arguments marks text as an order to the model: "<IMPORTANT>".',
+      'The list of arguments at [0].description contains invisible characters: U+200B, after "x".',
+      'The list of arguments at [1].name marks text as an order to the model: "<IMPORTANT>".',
     ]);
     expect(viewed('resource_template', 'https://gооgle.example/{x}').flags).toEqual([
       'The name "https://g\\u{043E}\\u{043E}gle.example/{x}" mixes look-alike characters of different scripts.',
