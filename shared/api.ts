@@ -3,7 +3,7 @@ import { DEFINITION_KINDS } from './kinds.ts';
 import { IDLE_STOP_RANGE, LIMIT_RANGES, type LimitRange } from './limits.ts';
 import type {
   ApprovalView,
-  AuditRecordView,
+  AuditPage,
   ClientView,
   ConfirmationView,
   Decision,
@@ -186,8 +186,16 @@ export const API = {
     client: z.string().optional(),
     upstream: z.string().optional(),
     tool: z.string().optional(),
+    effect: z.enum(['allow', 'deny', 'require_approval']).optional(),
+    rule: z.string().optional(),
     outcome: z.string().optional(),
     errorClass: z.string().optional(),
+    kind: z.string().optional(),
+    workspace: z.string().optional(),
+    /** From this time on, and before that one. */
+    from: z.number().int().optional(),
+    to: z.number().int().optional(),
+    /** Words that must all occur in one record; the last may be the beginning of one. */
     text: z.string().max(200).optional(),
   }),
   auditVerify: z.object({}),
@@ -259,7 +267,7 @@ export interface RequestResults {
   standingRevoke: Done;
   confirmationsList: readonly ConfirmationView[];
   confirmationAnswer: Done;
-  auditList: { readonly records: readonly AuditRecordView[]; readonly nextBefore: number | null };
+  auditList: AuditPage;
   auditVerify: VerifyReport;
   auditExport: { readonly path: string; readonly entries: number };
   connectLines: {

@@ -349,19 +349,56 @@ export interface AuditEntryView {
   readonly hash: string;
 }
 
-/** One call as the audit screen lists it: its entries joined. */
+/** One call, or one administrative act, as the audit screen lists it: its entries joined. Null: not known, or not of this kind. */
 export interface AuditRecordView {
   readonly requestId: string;
   readonly at: number;
+  readonly workspace: string | null;
+  readonly clientId: string | null;
   readonly client: string | null;
+  readonly keyPrefix: string | null;
+  /** First characters of the SHA-256 of the session's id. */
+  readonly session: string | null;
+  readonly era: Era | null;
   readonly upstream: string | null;
+  readonly connection: string | null;
   readonly tool: string | null;
   readonly kind: string;
+  readonly risk: Risk | null;
+  readonly fingerprint: string | null;
   readonly effect: Effect | null;
   readonly rule: string | null;
+  /** Why it was decided so. */
+  readonly reason: string | null;
+  /** Id of the standing approval that satisfied `require_approval`. */
+  readonly standing: string | null;
+  /** How the person answered (`approved`, `denied`, `expired` …), and where. */
+  readonly approval: string | null;
+  readonly approvedBy: string | null;
+  /** The person changed the arguments before approving. */
+  readonly edited: boolean;
   readonly outcome: string | null;
   readonly errorClass: string | null;
+  readonly errorCode: number | null;
+  readonly totalMs: number | null;
+  readonly upstreamMs: number | null;
+  /** How long it waited for the person. */
+  readonly waitedMs: number | null;
+  /** Of the exact arguments, before anything was redacted or cut. */
+  readonly argumentsBytes: number | null;
+  readonly argumentsSha256: string | null;
+  readonly resultBytes: number | null;
+  readonly resultSha256: string | null;
   readonly entries: readonly AuditEntryView[];
+}
+
+/** One page of records, newest first. */
+export interface AuditPage {
+  readonly records: readonly AuditRecordView[];
+  /** What to give as `before` for the next page; null after the last. */
+  readonly nextBefore: number | null;
+  /** Entries that are written and not searchable yet, because the index is being made anew; 0 nearly always. */
+  readonly behind: number;
 }
 
 export interface VerifyReport {

@@ -136,9 +136,9 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const checked = checkArguments(parts, aim, call.argumentsText);
   if (checked.kind === 'invalid') return refused('invalid_arguments', checked.message);
 
-  const { policy, problem } = parts.policies.get(call.workspace.id);
+  const { policy, problem, version } = parts.policies.get(call.workspace.id);
   const decision = decideCall(parts, call, aim, policy, checked.value);
-  record.decided(decision);
+  record.decided(decision, version);
   if (decision.effect === 'deny') return denied(decision, aim, problem);
 
   // Nobody is asked about a call that cannot run, whatever the answer.

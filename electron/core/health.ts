@@ -69,6 +69,7 @@ export function createHealth(parts: {
         database: { audit: written.ok ? 'writable' : written.reason, vault: vaultState?.kind ?? 'unknown' },
         queues: {
           audit: audit.queued(),
+          auditIndex: Math.max(0, audit.indexed().head - audit.indexed().seq),
           requestsInFlight: parts.admission()?.inFlight() ?? 0,
           requestsQueued: parts.admission()?.queued() ?? 0,
           calls: upstreams.load(),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
 import type { ApprovalView, ClientView, ConfirmationView, Key, ToolView, UpstreamView } from '../../shared/model.ts';
+import { recordView } from '../support/views.ts';
 import { type AppDouble, command, run, startAppDouble, status } from './control-double.ts';
 
 let app: AppDouble;
@@ -708,7 +709,7 @@ describe('audit', () => {
       at: 0,
     };
     const entries = [{ ...event, seq: 4, phase: 'event', requestId: null, detail: {}, hash: '' }] as const;
-    app.answers = { auditList: { records: [{ ...event, entries }], nextBefore: null } };
+    app.answers = { auditList: { records: [recordView({ ...event, entries })], nextBefore: null, behind: 0 } };
     expect((await run(['audit', 'tail'], app)).out).toMatch(/\d {2}- {2}upstream_started files\n$/);
   });
 
@@ -727,13 +728,13 @@ describe('audit', () => {
       errorClass: null,
       detail: {},
     } as const;
-    const record = { ...base, requestId: 'r1', at: 0, kind: 'tool_call', entries: [{ ...base, ...entry }] };
-    app.answers = { auditList: { records: [record], nextBefore: null } };
+    const record = recordView({ ...base, kind: 'tool_call', entries: [{ ...base, ...entry }] });
+    app.answers = { auditList: { records: [record], nextBefore: null, behind: 0 } };
     const running = command(['audit', 'tail', '--follow'], app);
     await expect.poll(() => running.out).toMatch(/a {2}files\/t {2}allow by reads {2}running {2}r1\n$/);
     app.tell('audit');
     const ended = { ...record, outcome: 'answered', entries: [...record.entries, { ...base, ...entry, seq: 2 }] };
-    app.answers = { auditList: { records: [ended], nextBefore: null } };
+    app.answers = { auditList: { records: [ended], nextBefore: null, behind: 0 } };
     app.tell('audit');
     await expect.poll(() => running.out).toContain('answered');
     expect(running.out.trim().split('\n')).toHaveLength(2);

@@ -18,6 +18,7 @@ import type {
   Topic,
   UpstreamView,
 } from '../../shared/model.ts';
+import { recordView } from './views.ts';
 
 /** One request as it reached the core, after its schema. */
 export interface Asked {
@@ -259,7 +260,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       );
       const page = records.slice(0, filter.limit);
       const last = page.at(-1)?.entries[0]?.seq ?? null;
-      return { records: page, nextBefore: records.length > page.length ? last : null };
+      return { records: page, nextBefore: records.length > page.length ? last : null, behind: 0 };
     },
     auditVerify: () => ({
       ok: true,
@@ -476,7 +477,7 @@ export function aClient(given: Partial<ClientView> = {}): ClientView {
 }
 
 export function aRecord(seq: number, given: Partial<AuditRecordView> = {}): AuditRecordView {
-  const record = {
+  const record = recordView({
     requestId: `r${seq}`,
     at: Date.now() - seq * 60_000,
     client: 'claude-code',
@@ -486,9 +487,8 @@ export function aRecord(seq: number, given: Partial<AuditRecordView> = {}): Audi
     effect: 'require_approval',
     rule: 'ask-before-writing',
     outcome: 'answered',
-    errorClass: null,
     ...given,
-  } as const;
+  });
   const entry = (phase: 'forwarded' | 'ended', at: number) => ({
     seq: at,
     at: record.at,
@@ -508,5 +508,7 @@ export function aRecord(seq: number, given: Partial<AuditRecordView> = {}): Audi
     detail: { argumentsSha256: 'ab12', arguments: { path: '/home/me/notes.txt' }, durationMs: 12 },
     hash: `hash-of-${at}`,
   });
-  return { entries: [entry('forwarded', 1000 - seq * 2), entry('ended', 1001 - seq * 2)], ...record };
+  return given.entries
+    ? record
+    : { ...record, entries: [entry('forwarded', 1000 - seq * 2), entry('ended', 1001 - seq * 2)] };
 }

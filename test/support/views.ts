@@ -1,4 +1,4 @@
-import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
+import type { ApprovalView, AuditRecordView, ConfirmationView } from '../../shared/model.ts';
 
 /** A card for a harmless call, with what the test is about put in. */
 export function approvalView(over: Partial<ApprovalView> = {}): ApprovalView {
@@ -39,6 +39,45 @@ export function confirmationView(over: Partial<ConfirmationView> = {}): Confirma
     requestedBy: 'command line',
     createdAt: 1,
     expiresAt: 300_001,
+    ...over,
+  };
+}
+
+/** A record of which nothing is known but what is given. */
+export function recordView(over: Partial<AuditRecordView> = {}): AuditRecordView {
+  return {
+    requestId: 'r1',
+    at: 0,
+    workspace: null,
+    clientId: null,
+    client: null,
+    keyPrefix: null,
+    session: null,
+    era: null,
+    upstream: null,
+    connection: null,
+    tool: null,
+    kind: 'tool_call',
+    risk: null,
+    fingerprint: null,
+    effect: null,
+    rule: null,
+    reason: null,
+    standing: null,
+    approval: null,
+    approvedBy: null,
+    edited: false,
+    outcome: null,
+    errorClass: null,
+    errorCode: null,
+    totalMs: null,
+    upstreamMs: null,
+    waitedMs: null,
+    argumentsBytes: null,
+    argumentsSha256: null,
+    resultBytes: null,
+    resultSha256: null,
+    entries: [],
     ...over,
   };
 }

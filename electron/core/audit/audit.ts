@@ -1,4 +1,6 @@
-import type { AuditPhase, AuditRecordView, Effect, VerifyReport } from '../../../shared/model.ts';
+import type { AuditPage, AuditPhase, Effect, VerifyReport } from '../../../shared/model.ts';
+import type { IndexState } from './messages.ts';
+import type { RecordedCall } from './scan.ts';
 
 /**
  * What the core hands over to be recorded. Arguments come in already redacted (`redact.ts`); nothing secret is ever in
@@ -22,15 +24,30 @@ export interface AuditInput {
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
-export interface AuditFilter {
-  readonly before?: number;
-  readonly limit: number;
+/** Every condition that is given must hold. */
+export interface AuditQuery {
+  /** Label of a client, or its id. */
   readonly client?: string;
   readonly upstream?: string;
   readonly tool?: string;
+  readonly effect?: Effect;
+  readonly rule?: string;
   readonly outcome?: string;
   readonly errorClass?: string;
+  readonly kind?: string;
+  /** Name of a workspace. */
+  readonly workspace?: string;
+  /** Milliseconds since 1970; `from` belongs to the span, `to` does not. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Words that all occur in the record (`search-words.ts`). */
   readonly text?: string;
+}
+
+export interface AuditFilter extends AuditQuery {
+  /** Cursor: `nextBefore` of the page before. */
+  readonly before?: number;
+  readonly limit: number;
 }
 
 /** `written` only after the entry is durable on disk (its WAL frame was synced). */
@@ -50,9 +67,17 @@ export interface Audit {
   available(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
   /** Entries not yet durable: for /health. */
   queued(): number;
-  list(
-    filter: AuditFilter,
-  ): Promise<{ readonly records: readonly AuditRecordView[]; readonly nextBefore: number | null }>;
+  list(filter: AuditFilter): Promise<AuditPage>;
+  /**
+   * Calls as they were decided, newest first, in batches of at most 500: for replays and suggestions. Ends after `limit`
+   * calls, or before the first that is older than `sinceAt`; stopping early costs nothing.
+   */
+  scanCalls(span: {
+    readonly sinceAt?: number;
+    readonly limit: number;
+  }): AsyncIterableIterator<readonly RecordedCall[], void>;
+  /** How far the index behind `list` and `scanCalls` is. For /health. */
+  indexed(): IndexState;
   verify(): Promise<VerifyReport>;
   /** Writes a JSON-lines export into the data folder's `exports/` and says where. */
   exportLines(): Promise<{ readonly path: string; readonly entries: number }>;

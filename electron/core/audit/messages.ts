@@ -1,11 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import type { VerifyReport } from '../../../shared/model.ts';
+import type { AuditPage, VerifyReport } from '../../../shared/model.ts';
 import type { StoreFault } from '../store/store.ts';
 import type { Anchor } from './anchor.ts';
 import type { AuditFilter } from './audit.ts';
 import type { Trust } from './chain.ts';
 import type { EntryDraft } from './entry.ts';
-import type { RecordsPage } from './queries.ts';
+import type { ScannedCalls } from './scan.ts';
 
 /** What the core says to the writer. */
 export type ToWriter =
@@ -43,8 +43,19 @@ export type FromWriter =
   | { readonly kind: 'try_again' }
   | { readonly kind: 'pragmas'; readonly pragmas: Readonly<Record<string, unknown>> };
 
+/** How far the index of the log is: it has read up to entry `seq` of `head`. */
+export interface IndexState {
+  readonly seq: number;
+  readonly head: number;
+}
+
 export interface ReaderRequests {
-  list: { readonly ask: { readonly filter: AuditFilter }; readonly answer: RecordsPage };
+  list: { readonly ask: { readonly filter: AuditFilter }; readonly answer: AuditPage };
+  /** Calls as they were decided, newest first. */
+  scan: {
+    readonly ask: { readonly before: number | null; readonly sinceAt: number | null; readonly limit: number };
+    readonly answer: ScannedCalls;
+  };
   verify: {
     readonly ask: { readonly trust: Trust; readonly signatures: 'all' | 'last' };
     readonly answer: VerifyReport;
@@ -62,7 +73,13 @@ export interface EndOfReader {
   readonly request: 'end';
 }
 
-export type ToReader = EndOfReader | ReaderQuestion;
+/** Something was written: bring the index up to it. */
+export interface FollowLog {
+  readonly request: 'follow';
+  readonly folder: string;
+}
+
+export type ToReader = EndOfReader | FollowLog | ReaderQuestion;
 
 export type ReaderQuestion = {
   [R in ReaderRequest]: {
@@ -75,4 +92,5 @@ export type ReaderQuestion = {
 export type FromReader =
   | { readonly id: number; readonly kind: 'answer'; readonly answer: unknown }
   /** One sentence for a person. */
-  | { readonly id: number; readonly kind: 'failed'; readonly message: string };
+  | { readonly id: number; readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'indexed'; readonly state: IndexState };

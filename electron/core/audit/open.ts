@@ -7,6 +7,7 @@ import type { Audit } from './audit.ts';
 import type { Trust } from './chain.ts';
 import type { FromWriter } from './messages.ts';
 import { createOutbox } from './outbox.ts';
+import type { ScannedCalls } from './scan.ts';
 import { type SigningKey, signingKey } from './signing.ts';
 import { readTrust } from './verify.ts';
 import { startReader, startWriter, type WriterWorker } from './workers.ts';
@@ -45,6 +46,8 @@ const KEY_AGAIN_MS = 60_000;
 const KEY_AGAIN_FOR_CALL_MS = 10_000;
 /** How long until a writer that died is replaced. Milliseconds. */
 const WRITER_AGAIN_MS = 250;
+/** How long the index of the log may be behind it. Milliseconds. */
+const FOLLOW_MS = 1_000;
 /** How long closing waits for a disk that does not answer. Milliseconds. */
 const CLOSE_MS = 5_000;
 
@@ -61,6 +64,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   let stage: 'opening' | 'open' | 'closing' = 'opening';
   let ending: Promise<void> | null = null;
   let cancelTimer: (() => void) | null = null;
+  let cancelFollowing: (() => void) | null = null;
   let credentials: { readonly key: SigningKey; readonly anchor: Anchor | null } | null = null;
   let beginning = false;
   let askedKeyAt = Number.NEGATIVE_INFINITY;
@@ -71,7 +75,10 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   const outbox = createOutbox({
     clock,
     post: (message) => writer.post(message),
-    onHead: (head) => anchoring.durable(head),
+    onHead(head) {
+      anchoring.durable(head);
+      followSoon();
+    },
     soonMs: SOON_MS,
     onChange(reason) {
       if (reason === null) log.info('audit_available');
@@ -79,6 +86,14 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     },
   });
   let writer: WriterWorker = start(false);
+
+  /** The index goes after what is written in strides: for each entry alone it would do most of its work twice. */
+  function followSoon(): void {
+    cancelFollowing ??= clock.after(FOLLOW_MS, () => {
+      cancelFollowing = null;
+      reader.follow();
+    });
+  }
 
   function start(again: boolean): WriterWorker {
     const worker = startWriter({ clock, message: (message) => hear(message, again), death: died });
@@ -191,6 +206,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     await Promise.race([outbox.settled(), late.promise]);
     stage = 'closing';
     cancelTimer?.();
+    cancelFollowing?.();
     if (outbox.queued() > 0) log.error('audit_entries_lost', { entries: outbox.queued() });
     await Promise.race([anchoring.flush(), late.promise]);
     onTime();
@@ -210,6 +226,21 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       await outbox.settled();
       return reader.ask('list', { filter });
     },
+    async *scanCalls({ sinceAt = null, limit }) {
+      await outbox.settled();
+      for (let before: number | null = null, left = limit; left > 0; ) {
+        const { calls, nextBefore }: ScannedCalls = await reader.ask('scan', {
+          before,
+          sinceAt,
+          limit: Math.min(left, MOST_SCANNED),
+        });
+        if (calls.length > 0) yield calls;
+        if (nextBefore === null) return;
+        before = nextBefore;
+        left -= calls.length;
+      }
+    },
+    indexed: reader.indexed,
     verify: () => verify('all'),
     async exportLines() {
       await outbox.settled();
@@ -242,6 +273,9 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
 
 /** The end of one call is then written together with the beginning of the next: one flush of the disk in place of two. */
 const SOON_MS = 10;
+
+/** Calls of one batch of a scan. */
+const MOST_SCANNED = 500;
 
 const NO_TRUST: Trust = {
   publicKey: null,

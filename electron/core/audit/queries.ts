@@ -1,7 +1,10 @@
 import type Database from 'better-sqlite3';
-import type { AuditEntryView, AuditRecordView } from '../../../shared/model.ts';
-import type { AuditFilter } from './audit.ts';
-import { type EntryRow, parseDetail } from './entry.ts';
+import type { AuditRecordView } from '../../../shared/model.ts';
+import type { AuditFilter, AuditQuery } from './audit.ts';
+import type { EntryRow } from './entry.ts';
+import { SPAN } from './projection-schema.ts';
+import { recordOf } from './record.ts';
+import { matchOf } from './search-words.ts';
 
 export interface RecordsPage {
   readonly records: readonly AuditRecordView[];
@@ -10,105 +13,116 @@ export interface RecordsPage {
 }
 
 /**
- * Newest first. A record stands where its first entry stands, so that pages do not move while calls end. An entry
- * without a request id is a record of its own, `entry-<seq>`.
+ * Newest first. A record stands where its first entry stands, so that pages do not move while calls end.
+ *
+ * @param index the projection, which finds; @param log `audit.db`, which tells.
  */
-export function listRecords(db: Database.Database, filter: AuditFilter): RecordsPage {
-  const conditions = [FIRST_OF_ITS_RECORD];
-  const values: Record<string, string | number> = { limit: filter.limit + 1 };
-  const where = (condition: string, name: string, value: string | number | undefined) => {
-    if (value === undefined) return;
-    conditions.push(condition);
-    values[name] = value;
+export function listRecords(index: Database.Database, log: Database.Database, filter: AuditFilter): RecordsPage {
+  const found = findRecords(index, filter, filter.before ?? null, filter.limit + 1);
+  const page = found.slice(0, filter.limit);
+  const read = recordReader(log);
+  return {
+    records: page.map(read).filter((record) => record.entries.length > 0),
+    nextBefore: found.length > filter.limit ? (page.at(-1)?.first ?? null) : null,
   };
-  where('e.seq < @before', 'before', filter.before);
-  // Who and what stand in the first entry of a call already; how it ended only in the last.
-  where(`${clientColumn(db, filter.client)} = @client`, 'client', filter.client);
-  where('e.upstream = @upstream', 'upstream', filter.upstream);
-  where('e.tool = @tool', 'tool', filter.tool);
-  where(inAnyEntry('x.outcome = @outcome'), 'outcome', filter.outcome);
-  where(inAnyEntry('x.error_class = @errorClass'), 'errorClass', filter.errorClass);
-  where(
-    inAnyEntry(TEXT),
-    'text',
-    filter.text === undefined ? undefined : `%${filter.text.replace(/[\\%_]/g, '\\$&')}%`,
-  );
+}
 
-  const heads = db
-    .prepare<[typeof values], { seq: number; request_id: string | null }>(
-      `SELECT e.seq, e.request_id FROM entries e WHERE ${conditions.join(' AND ')} ORDER BY e.seq DESC LIMIT @limit`,
+export interface FoundRecord {
+  readonly first: number;
+  readonly request_id: string | null;
+}
+
+/** At most `limit` records before `before`, newest first. */
+export function findRecords(
+  index: Database.Database,
+  query: AuditQuery,
+  before: number | null,
+  limit: number,
+): readonly FoundRecord[] {
+  const where = conditionsOf(index, query);
+  if (where === null) return [];
+  const conditions = [...where.conditions, ...(before === null ? [] : ['r.first < @before'])];
+  const values = { ...where.values, limit, ...(before === null ? {} : { before }) };
+  const text = where.match === null ? '' : 'record_text t CROSS JOIN ';
+  const order = where.match === null ? 'r.first' : 't.rowid';
+  return index
+    .prepare<[typeof values], FoundRecord>(
+      `SELECT r.first, r.request_id FROM ${text}records r
+       ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`} ORDER BY ${order} DESC LIMIT @limit`,
     )
     .all(values);
-  const page = heads.slice(0, filter.limit);
-  const bySeq = db.prepare<[number], EntryRow>('SELECT * FROM entries WHERE seq = ?');
-  const byRequest = db.prepare<[string], EntryRow>('SELECT * FROM entries WHERE request_id = ? ORDER BY seq');
-  return {
-    records: page.map(({ seq, request_id }) =>
-      recordOf(
-        request_id === null ? `entry-${seq}` : request_id,
-        request_id === null ? bySeq.all(seq) : byRequest.all(request_id),
-      ),
-    ),
-    nextBefore: heads.length > filter.limit ? (page.at(-1)?.seq ?? null) : null,
-  };
+}
+
+/** One record with all its entries, from the log. */
+export function recordReader(log: Database.Database): (found: FoundRecord) => AuditRecordView {
+  const bySeq = log.prepare<[number], EntryRow>('SELECT * FROM entries WHERE seq = ?');
+  const byRequest = log.prepare<[string], EntryRow>('SELECT * FROM entries WHERE request_id = ? ORDER BY seq');
+  return ({ first, request_id }) => recordOf(request_id === null ? bySeq.all(first) : byRequest.all(request_id));
+}
+
+const COLUMNS = {
+  upstream: 'upstream',
+  tool: 'tool',
+  effect: 'effect',
+  rule: 'rule',
+  outcome: 'outcome',
+  errorClass: 'error_class',
+  kind: 'kind',
+  workspace: 'workspace',
+} as const satisfies Partial<Record<keyof AuditQuery, string>>;
+
+interface Where {
+  readonly conditions: readonly string[];
+  readonly values: Readonly<Record<string, string | number>>;
+  readonly match: string | null;
+}
+
+/** Null: nothing can match. */
+function conditionsOf(index: Database.Database, query: AuditQuery): Where | null {
+  const conditions: string[] = [];
+  const values: Record<string, string | number> = {};
+  for (const [name, column] of Object.entries(COLUMNS)) {
+    const value = query[name as keyof typeof COLUMNS];
+    if (value === undefined) continue;
+    conditions.push(`r.${column} = @${name}`);
+    values[name] = value;
+  }
+  if (query.client !== undefined) {
+    conditions.push(`r.${clientColumn(index, query.client)} = @client`);
+    values.client = query.client;
+  }
+  if (query.from !== undefined || query.to !== undefined) {
+    const { from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER } = query;
+    const span = spanOf(index, from, to);
+    if (span === null) return null;
+    // The unary plus keeps SQLite from looking for times where it can go along the numbers.
+    conditions.push('r.first >= @start', 'r.first < @end', '+r.at >= @from', '+r.at < @to');
+    Object.assign(values, { from, to, start: span.first * SPAN, end: (span.last + 1) * SPAN });
+  }
+  if (query.text === undefined || query.text.trim() === '') return { conditions, values, match: null };
+  const match = matchOf(query.text);
+  if (match === null) return null;
+  const near = ['t.rowid = r.first', 'record_text MATCH @match'];
+  if (values.end !== undefined) near.push('t.rowid >= @start', 't.rowid < @end');
+  return { conditions: [...near, ...conditions], values: { ...values, match }, match };
 }
 
 /** A client is given by its label, or by its id; one condition on both would go without an index. */
-function clientColumn(db: Database.Database, client: string | undefined): string {
-  const isLabel = db.prepare('SELECT 1 FROM entries WHERE client = ? LIMIT 1').get(client ?? '') !== undefined;
-  return isLabel ? 'e.client' : 'e.client_id';
+function clientColumn(index: Database.Database, client: string): 'client' | 'client_id' {
+  const isLabel = index.prepare('SELECT 1 FROM records WHERE client = ? LIMIT 1').get(client) !== undefined;
+  return isLabel ? 'client' : 'client_id';
 }
 
-const FIRST_OF_ITS_RECORD = `(e.request_id IS NULL OR NOT EXISTS
-  (SELECT 1 FROM entries f WHERE f.request_id = e.request_id AND f.seq < e.seq))`;
-
-const TEXT = `(x.client LIKE @text ESCAPE '\\' OR x.upstream LIKE @text ESCAPE '\\' OR x.tool LIKE @text ESCAPE '\\'
-  OR x.kind LIKE @text ESCAPE '\\' OR x.rule LIKE @text ESCAPE '\\' OR x.outcome LIKE @text ESCAPE '\\'
-  OR x.error_class LIKE @text ESCAPE '\\' OR x.request_id LIKE @text ESCAPE '\\' OR x.detail LIKE @text ESCAPE '\\')`;
-
-/** The condition on `x`, for any entry of the record that begins with `e`. */
-function inAnyEntry(condition: string): string {
-  return `(${condition.replaceAll('x.', 'e.')} OR (e.request_id IS NOT NULL AND EXISTS
-    (SELECT 1 FROM entries x WHERE x.request_id = e.request_id AND x.seq > e.seq AND ${condition})))`;
-}
-
-function recordOf(requestId: string, rows: readonly EntryRow[]): AuditRecordView {
-  const newestFirst = rows.toReversed();
-  /** What the call was known to be at last. */
-  const latest = <K extends keyof EntryRow>(name: K) => newestFirst.find((row) => row[name] !== null)?.[name] ?? null;
-  return {
-    requestId,
-    at: rows[0]?.at ?? 0,
-    client: latest('client'),
-    upstream: latest('upstream'),
-    tool: latest('tool'),
-    kind: rows[0]?.kind ?? '',
-    effect: latest('effect'),
-    rule: latest('rule'),
-    outcome: latest('outcome'),
-    errorClass: latest('error_class'),
-    entries: rows.map(entryOf),
-  };
-}
-
-function entryOf(row: EntryRow): AuditEntryView {
-  return {
-    seq: row.seq,
-    at: row.at,
-    phase: row.phase,
-    kind: row.kind,
-    requestId: row.request_id,
-    workspace: row.workspace,
-    clientId: row.client_id,
-    client: row.client,
-    keyPrefix: row.key_prefix,
-    upstream: row.upstream,
-    tool: row.tool,
-    effect: row.effect,
-    rule: row.rule,
-    outcome: row.outcome,
-    errorClass: row.error_class,
-    detail: parseDetail(row.detail),
-    hash: row.hash,
-  };
+/** The first and the last span that hold a time from `from` until before `to`. */
+function spanOf(
+  index: Database.Database,
+  from: number,
+  to: number,
+): { readonly first: number; readonly last: number } | null {
+  const { first, last } = index
+    .prepare<[number, number], { first: number | null; last: number | null }>(
+      'SELECT min(span) AS first, max(span) AS last FROM spans WHERE max_at >= ? AND min_at < ?',
+    )
+    .get(from, to) ?? { first: null, last: null };
+  return first === null || last === null ? null : { first, last };
 }

@@ -4,9 +4,11 @@ import Database from 'better-sqlite3';
 import { BUSY_TIMEOUT_MS, faultOf } from '../store/database.ts';
 import { verifyChain } from './chain.ts';
 import { exportLines } from './export.ts';
+import { createFollower, type Follower } from './follower.ts';
 import type { FromReader, ReaderQuestion, ToReader } from './messages.ts';
 import { listRecords } from './queries.ts';
 import { chainSource, ownAnchor } from './rows.ts';
+import { scanCalls } from './scan.ts';
 
 /**
  * The worker that reads `audit.db`: queries, verification and export stop neither the event loop nor the writer. What
@@ -15,19 +17,24 @@ import { chainSource, ownAnchor } from './rows.ts';
 const port = parentPort;
 if (port === null) throw new Error('reader.ts runs as a worker');
 
-let open: { readonly path: string; readonly db: Database.Database } | null = null;
+let open: { readonly folder: string; readonly db: Database.Database; readonly follower: Follower } | null = null;
 
 let ending = false;
 
 port.on('message', async (message: ToReader) => {
   if (message.request === 'end') {
     ending = true;
+    open?.follower.close();
     open?.db.close();
     port.close();
     return;
   }
+  if (message.request === 'follow') {
+    follow(message.folder);
+    return;
+  }
   try {
-    const answer = await answerTo(message, database(join(message.folder, 'audit.db')));
+    const answer = await answerTo(message, reading(message.folder));
     say({ id: message.id, kind: 'answer', answer });
   } catch (error) {
     if (ending) return;
@@ -37,10 +44,12 @@ port.on('message', async (message: ToReader) => {
   }
 });
 
-async function answerTo(message: ReaderQuestion, db: Database.Database): Promise<unknown> {
+async function answerTo(message: ReaderQuestion, { db, follower }: NonNullable<typeof open>): Promise<unknown> {
   switch (message.request) {
     case 'list':
-      return listRecords(db, message.filter);
+      return follower.ask((index, behind) => ({ ...listRecords(index, db, message.filter), behind }));
+    case 'scan':
+      return follower.ask((index) => scanCalls(index, db, message));
     case 'verify': {
       const trust = { ...message.trust, anchor: ownAnchor(db, message.trust.anchor) };
       return inChunks(verifyChain(chainSource(db), trust, { signatures: message.signatures }));
@@ -50,13 +59,23 @@ async function answerTo(message: ReaderQuestion, db: Database.Database): Promise
   }
 }
 
-function database(path: string): Database.Database {
-  if (open?.path === path && open.db.open) return open.db;
-  const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+/** Nobody waits for it: what is wrong is met by the next question, which says it. */
+function follow(folder: string): void {
+  try {
+    reading(folder).follower.follow();
+  } catch (error) {
+    if (faultOf(error, folder) === null) throw error;
+  }
+}
+
+function reading(folder: string): NonNullable<typeof open> {
+  if (open?.folder === folder && open.db.open) return open;
+  const db = new Database(join(folder, 'audit.db'), { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   db.pragma('query_only = ON');
   db.pragma('trusted_schema = OFF');
-  open = { path, db };
-  return db;
+  const follower = createFollower(db, join(folder, 'audit-index.db'), (state) => say({ kind: 'indexed', state }));
+  open = { folder, db, follower };
+  return open;
 }
 
 async function inChunks<T>(steps: Generator<void, T>): Promise<T> {

@@ -3,6 +3,7 @@ import type { Clock } from '../platform.ts';
 import type {
   FromReader,
   FromWriter,
+  IndexState,
   ReaderQuestion,
   ReaderRequest,
   ReaderRequests,
@@ -73,6 +74,10 @@ export function startWriter(on: {
 export interface ReaderWorker {
   /** Rejects with a sentence for a person when the log cannot be read. */
   ask<R extends ReaderRequest>(request: R, ask: ReaderRequests[R]['ask']): Promise<ReaderRequests[R]['answer']>;
+  /** Something was written: the index goes after it. */
+  follow(): void;
+  /** How far the index is, as last told. */
+  indexed(): IndexState;
   end(): Promise<void>;
 }
 
@@ -82,6 +87,7 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
   let exited = Promise.withResolvers<void>();
   let nextId = 1;
   let over = false;
+  let state: IndexState = { seq: 0, head: 0 };
   const asked = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
 
   function abandon(why: string): void {
@@ -95,6 +101,10 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
     if (worker !== null) return worker;
     const started = new Worker(readerFile(), { name: 'gatehouse-audit-reader' });
     started.on('message', (message: FromReader) => {
+      if (message.kind === 'indexed') {
+        state = message.state;
+        return;
+      }
       const question = asked.get(message.id);
       asked.delete(message.id);
       if (message.kind === 'answer') question?.resolve(message.answer);
@@ -126,6 +136,10 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
         running().postMessage(message);
       });
     },
+    follow() {
+      if (!over) running().postMessage({ request: 'follow', folder } satisfies ToReader);
+    },
+    indexed: () => state,
     async end() {
       over = true;
       const ending = worker;

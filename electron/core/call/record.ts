@@ -13,7 +13,8 @@ import type { Aim, CallTarget } from './aim.ts';
 export interface CallRecord {
   /** The call named a tool that exists for this client. */
   aims(aim: Aim): void;
-  decided(decision: Decision): void;
+  /** @param policy which revision of the workspace's policy decided. */
+  decided(decision: Decision, policy: string): void;
   /** Durable before the card shows. */
   asked(approval: ApprovalView): Promise<AuditWritten>;
   answered(answer: ApprovalAnswer): void;
@@ -36,7 +37,10 @@ export function createCallRecord(
   let tool: string | null = null;
   let fingerprint: string | null = null;
   let risk: string | null = null;
+  let callKind: Aim['kind'] | null = null;
+  let upstreamTags: readonly string[] = [];
   let decision: Decision | null = null;
+  let policy: string | null = null;
   let approval: Record<string, unknown> | null = null;
   let toldArguments = false;
 
@@ -74,8 +78,13 @@ export function createCallRecord(
       ...named,
       era: call.era,
       session: call.sessionId === null ? null : digest(call.sessionId).slice(0, 16),
+      callKind,
       fingerprint,
       risk,
+      // What a rule looked at beside the arguments, so that a replay can look again.
+      clientTags: call.client.tags,
+      upstreamTags,
+      policy,
       reason: decision?.reason ?? null,
       standing: decision?.standing ?? null,
       arguments: redacted,
@@ -103,9 +112,12 @@ export function createCallRecord(
       tool = aim.name;
       fingerprint = aim.fingerprint;
       risk = aim.risk;
+      callKind = aim.kind;
+      upstreamTags = aim.upstream.tags;
     },
-    decided(made) {
+    decided(made, by) {
       decision = made;
+      policy = by;
     },
     asked: (card) => durable('asked', call.argumentsText, { approval: card.id, expiresAt: card.expiresAt }),
     answered(answer) {

@@ -127,8 +127,10 @@ test('each filter finds its records by any of their entries, and nothing else', 
   expect(await found({ tool: 'read' })).toEqual(['a']);
   expect(await found({ outcome: 'answered' })).toEqual(['a']);
   expect(await found({ errorClass: 'policy_denied' })).toEqual(['b']);
-  expect(await found({ text: '100%_s' })).toEqual(['a']);
-  expect(await found({ text: '100%s' })).toEqual([]);
+  expect(await found({ text: '100%_su' })).toEqual(['a']);
+  expect(await found({ text: '100%su' })).toEqual(['a']);
+  expect(await found({ text: '100sure' })).toEqual([]);
+  expect(await found({ effect: 'deny' })).toEqual([]);
   expect(await found({ client: 'other', outcome: 'answered' })).toEqual([]);
 });
 
