@@ -7,6 +7,7 @@ import type {
   ClientView,
   ConfirmationView,
   Decision,
+  Explanation,
   Key,
   PauseView,
   Policy,
@@ -256,7 +257,7 @@ export interface RequestResults {
   policyGet: { readonly policy: Policy | null; readonly problem: string | null };
   policyExport: { readonly yaml: string };
   policyImport: Done<{ policy: Policy }>;
-  policyDecide: Done<{ decision: Decision }>;
+  policyDecide: Done<{ decision: Decision; explanation: Explanation }>;
   /** `changed`: false when it was so already. `note`: what the person must know all the same. */
   callsPause: Done<{ changed: boolean; note: string | null; pauses: readonly PauseView[] }>;
   callsResume: Done<{ changed: boolean; pauses: readonly PauseView[] }>;

@@ -201,19 +201,47 @@ export interface ToolView {
  */
 export type CallKind = 'tool' | 'prompt' | 'resource' | 'sampling' | 'elicitation';
 
-/** Every condition of one rule; a rule matches when all given members match. */
+/** Every condition of one rule; a rule matches when all given members match. Of a list, one entry is enough. */
 export interface RuleMatch {
+  /** Names of workspaces, globs allowed: one file may then serve several. */
+  readonly workspace?: readonly string[];
   /** Names of upstreams, globs allowed. */
   readonly upstream?: readonly string[];
   /** Upstream tags; one must be on the upstream. */
   readonly tag?: readonly string[];
+  /** Labels of the account the call goes out with, globs allowed; `none` where there is no account. */
+  readonly connection?: readonly string[];
   readonly kind?: readonly CallKind[];
   /** Globs over the own name of the tool or prompt, or over the URI of the resource. */
   readonly tool?: readonly string[];
   readonly risk?: readonly Risk[];
+  /** Beginnings of the fingerprint of the definition, in hex. */
+  readonly fingerprint?: readonly string[];
+  readonly state?: readonly ToolState[];
   /** Labels of clients, globs allowed. */
   readonly client?: readonly string[];
+  /** Client tags; one must be on the client. */
+  readonly clientTag?: readonly string[];
+  /** Globs over the id of the key, or over its prefix. */
+  readonly key?: readonly string[];
+  /** Globs over the label of the session, as the audit shows it; `none` where there is no session. */
+  readonly session?: readonly string[];
+  readonly time?: readonly TimeWindow[];
   readonly arguments?: Condition;
+}
+
+export type Weekday = 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun';
+
+/** A span of the day. Where `to` is before `from` it reaches over midnight and belongs to the day it begins on. */
+export interface TimeWindow {
+  /** Left out: every day. */
+  readonly days?: readonly Weekday[];
+  /** `HH:MM`, included; left out: the beginning of the day. */
+  readonly from?: string;
+  /** `HH:MM`, not included, up to `24:00`; left out: the end of the day. */
+  readonly to?: string;
+  /** An IANA time zone; left out or `local`: the machine's own. */
+  readonly zone?: string;
 }
 
 export type Comparison =
@@ -235,18 +263,61 @@ export type Condition =
   | { readonly all: readonly Condition[] }
   | { readonly any: readonly Condition[] }
   | { readonly not: Condition }
-  | {
-      /** JSON pointer into the arguments, `''` is the whole. */ readonly field: string;
-      readonly op: Comparison;
-      readonly value?: unknown;
-    };
+  | ComparisonCondition;
 
-export interface Rule {
+export interface ComparisonCondition {
+  /** JSON pointer into the arguments, `''` is the whole. */
+  readonly field: string;
+  readonly op: Comparison;
+  readonly value?: unknown;
+}
+
+/** Whose calls are counted together. */
+export type RateLimitScope = 'client' | 'upstream' | 'tool' | 'all';
+
+export interface RateLimit {
+  /** How many calls may be forwarded within any span of `per`. */
+  readonly calls: number;
+  /** A whole number and `s`, `m`, `h` or `d`. */
+  readonly per: string;
+  readonly by: RateLimitScope;
+}
+
+/** Patterns that Gatehouse knows by a name. */
+export type KnownPattern = 'secrets' | 'emails' | 'card_numbers';
+
+/**
+ * What is taken out. `field`: a JSON pointer in which the step `*` is every member and item; `pattern`: RE2, found anywhere
+ * in any text. The type of what is taken out stays: `"[redacted]"`, 0, false, `{}`, `[]`.
+ */
+export type Redaction = { readonly field: string } | { readonly pattern: string } | { readonly name: KnownPattern };
+
+/** What a result is held for: every result, one in which something is found, or one that fits a comparison. */
+export type HoldTest = { readonly always: true } | Redaction | ComparisonCondition;
+
+/** What a rule does to the calls it matches besides its effect. */
+export interface Modifiers {
+  readonly rateLimit?: RateLimit;
+  /** Taken out of the arguments before anybody sees them: what is shown, hashed and forwarded is what is left. */
+  readonly redactArgs?: readonly Redaction[];
+  /** Taken out of the result before the agent gets it. */
+  readonly redactResult?: readonly Redaction[];
+  /** A result in which one of these is found is shown to the person before the agent gets it. */
+  readonly holdResult?: readonly HoldTest[];
+}
+
+export interface Rule extends Modifiers {
   readonly name: string;
-  readonly effect: Effect;
+  /** Left out: the rule only modifies the calls it matches. */
+  readonly effect?: Effect;
   readonly match: RuleMatch;
   /** Goes to the agent with the rule's name. */
   readonly reason?: string;
+}
+
+/** The modifiers of one matching rule. */
+export interface RuleModifiers extends Modifiers {
+  readonly rule: string;
 }
 
 export interface Policy {
@@ -261,6 +332,43 @@ export interface Decision {
   readonly reason: string;
   /** Id of the standing approval that satisfied `require_approval`, when one did. */
   readonly standing: string | null;
+  /** What the matching rules do to the call besides, by rule name; left out: nothing. */
+  readonly modifiers?: readonly RuleModifiers[];
+}
+
+/** Of a rule that was considered: what of it matched, what did not, and whether it counted. */
+export interface RuleExplanation {
+  readonly rule: string;
+  readonly effect: Effect | null;
+  readonly modifiers: readonly (keyof Modifiers)[];
+  /** `unknown`: it cannot be told, which counts against the call. */
+  readonly matched: boolean | 'unknown';
+  /** This rule determined the effect. */
+  readonly decided: boolean;
+  /** Its modifiers apply to the call. */
+  readonly applied: boolean;
+  /** Every member of its match, and every comparison of its condition, with what was wanted and what was there. */
+  readonly members: readonly MemberExplanation[];
+}
+
+export interface MemberExplanation {
+  /** `upstream`, `time` …; for a comparison `arguments/<field>`. */
+  readonly member: string;
+  readonly matched: boolean | 'unknown';
+  /** As the rule has it, in words: `delete_*`, `gt 100`. */
+  readonly wanted: string;
+  /** As the call had it, in words, cut. Untrusted text. */
+  readonly actual: string;
+}
+
+/** Why a call was decided as it was. */
+export interface Explanation {
+  readonly decision: Decision;
+  readonly defaultEffect: Effect | null;
+  /** False: what cannot be told of the call could have changed the effect. */
+  readonly certain: boolean;
+  /** Every rule, in the order in which they are considered. */
+  readonly rules: readonly RuleExplanation[];
 }
 
 export type ApprovalState = 'waiting' | 'approved' | 'redeemed' | 'denied' | 'expired' | 'cancelled';

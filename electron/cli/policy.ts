@@ -34,10 +34,15 @@ const show: Command = {
 };
 
 function ruleLine(rule: Rule): string {
-  const match = Object.entries(rule.match).map(([member, value]) => `${member} ${JSON.stringify(value)}`);
-  const when = match.length === 0 ? 'every call' : match.join(', ');
-  const reason = rule.reason === undefined ? '' : `   "${rule.reason}"`;
-  return visible(`${rule.name}: ${rule.effect} ${when}${reason}`);
+  const { name, effect, match, reason, ...modifiers } = rule;
+  const does = [...(effect === undefined ? [] : [effect]), ...members(modifiers)].join(', ');
+  const when = members(match).join(', ') || 'every call';
+  const said = reason === undefined ? '' : `   "${reason}"`;
+  return visible(`${name}: ${does} ${when}${said}`);
+}
+
+function members(values: object): readonly string[] {
+  return Object.entries(values).map(([member, value]) => `${member} ${JSON.stringify(value)}`);
 }
 
 const exportPolicy: Command = {

@@ -4,6 +4,7 @@ import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { endingOf } from './call/ending.ts';
+import { factsOf } from './call/facts.ts';
 import { type CallRecord, createCallRecord } from './call/record.ts';
 import type { Resumed, Rounds } from './call/rounds.ts';
 import type { Inventory, Tool } from './catalog/inventory.ts';
@@ -236,23 +237,8 @@ function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Poli
 }
 
 /** What the policy alone says: every look at the standing approvals counts as a use of the one that holds. */
-function judge(
-  parts: CallToolParts,
-  call: ToolCall,
-  { kind, name, risk, upstream }: Aim,
-  policy: Policy | null,
-  value: unknown,
-): Decision {
-  return parts.decide(policy, {
-    upstream: upstream.name,
-    upstreamTags: upstream.tags,
-    kind,
-    tool: name,
-    risk,
-    client: call.client.name,
-    clientTags: call.client.tags,
-    arguments: value,
-  });
+function judge(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Policy | null, value: unknown): Decision {
+  return parts.decide(policy, factsOf(call, aim, parts.clock.now(), value));
 }
 
 function denied(decision: Decision, { name, upstream }: Aim, problem: string | null): CallEnding {

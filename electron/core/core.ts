@@ -8,6 +8,7 @@ import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
 import type { Found } from './call/aim.ts';
 import { createAskClient } from './call/ask-client.ts';
+import { foreseenFacts } from './call/facts.ts';
 import { createRounds } from './call/rounds.ts';
 import { type CallToolParts, callTool } from './call-tool.ts';
 import { createCatalog } from './catalog/catalog.ts';
@@ -33,7 +34,7 @@ import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
 import { clientRequests } from './requests/clients.ts';
 import { pauseRequests } from './requests/pauses.ts';
-import { factsOf, policyRequests } from './requests/policy.ts';
+import { policyRequests } from './requests/policy.ts';
 import { toolRequests } from './requests/tools.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
@@ -203,7 +204,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const rounds = createRounds({
     upstreams,
     clock,
-    askClient: createAskClient({ policies, decide, approvals, pauses, audit }),
+    askClient: createAskClient({ policies, decide, approvals, pauses, audit, clock }),
   });
 
   let gateway: Gateway | null = null;
@@ -216,8 +217,12 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const origin = () => `http://127.0.0.1:${port() === 0 ? options.port : port()}`;
   const endpoint = () => `${origin()}/mcp`;
 
+  function foreseen(client: Client, found: Found, value: unknown) {
+    const workspace = clients.workspace(client.workspaceId)?.name ?? '';
+    return foreseenFacts(workspace, client, found, clock.now(), value);
+  }
   function foresee(client: Client, found: Found) {
-    return decide(policies.get(client.workspaceId).policy, factsOf(client, found, {}));
+    return decide(policies.get(client.workspaceId).policy, foreseen(client, found, {}));
   }
 
   const callParts: CallToolParts = {
@@ -247,7 +252,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       return paused === null ? [] : [`Calls are refused now. ${pausedMessage(paused)}`];
     },
     neverAllowed: (client, found) =>
-      alwaysDenied(policies.get(client.workspaceId).policy, factsOf(client, found, undefined)),
+      alwaysDenied(policies.get(client.workspaceId).policy, foreseen(client, found, undefined)),
     pins: { get: clients.pins, set: clients.setPins },
     listChanged: (clientId) => tellListChanged(clientId),
     callTool: (call) => callTool(callParts, call),
@@ -300,7 +305,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
-    ...policyRequests({ policies, decide, clients, upstreams, catalog, audit, widening }),
+    ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
     ...auditRequests({ audit }),

@@ -35,7 +35,7 @@ export function PolicyScreen() {
         <ul className="list rules">
           {policy.rules.map((rule) => (
             <li key={rule.name} className="list-row">
-              <EffectBadge effect={rule.effect} />
+              {rule.effect !== undefined && <EffectBadge effect={rule.effect} />}
               <span className="grow">
                 <strong>
                   <Visible text={rule.name} />

@@ -132,7 +132,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       rounds: createRounds({
         upstreams,
         clock,
-        askClient: createAskClient({ policies, decide, approvals, pauses, audit }),
+        askClient: createAskClient({ policies, decide, approvals, pauses, audit, clock }),
       }),
       upstreams,
       clock,

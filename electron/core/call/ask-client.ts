@@ -1,15 +1,17 @@
 import type { ErrorClass } from '../../../shared/errors.ts';
-import type { CallKind, Client, Decision } from '../../../shared/model.ts';
+import type { Decision } from '../../../shared/model.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Audit } from '../audit/audit.ts';
 import { redactArguments } from '../audit/redact.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import { type Pauses, pausedMessage } from '../clients/pauses.ts';
+import type { Clock } from '../platform.ts';
 import { type Decide, RISK_OF } from '../policy/decide.ts';
 import type { Policies } from '../policy/policy.ts';
 import { mayBeAsked } from '../upstreams/offered.ts';
 import type { AskAnswer } from '../upstreams/upstreams.ts';
 import type { Aim } from './aim.ts';
+import { factsOf } from './facts.ts';
 
 /** What an upstream wants of the caller in the middle of a request. */
 export interface Wanted {
@@ -35,6 +37,7 @@ export interface AskClientParts {
   readonly approvals: Pick<Approvals, 'request'>;
   readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
+  readonly clock: Clock;
 }
 
 export function createAskClient(parts: AskClientParts): AskClient {
@@ -45,7 +48,7 @@ export function createAskClient(parts: AskClientParts): AskClient {
     const text = JSON.stringify(wanted.params);
     const decision = parts.decide(
       parts.policies.get(call.workspace.id).policy,
-      factsOf(call.client, aim, kind, wanted.params),
+      factsOf(call, questionOf(aim, kind, wanted.method), parts.clock.now(), wanted.params),
     );
     const isWanted =
       parts.pauses.pausedFor(call.client.id) === null &&
@@ -172,21 +175,13 @@ type MayAsk =
 const MISSING_CAPABILITY = -32021;
 const LONGEST_METHOD = 64;
 
-function kindOf(method: string): CallKind | null {
+function kindOf(method: string): 'sampling' | 'elicitation' | null {
   if (method === 'sampling/createMessage') return 'sampling';
   if (method === 'elicitation/create') return 'elicitation';
   return null;
 }
 
-function factsOf(client: Client, { name, upstream }: Aim, kind: CallKind, value: unknown): Parameters<Decide>[1] {
-  return {
-    kind,
-    upstream: upstream.name,
-    upstreamTags: upstream.tags,
-    tool: name,
-    risk: kind === 'sampling' ? RISK_OF.sampling : RISK_OF.elicitation,
-    client: client.name,
-    clientTags: client.tags,
-    arguments: value,
-  };
+/** What is decided is the question, by the method that asks it; fingerprint and state are those of the tool at work. */
+function questionOf({ fingerprint, state, upstream }: Aim, kind: 'sampling' | 'elicitation', method: string) {
+  return { kind, name: method, risk: RISK_OF[kind], fingerprint, state, upstream };
 }

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js';
-import type { Comparison, Condition } from '../../../shared/model.ts';
+import type { Comparison, Condition, MemberExplanation } from '../../../shared/model.ts';
 
 /**
  * Conditions on the arguments of a call.
@@ -17,6 +17,9 @@ export interface Budget {
 }
 
 export type ConditionTest = (argumentsValue: unknown, budget: Budget) => Truth;
+
+/** Stands in arguments for a value that is no longer known (cut or redacted in a record): no comparison can tell of it. */
+export const UNTOLD: unique symbol = Symbol('untold');
 
 /** Deepest nesting of conditions, and of the values they compare with. */
 export const MAX_CONDITION_DEPTH = 16;
@@ -41,8 +44,52 @@ export function compileCondition(condition: Condition, depth = 1): ConditionTest
   const path = parsePointer(condition.field);
   const compare = compileComparison(condition.op, condition.value);
   if (path === null || compare === null) return unknown;
-  return (argumentsValue, budget) => compare(valueAt(argumentsValue, path), budget);
+  return (argumentsValue, budget) => {
+    const found = valueAt(argumentsValue, path);
+    return found === UNTOLD ? 'unknown' : compare(found, budget);
+  };
 }
+
+/**
+ * Every comparison of a condition with its own answer, in words. `field` is its pointer; a comparison within a `not` is
+ * told as its opposite, and one within an `any` as one of several.
+ */
+export function conditionLeaves(
+  condition: Condition,
+  argumentsValue: unknown,
+  budget: Budget,
+): readonly (Omit<MemberExplanation, 'member'> & { readonly field: string })[] {
+  const leaves = (part: Condition, negated: boolean, isChoice: boolean): ReturnType<typeof conditionLeaves> => {
+    if ('all' in part)
+      return part.all.flatMap((one) => leaves(one, negated, isChoice || (negated && part.all.length > 1)));
+    if ('any' in part)
+      return part.any.flatMap((one) => leaves(one, negated, isChoice || (!negated && part.any.length > 1)));
+    if ('not' in part) return leaves(part.not, !negated, isChoice);
+    const path = parsePointer(part.field);
+    const found = path === null ? MISSING : valueAt(argumentsValue, path);
+    const truth = compileCondition(part)(argumentsValue, budget);
+    const words =
+      part.op === 'exists' ? (part.value === false ? 'not there' : 'there') : `${part.op} ${said(part.value)}`;
+    return [
+      {
+        field: part.field,
+        matched: negated ? negate(truth) : truth,
+        wanted: `${isChoice ? 'one of: ' : ''}${negated ? 'not ' : ''}${words}`,
+        actual: found === MISSING ? 'not there' : said(found),
+      },
+    ];
+  };
+  return leaves(condition, false, false);
+}
+
+/** A value in words, cut: for people, never for comparing. */
+function said(value: unknown): string {
+  if (value === UNTOLD) return 'not known';
+  const text = typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
+  return text.length > MOST_SAID ? `${text.slice(0, MOST_SAID)}…` : text;
+}
+
+const MOST_SAID = 200;
 
 /**
  * A pattern as `matches` uses it: RE2 syntax (no back-references, no look-around), found anywhere in the text unless
@@ -105,6 +152,7 @@ function negate(truth: Truth): Truth {
 function valueAt(value: unknown, path: readonly string[]): Found {
   let here: unknown = value;
   for (const step of path) {
+    if (here === UNTOLD) return UNTOLD;
     if (typeof here !== 'object' || here === null) return MISSING;
     if (Array.isArray(here) && !/^(0|[1-9][0-9]*)$/.test(step)) return MISSING;
     if (!Object.hasOwn(here, step)) return MISSING;
@@ -191,6 +239,7 @@ function memberOf(list: readonly unknown[], value: unknown): Truth {
 
 /** Equal as JSON values: the order of members does not matter, that of list items does. */
 function same(a: unknown, b: unknown, depth: number): Truth {
+  if (a === UNTOLD || b === UNTOLD) return 'unknown';
   if (typeof a === 'number' && typeof b === 'number') return a === b && !exact(a) ? 'unknown' : a === b;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   if (Array.isArray(a) !== Array.isArray(b)) return false;

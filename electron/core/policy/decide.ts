@@ -1,22 +1,16 @@
-import type { CallKind, Decision, Effect, Policy, Risk, Rule } from '../../../shared/model.ts';
-import { type Budget, type ConditionTest, compileCondition, REGEX_STEPS, type Truth } from './conditions.ts';
-import { compileGlob, type GlobTest } from './glob.ts';
-
-/**
- * What a policy may know of a call. `tool` is the own name of the tool or prompt, the URI of the resource, or the method
- * by which the upstream asks (`sampling/createMessage`, `elicitation/create`). `arguments` is the parsed slice, only for
- * conditions.
- */
-export interface CallFacts {
-  readonly kind: CallKind;
-  readonly upstream: string;
-  readonly upstreamTags: readonly string[];
-  readonly tool: string;
-  readonly risk: Risk;
-  readonly client: string;
-  readonly clientTags: readonly string[];
-  readonly arguments: unknown;
-}
+import type {
+  CallKind,
+  Decision,
+  Effect,
+  Modifiers,
+  Policy,
+  Risk,
+  Rule,
+  RuleModifiers,
+} from '../../../shared/model.ts';
+import { type Budget, REGEX_STEPS, type Truth } from './conditions.ts';
+import type { CallFacts } from './facts.ts';
+import { compileMatch, type MemberTest } from './match.ts';
 
 /**
  * The risk of what is no tool, so that rules on `risk` keep their meaning: prompts and resources of a reviewed upstream
@@ -35,14 +29,15 @@ export type Decide = (policy: Policy | null, call: CallFacts) => Decision;
 /**
  * The most restrictive rule that matches decides: deny, then require_approval, then allow. The order of rules never
  * matters; of equally restrictive rules the first by name is named. No match: the default effect. No policy: deny.
- * A rule of which it cannot be told whether it matches counts when it restricts, and does not count when it allows.
+ * A rule of which it cannot be told whether it matches counts when it restricts, and does not count when it allows; its
+ * modifiers apply. Every modifier of every rule that matches applies, whatever the effect.
  *
  * Pure and total: whatever the policy and the arguments are, it answers; a fault in them is a deny.
  */
 export const decide: Decide = (policy, call) => {
   if (policy === null) return decision('deny', null, 'This workspace has no policy, so every call is denied.');
   try {
-    return judge(compiled(policy), call);
+    return judge(compilePolicy(policy), call);
   } catch {
     // Fail closed: a policy or arguments of a shape their types rule out must not decide by crashing.
     return decision('deny', null, 'The policy could not be evaluated for this call, so the call is denied.');
@@ -50,42 +45,58 @@ export const decide: Decide = (policy, call) => {
 };
 
 /**
- * True when no arguments whatsoever could get this tool past the policy: only then may a list leave it out, because a
- * tool that is sometimes allowed must be seen.
+ * True when nothing that varies from call to call (arguments, time, key, session) could get this tool past the policy:
+ * only then may a list leave it out, because a tool that is sometimes allowed must be seen.
  */
-export function alwaysDenied(policy: Policy | null, call: Omit<CallFacts, 'arguments'>): boolean {
-  if (policy === null) return true;
+export function alwaysDenied(policy: Policy | null, call: CallFacts): boolean {
+  return mildestEffect(policy, { ...call, untold: VARYING }) === 'deny';
+}
+
+const VARYING = ['arguments', 'time', 'key', 'session', 'connection'] as const;
+
+/**
+ * The least restrictive effect that the call could have if all that cannot be told of it were in its favour. It is the
+ * effect of `decide` where everything that matters can be told.
+ */
+export function mildestEffect(policy: Policy | null, call: CallFacts): Effect {
+  if (policy === null) return 'deny';
   try {
-    const rules = compiled(policy).rules.map((rule) => ({ effect: rule.rule.effect, truth: rule.fits(call) }));
-    if (rules.some(({ effect, truth }) => effect === 'deny' && truth === true)) return true;
-    return policy.defaultEffect === 'deny' && !rules.some(({ effect, truth }) => effect !== 'deny' && truth !== false);
+    const budget = newBudget();
+    const { rules, defaultEffect } = compilePolicy(policy);
+    const seen = rules.map(({ rule, truth }) => ({ effect: rule.effect, truth: truth(call, budget) }));
+    const has = (effect: Effect, ...truths: readonly Truth[]) =>
+      seen.some((one) => one.effect === effect && truths.includes(one.truth));
+    if (has('deny', true)) return 'deny';
+    if (has('require_approval', true)) return 'require_approval';
+    if (has('allow', true, 'unknown')) return 'allow';
+    return defaultEffect === 'deny' && has('require_approval', 'unknown') ? 'require_approval' : defaultEffect;
   } catch {
-    return true;
+    return 'deny';
   }
 }
 
-interface CompiledRule {
+export interface CompiledRule {
   readonly rule: Rule;
-  /** Everything but the arguments: `unknown` when they decide. */
-  fits(call: Omit<CallFacts, 'arguments'>): Truth;
-  readonly onArguments: ConditionTest | null;
+  readonly members: readonly MemberTest[];
+  /** What it does besides its effect; null: nothing. */
+  readonly modifiers: RuleModifiers | null;
+  truth(call: CallFacts, budget: Budget): Truth;
 }
 
 interface CompiledPolicy {
   readonly defaultEffect: Effect;
-  /** Most restrictive first, then by name: the first match is the answer, and what is spent on it is the same in any order. */
+  /** Most restrictive first, then by name: the answer, and what is spent on it, is the same in any written order. */
   readonly rules: readonly CompiledRule[];
 }
-
-const RESTRICTION: Readonly<Record<Effect, number>> = { deny: 0, require_approval: 1, allow: 2 };
 
 /** Only a cache: a policy is a value that nobody changes after it was parsed, so its compiled form belongs to it. */
 const compiledPolicies = new WeakMap<Policy, CompiledPolicy>();
 
-function compiled(policy: Policy): CompiledPolicy {
+/** Throws on a policy of a shape its type rules out. */
+export function compilePolicy(policy: Policy): CompiledPolicy {
   const known = compiledPolicies.get(policy);
   if (known) return known;
-  for (const effect of [policy.defaultEffect, ...policy.rules.map((rule) => rule.effect)]) {
+  for (const effect of [policy.defaultEffect, ...policy.rules.flatMap(({ effect }) => effect ?? [])]) {
     if (!Object.hasOwn(RESTRICTION, effect)) throw new Error('an effect that is none of the three');
   }
   const fresh: CompiledPolicy = {
@@ -96,51 +107,77 @@ function compiled(policy: Policy): CompiledPolicy {
   return fresh;
 }
 
+export function newBudget(): Budget {
+  return { regexSteps: REGEX_STEPS };
+}
+
+const RESTRICTION: Readonly<Record<Effect, number>> = { deny: 0, require_approval: 1, allow: 2 };
+
 function byRestriction(a: Rule, b: Rule): number {
-  const difference = RESTRICTION[a.effect] - RESTRICTION[b.effect];
+  const difference = restrictionOf(a) - restrictionOf(b);
   if (difference !== 0) return difference;
   if (a.name === b.name) return 0;
   return a.name < b.name ? -1 : 1;
 }
 
+function restrictionOf({ effect }: Rule): number {
+  return effect === undefined ? 3 : RESTRICTION[effect];
+}
+
 function compileRule(rule: Rule): CompiledRule {
-  const { match } = rule;
-  const upstream = globs(match.upstream);
-  const tool = globs(match.tool);
-  const client = globs(match.client);
-  const onArguments = match.arguments === undefined ? null : compileCondition(match.arguments);
+  const members = compileMatch(rule.match);
   return {
     rule,
-    onArguments,
-    fits(call) {
-      const fits =
-        upstream(call.upstream) &&
-        tool(call.tool) &&
-        client(call.client) &&
-        (match.kind === undefined || match.kind.includes(call.kind)) &&
-        (match.risk === undefined || match.risk.includes(call.risk)) &&
-        (match.tag === undefined || match.tag.some((tag) => call.upstreamTags.includes(tag)));
-      if (!fits) return false;
-      return onArguments === null ? true : 'unknown';
+    members,
+    modifiers: modifiersOf(rule),
+    truth(call, budget) {
+      let truth: Truth = true;
+      for (const member of members) {
+        const here = member.test(call, budget);
+        if (here === false) return false;
+        if (here === 'unknown') truth = 'unknown';
+      }
+      return truth;
     },
   };
 }
 
-function globs(patterns: readonly string[] | undefined): GlobTest {
-  if (patterns === undefined) return () => true;
-  const tests = patterns.map(compileGlob);
-  return (name) => tests.some((test) => test(name));
+export const MODIFIERS = [
+  'rateLimit',
+  'redactArgs',
+  'redactResult',
+  'holdResult',
+] as const satisfies readonly (keyof Modifiers)[];
+
+function modifiersOf(rule: Rule): RuleModifiers | null {
+  const given = MODIFIERS.filter((name) => rule[name] !== undefined);
+  if (given.length === 0) return null;
+  return { rule: rule.name, ...Object.fromEntries(given.map((name) => [name, rule[name]])) };
 }
 
-function judge(policy: CompiledPolicy, call: CallFacts): Decision {
-  const budget: Budget = { regexSteps: REGEX_STEPS };
-  for (const { rule, fits, onArguments } of policy.rules) {
-    if (fits(call) === false) continue;
-    const truth = onArguments === null ? true : onArguments(call.arguments, budget);
-    if (truth === false || (truth === 'unknown' && rule.effect === 'allow')) continue;
-    return decision(rule.effect, rule.name, because(rule, truth));
+function judge({ rules, defaultEffect }: CompiledPolicy, call: CallFacts): Decision {
+  const budget = newBudget();
+  let decided: { readonly rule: Rule; readonly effect: Effect; readonly truth: Truth } | null = null;
+  let isCertain = false;
+  const modifiers: RuleModifiers[] = [];
+  for (const { rule, modifiers: own, truth } of rules) {
+    const { effect } = rule;
+    const matters = effect !== undefined && (decided === null || !isCertain) && decided?.effect !== 'deny';
+    if (!matters && own === null) continue;
+    const matched = truth(call, budget);
+    if (matched === false) continue;
+    if (own !== null) modifiers.push(own);
+    if (!matters || (matched === 'unknown' && effect === 'allow')) continue;
+    decided ??= { rule, effect, truth: matched };
+    if (matched === true) isCertain = true;
   }
-  return decision(policy.defaultEffect, null, BY_DEFAULT[policy.defaultEffect]);
+  const ordered = modifiers.toSorted((a, b) => (a.rule < b.rule ? -1 : 1));
+  if (decided === null) return decision(defaultEffect, null, BY_DEFAULT[defaultEffect], ordered);
+  if (decided.effect === 'require_approval' && !isCertain && defaultEffect === 'deny') {
+    // A rule that perhaps asks a person must not open what is denied where it does not apply.
+    return decision('deny', null, perhaps(decided.rule), ordered);
+  }
+  return decision(decided.effect, decided.rule.name, because(decided.rule, decided.effect, decided.truth), ordered);
 }
 
 const BY_DEFAULT: Readonly<Record<Effect, string>> = {
@@ -155,13 +192,22 @@ const DOES: Readonly<Record<Effect, string>> = {
   allow: 'allows this call',
 };
 
-function because(rule: Rule, truth: Truth): string {
-  const does = `The rule "${rule.name}" ${DOES[rule.effect]}`;
+function perhaps({ name }: Rule): string {
+  return `It cannot be told whether the rule "${name}" applies to this call, and the policy denies what no rule matches.`;
+}
+
+function because(rule: Rule, effect: Effect, truth: Truth): string {
+  const does = `The rule "${rule.name}" ${DOES[effect]}`;
   const certain =
-    truth === 'unknown' ? `${does}, because it cannot be told that it does not apply to these arguments.` : `${does}.`;
+    truth === 'unknown' ? `${does}, because it cannot be told that it does not apply to this call.` : `${does}.`;
   return rule.reason === undefined || rule.reason.trim() === '' ? certain : `${certain} ${rule.reason.trim()}`;
 }
 
-function decision(effect: Effect, rule: string | null, reason: string): Decision {
-  return { effect, rule, reason, standing: null };
+function decision(
+  effect: Effect,
+  rule: string | null,
+  reason: string,
+  modifiers: readonly RuleModifiers[] = [],
+): Decision {
+  return { effect, rule, reason, standing: null, ...(modifiers.length === 0 ? {} : { modifiers }) };
 }

@@ -10,7 +10,7 @@ import {
   stringify,
   visit,
 } from 'yaml';
-import type { Condition, Policy, Rule } from '../../../shared/model.ts';
+import type { Condition, Policy, Rule, RuleMatch } from '../../../shared/model.ts';
 import type { PolicyResult } from './policy.ts';
 import { type PolicyFault, parsePolicy } from './schema.ts';
 
@@ -70,22 +70,45 @@ const PLAIN = {
 } as const;
 const EMPTY = 'The policy is empty; it needs "defaultEffect" and "rules".';
 
-function plainRule({ name, effect, match, reason }: Rule) {
-  const { upstream, tag, kind, tool, risk, client } = match;
+function plainRule(rule: Rule) {
+  const { match, rateLimit } = rule;
   return defined({
-    name,
-    effect,
+    name: rule.name,
+    effect: rule.effect,
     match: defined({
-      upstream,
-      tag,
-      kind,
-      tool,
-      risk,
-      client,
+      ...ordered(match, MATCH_MEMBERS),
+      time: match.time?.map((window) => ordered(window, ['days', 'from', 'to', 'zone'])),
       arguments: match.arguments === undefined ? undefined : plainCondition(match.arguments),
     }),
-    reason,
+    rateLimit: rateLimit === undefined ? undefined : ordered(rateLimit, ['calls', 'per', 'by']),
+    redactArgs: rule.redactArgs,
+    redactResult: rule.redactResult,
+    holdResult: rule.holdResult?.map((test) => ('op' in test ? plainCondition(test) : test)),
+    reason: rule.reason,
   });
+}
+
+const MATCH_MEMBERS = [
+  'workspace',
+  'upstream',
+  'tag',
+  'connection',
+  'kind',
+  'tool',
+  'risk',
+  'fingerprint',
+  'state',
+  'client',
+  'clientTag',
+  'key',
+  'session',
+] as const satisfies readonly (keyof RuleMatch)[];
+
+function ordered<T extends object>(
+  value: T,
+  members: readonly (keyof T & string)[],
+): Readonly<Record<string, unknown>> {
+  return defined(Object.fromEntries(members.map((member) => [member, value[member]])));
 }
 
 function plainCondition(condition: Condition): unknown {

@@ -2,10 +2,12 @@ import type { Client, Decision } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Found } from '../call/aim.ts';
+import { foreseenFacts } from '../call/facts.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readExactText } from '../exact-json.ts';
-import type { Decide } from '../policy/decide.ts';
+import type { Clock } from '../platform.ts';
+import { explain } from '../policy/explain.ts';
 import type { Policies } from '../policy/policy.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { upstreamOf } from './upstreams.ts';
@@ -19,14 +21,14 @@ export type Foresee = (client: Client, found: Found) => Decision;
 
 export function policyRequests(parts: {
   readonly policies: Policies;
-  readonly decide: Decide;
   readonly clients: Clients;
   readonly upstreams: Upstreams;
   readonly catalog: Pick<Catalog, 'findDirect'>;
   readonly audit: Audit;
+  readonly clock: Clock;
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
-  const { policies, decide, clients, upstreams, catalog, audit, widening } = parts;
+  const { policies, clients, upstreams, catalog, audit, clock, widening } = parts;
   return {
     policyGet({ workspace }) {
       const found = workspaceOf(clients, workspace);
@@ -84,21 +86,9 @@ export function policyRequests(parts: {
       const read = readExactText(argumentsText);
       if (read.kind === 'refused') return { kind: 'refused', message: read.message };
       const { policy } = policies.get(client.workspaceId);
-      return { kind: 'done', decision: decide(policy, factsOf(client, hit, read.value)) };
+      const facts = foreseenFacts(client.workspace, client, hit, clock.now(), read.value);
+      const explanation = explain(policy, facts);
+      return { kind: 'done', decision: explanation.decision, explanation };
     },
-  };
-}
-
-/** What a policy may know of a call of a tool. */
-export function factsOf(client: Client, { tool, upstream }: Found, value: unknown): Parameters<Decide>[1] {
-  return {
-    upstream: upstream.name,
-    upstreamTags: upstream.tags,
-    kind: 'tool',
-    tool: tool.name,
-    risk: tool.risk,
-    client: client.name,
-    clientTags: client.tags,
-    arguments: value,
   };
 }

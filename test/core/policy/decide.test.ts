@@ -1,18 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { alwaysDenied, type CallFacts, decide, RISK_OF } from '../../../electron/core/policy/decide.ts';
+import { alwaysDenied, decide, RISK_OF } from '../../../electron/core/policy/decide.ts';
 import { starterPolicy } from '../../../electron/core/policy/policy.ts';
 import type { Effect, Policy, Rule, RuleMatch } from '../../../shared/model.ts';
+import { someFacts } from './facts.ts';
 
-const call: CallFacts = {
-  upstream: 'github',
-  upstreamTags: ['code'],
-  kind: 'tool',
-  tool: 'delete_repo',
-  risk: 'write',
-  client: 'my-agent',
-  clientTags: [],
-  arguments: { owner: 'ann', count: 3 },
-};
+const call = someFacts({ tool: 'delete_repo', arguments: { owner: 'ann', count: 3 } });
 
 const rule = (name: string, effect: Effect, match: RuleMatch = {}): Rule => ({ name, effect, match });
 const policy = (defaultEffect: Effect, ...rules: readonly Rule[]): Policy => ({ defaultEffect, rules });

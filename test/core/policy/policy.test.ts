@@ -4,6 +4,7 @@ import { decide } from '../../../electron/core/policy/decide.ts';
 import { createPolicies, policiesSchema, starterPolicy } from '../../../electron/core/policy/policy.ts';
 import type { Policy } from '../../../shared/model.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
+import { someFacts } from './facts.ts';
 
 function open() {
   const db = new Database(':memory:');
@@ -51,17 +52,7 @@ test.each([
   expect(problem).toMatch(
     /^The stored policy cannot be read, so every call is denied\. .*Import a policy to replace it\.$/,
   );
-  const call = {
-    upstream: 'u',
-    upstreamTags: [],
-    kind: 'tool',
-    tool: 't',
-    risk: 'read',
-    client: 'c',
-    clientTags: [],
-    arguments: {},
-  } as const;
-  expect(decide(policy, call).effect).toBe('deny');
+  expect(decide(policy, someFacts()).effect).toBe('deny');
 });
 
 test('a policy in use cannot be changed in place', () => {
