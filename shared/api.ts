@@ -79,6 +79,11 @@ const settings = {
     .optional(),
 };
 
+/** Longest arguments that can be edited by hand, in characters. */
+export const MAX_EDITED = 1_000_000;
+/** Calls that one card holds (design section 9, F13). */
+export const MAX_ROWS = 50;
+
 /** `{NAME: value}`, for the vault only: never stored elsewhere, never shown again. */
 const secrets = z.record(z.string(), z.string().max(65_536)).default({});
 
@@ -172,11 +177,35 @@ export const API = {
   approvalApprove: z.object({
     approval: id,
     argumentsSha256: z.string(),
-    scope: z.enum(['once', 'session', 'minutes15', 'tool']).default('once'),
+    scope: z.enum(['once', 'session', 'minutes15', 'tool', 'values']).default('once'),
+    /** Of scope `values`: JSON pointers to the arguments whose values must be the same. */
+    pins: z.array(z.string().max(1000)).max(64).default([]),
+    /** Arguments in place of those that were shown: what runs, byte for byte. For this one call. */
+    edited: z.string().max(MAX_EDITED).nullable().default(null),
   }),
-  approvalDeny: z.object({ approval: id, reason: z.string().max(2000).default('') }),
-  standingList: z.object({}),
+  /** `pause`: the calls of the client are refused from now on, until somebody resumes them. */
+  approvalDeny: z.object({
+    approval: id,
+    reason: z.string().max(2000).default(''),
+    pause: z.boolean().default(false),
+  }),
+  /** Several calls of one tool, each once; what becomes of one changes nothing for the others. */
+  approvalsApproveMany: z.object({
+    calls: z
+      .array(z.object({ approval: id, argumentsSha256: z.string() }))
+      .min(1)
+      .max(MAX_ROWS),
+  }),
+  approvalsDenyMany: z.object({
+    approvals: z.array(id).min(1).max(MAX_ROWS),
+    reason: z.string().max(2000).default(''),
+    pause: z.boolean().default(false),
+  }),
+  /** `search`: words that must all be in client, upstream, tool or pinned values. */
+  standingList: z.object({ search: z.string().max(200).default('') }),
   standingRevoke: z.object({ standing: id }),
+  /** All of one client, by its id. */
+  standingRevokeAll: z.object({ client: id }),
 
   confirmationsList: z.object({}),
   confirmationAnswer: z.object({ confirmation: id, answer: z.enum(['confirm', 'refuse']) }),
@@ -231,6 +260,12 @@ export interface Found {
   readonly decision: Decision;
 }
 
+/** What became of one of several. */
+export interface AnswerOf {
+  readonly approval: string;
+  readonly answer: Done;
+}
+
 export interface RequestResults {
   status: StatusView;
   workspacesList: readonly Workspace[];
@@ -264,8 +299,11 @@ export interface RequestResults {
   approvalsList: readonly ApprovalView[];
   approvalApprove: Done;
   approvalDeny: Done;
+  approvalsApproveMany: Done<{ answers: readonly AnswerOf[] }>;
+  approvalsDenyMany: Done<{ answers: readonly AnswerOf[] }>;
   standingList: readonly StandingApprovalView[];
   standingRevoke: Done;
+  standingRevokeAll: Done<{ revoked: number }>;
   confirmationsList: readonly ConfirmationView[];
   confirmationAnswer: Done;
   auditList: AuditPage;
@@ -300,5 +338,7 @@ const PERSON: readonly Origin[] = ['approval-window', 'dashboard'];
 export const ONLY: Partial<Record<RequestName, readonly Origin[]>> = {
   approvalApprove: [...PERSON, 'notification'],
   approvalDeny: [...PERSON, 'notification'],
+  approvalsApproveMany: PERSON,
+  approvalsDenyMany: PERSON,
   confirmationAnswer: PERSON,
 };

@@ -373,14 +373,25 @@ export interface Explanation {
 
 export type ApprovalState = 'waiting' | 'approved' | 'redeemed' | 'denied' | 'expired' | 'cancelled';
 
+/** The last call of a tool by the same client that a person approved. */
+export interface PreviousCall {
+  readonly at: number;
+  /** The exact text that was approved; null when it was too long to be kept. Never on disk, and forgotten at quit. */
+  readonly argumentsText: string | null;
+}
+
 /** A call that waits for a person, as the card shows it. */
 export interface ApprovalView {
   readonly id: string;
   readonly requestId: string;
+  /** The same for calls of one client to one tool: those that wait together are one card. */
+  readonly group: string;
   readonly workspace: string;
   readonly clientId: string;
   readonly client: string;
   readonly callsItself: string | null;
+  /** The session of the client as the audit names it; null where each call stands alone. */
+  readonly session: string | null;
   readonly upstream: string;
   readonly connection: string | null;
   readonly tool: string;
@@ -392,6 +403,11 @@ export interface ApprovalView {
   /** The exact text of the arguments, byte for byte what will be forwarded. */
   readonly argumentsText: string;
   readonly argumentsSha256: string;
+  /** Whether the person may change the arguments before they say yes. */
+  readonly editable: boolean;
+  /** Of the arguments that the person put in place of these; null when they are as they came. */
+  readonly editedSha256: string | null;
+  readonly previous: PreviousCall | null;
   readonly state: ApprovalState;
   readonly callerLeft: boolean;
   readonly createdAt: number;
@@ -401,16 +417,31 @@ export interface ApprovalView {
   readonly denyReason: string | null;
 }
 
-/** How long a yes lasts beyond this one call. Always bound to client, upstream, connection, tool and fingerprint. */
-export type StandingScope = 'once' | 'session' | 'minutes15' | 'tool';
+/**
+ * How long a yes lasts beyond this one call. Always bound to client, upstream, connection, tool and fingerprint; `values`
+ * also to the values of some of its arguments.
+ */
+export type StandingScope = 'once' | 'session' | 'minutes15' | 'tool' | 'values';
+
+/** One argument that must have the value it had when the person said yes. */
+export interface PinView {
+  /** JSON pointer into the arguments; `''` is the whole. */
+  readonly pointer: string;
+  /** The value as JSON, without what looks like a secret. */
+  readonly shown: string;
+}
 
 export interface StandingApprovalView {
   readonly id: string;
+  readonly clientId: string;
   readonly client: string;
   readonly upstream: string;
+  readonly connection: string | null;
   readonly tool: string;
   readonly fingerprint: string;
   readonly scope: Exclude<StandingScope, 'once'>;
+  /** Of scope `values` alone: all of them must hold. */
+  readonly pins: readonly PinView[];
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly usedCount: number;

@@ -76,7 +76,8 @@ function granted<N extends RequestName>(answer: ApiAnswer<N> | Gone, terminal: T
     terminal.say(`gatehouse: ${visible(answer.message)}`);
     return null;
   }
-  const { result } = answer;
+  // Its type is one of all results, which the compiler cannot narrow by itself.
+  const result: unknown = answer.result;
   if (isRefused(result)) {
     const place = result.line === undefined ? '' : ` (line ${result.line}, column ${result.column ?? 1})`;
     // A message that says where by itself is not told twice.

@@ -3,6 +3,7 @@ import type { Client, Decision, Era, Key, Policy, Workspace } from '../../shared
 import type { Approvals } from './approvals/approvals.ts';
 import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
+import { toldOfEdit } from './call/edited.ts';
 import { endingOf } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
 import { type CallRecord, createCallRecord } from './call/record.ts';
@@ -100,11 +101,13 @@ export async function callTool(parts: CallToolParts, call: ToolCall): Promise<Ca
   const resumed = call.requestState === null ? null : parts.rounds.resume(call);
   const record = resumed?.record ?? createCallRecord(parts, call);
   const answering = resumed === null ? attempt(parts, call, record) : goOn(parts, call, resumed);
-  const ending = await answering.catch((error: unknown): CallEnding => {
+  const ended = await answering.catch((error: unknown): CallEnding => {
     // A bug of ours is an ending as well: the record says that it failed, and the log where.
     parts.log.error('request_failed', { requestId: call.requestId, ...faultFields(error) });
     return { kind: 'failed', errorClass: 'internal', message: `internal: ${ERRORS.internal.what}`, upstream: null };
   });
+  const edited = record.edited();
+  const ending = edited === null ? ended : toldOfEdit(ended, edited);
   // An open question is no end: the retry goes on with this record, or its time runs out (rounds.ts).
   if (ending.kind !== 'input_required') record.ended(ending);
   return ending;
@@ -112,7 +115,8 @@ export async function callTool(parts: CallToolParts, call: ToolCall): Promise<Ca
 
 /** A retry continues its call: decided again, no second card, same record (design section 3). */
 async function goOn(parts: CallToolParts, call: ToolCall, resumed: Resumed): Promise<CallEnding> {
-  const stopped = checkAgain(parts, call, resumed.aim, parsedArguments(call.argumentsText));
+  const runs = resumed.record.edited() ?? call.argumentsText;
+  const stopped = checkAgain(parts, call, resumed.aim, parsedArguments(runs));
   if (stopped === null) return resumed.goOn();
   resumed.drop();
   return stopped;
@@ -155,7 +159,8 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
     if (asked.kind !== 'approved') return asked;
     argumentsText = asked.argumentsText;
 
-    const stopped = checkAgain(parts, call, aim, checked.value);
+    const value = asked.edited ? parsedArguments(argumentsText) : checked.value;
+    const stopped = checkAgain(parts, call, aim, value);
     if (stopped !== null) return stopped;
   }
   if (call.cancelled.aborted) return { kind: 'cancelled' };
@@ -252,15 +257,16 @@ function denied(decision: Decision, { name, upstream }: Aim, problem: string | n
   };
 }
 
-type Asked = CallEnding | { readonly kind: 'approved'; readonly argumentsText: string };
+type Asked = CallEnding | { readonly kind: 'approved'; readonly argumentsText: string; readonly edited: boolean };
 
 async function ask(
   parts: CallToolParts,
   call: ToolCall,
-  { name, title, risk, fingerprint, upstream }: Aim,
+  aim: Aim,
   decision: Decision,
   record: CallRecord,
 ): Promise<Asked> {
+  const { name, title, risk, fingerprint, upstream } = aim;
   const answer = await parts.approvals.request({
     requestId: call.requestId,
     workspace: call.workspace.name,
@@ -281,12 +287,14 @@ async function ask(
     onWaiting: call.onWaiting,
     recordAsked: record.asked,
     recordLapsed: record.lapsed,
+    // Without a schema there is nothing to check an edit against.
+    ...(aim.tool === null ? {} : { checkEdited: (text) => whyNotEdited(parts, call, aim, text) }),
   });
   record.answered(answer);
   const { rule } = decision;
   switch (answer.kind) {
     case 'approved':
-      return { kind: 'approved', argumentsText: answer.argumentsText };
+      return { kind: 'approved', argumentsText: answer.argumentsText, edited: answer.edited };
     case 'denied':
       return {
         kind: 'refused',
@@ -314,12 +322,26 @@ async function ask(
       return {
         kind: 'refused',
         errorClass: 'too_many_pending',
-        message: `${answer.limit} calls ${answer.scope === 'client' ? 'of this client ' : ''}already wait for the person.`,
+        message: TOO_MANY[answer.scope](answer.limit),
         rule,
       };
     case 'audit_unavailable':
       return refused('audit_unavailable', answer.reason);
   }
+}
+
+const TOO_MANY = {
+  client: (limit: number) => `${limit} cards of this client already wait for the person.`,
+  all: (limit: number) => `${limit} cards already wait for the person.`,
+  tool: (limit: number) => `${limit} calls of this tool by this client already wait for the person.`,
+} as const;
+
+/** What the person wrote is a call like any other: it must fit the reviewed schema, and no rule may deny it. */
+function whyNotEdited(parts: CallToolParts, call: ToolCall, aim: Aim, argumentsText: string): string | null {
+  const checked = checkArguments(parts, aim, argumentsText);
+  if (checked.kind === 'invalid') return `The edited arguments cannot be used: ${checked.message}`;
+  const stopped = checkAgain(parts, call, aim, checked.value);
+  return stopped?.kind === 'refused' ? stopped.message : null;
 }
 
 /** Between the question and the yes the world may have changed: key, pause, definition, policy. */

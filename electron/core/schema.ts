@@ -1,4 +1,4 @@
-import { approvalsSchema } from './approvals/approvals.ts';
+import { approvalsAnswersSchema, approvalsSchema } from './approvals/approvals.ts';
 import { inventorySchema } from './catalog/inventory.ts';
 import { clientsSchema } from './clients/clients.ts';
 import { keysSchema } from './clients/keys.ts';
@@ -28,5 +28,6 @@ export const MIGRATIONS: readonly Migration[] = [
       sessionsSchema,
     ],
   },
+  { version: 3, statements: [approvalsAnswersSchema] },
   { version: 4, statements: [pausesSchema] },
 ];

@@ -165,7 +165,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
   expect(gated.events()).toHaveLength(before);
   expect(upstreams.get(gated.id)).toMatchObject({ status: 'stopped', pid: null });
 
-  approvals.approve(card.id, card.argumentsSha256, 'once', 'dashboard');
+  approvals.approve(card.id, { argumentsSha256: card.argumentsSha256, scope: 'once' }, 'dashboard');
   expect(await ending).toMatchObject({ kind: 'answered', result: { content: [{ text: '{"text":"first"}' }] } });
   expect(gated.events()[before]).toMatchObject({ kind: 'started' });
   expect(gated.calls()).toHaveLength(1);

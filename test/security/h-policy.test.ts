@@ -218,6 +218,7 @@ describe('H3 overlapping rules', () => {
           kind: 'approved',
           approval: { id: 'a' } as never,
           argumentsText: request.argumentsText,
+          edited: false,
           by: 'dashboard',
           waitedMs: 0,
         }),

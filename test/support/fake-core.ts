@@ -235,7 +235,25 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       return answer;
     },
     approvalDeny: ({ approval, reason }) => decide(approval, { state: 'denied', denyReason: reason || null }),
-    standingList: () => state.standing,
+    approvalsApproveMany: ({ calls }) => ({
+      kind: 'done',
+      answers: calls.map(({ approval }) => ({ approval, answer: decide(approval, { state: 'redeemed' }) })),
+    }),
+    approvalsDenyMany: ({ approvals, reason }) => ({
+      kind: 'done',
+      answers: approvals.map((approval) => ({
+        approval,
+        answer: decide(approval, { state: 'denied', denyReason: reason || null }),
+      })),
+    }),
+    standingList: ({ search }) =>
+      state.standing.filter((one) => `${one.client} ${one.upstream} ${one.tool}`.includes(search)),
+    standingRevokeAll({ client }) {
+      const before = state.standing.length;
+      state.standing = state.standing.filter((one) => one.clientId !== client);
+      tell('approvals');
+      return { kind: 'done', revoked: before - state.standing.length };
+    },
     standingRevoke({ standing }) {
       state.standing = state.standing.filter((one) => one.id !== standing);
       tell('approvals');
@@ -332,10 +350,12 @@ export function anApproval(given: Partial<ApprovalView> = {}): ApprovalView {
   return {
     id: 'a1',
     requestId: 'r1',
+    group: given.id ?? 'g1',
     workspace: 'Personal',
     clientId: 'c1',
     client: 'claude-code',
     callsItself: 'Claude Code',
+    session: null,
     upstream: 'files',
     connection: null,
     tool: 'write_file',
@@ -346,6 +366,9 @@ export function anApproval(given: Partial<ApprovalView> = {}): ApprovalView {
     reason: 'No rule matches: a person is asked.',
     argumentsText,
     argumentsSha256: createHash('sha256').update(argumentsText, 'utf8').digest('hex'),
+    editable: true,
+    editedSha256: null,
+    previous: null,
     state: 'waiting',
     callerLeft: false,
     createdAt: now,
@@ -360,11 +383,14 @@ export function anApproval(given: Partial<ApprovalView> = {}): ApprovalView {
 export function aStanding(given: Partial<StandingApprovalView> = {}): StandingApprovalView {
   return {
     id: `s-${given.tool ?? 'x'}`,
+    clientId: 'c1',
     client: 'claude-code',
     upstream: 'files',
+    connection: null,
     tool: 'write_file',
     fingerprint: 'f1',
     scope: 'minutes15',
+    pins: [],
     createdAt: Date.now(),
     expiresAt: Date.now() + 900_000,
     usedCount: 0,

@@ -1,100 +1,38 @@
 import type BetterSqlite3 from 'better-sqlite3';
-import type {
-  ApprovalView,
-  Client,
-  Decision,
-  Risk,
-  StandingApprovalView,
-  StandingScope,
-} from '../../../shared/model.ts';
-import type { AuditWritten } from '../audit/audit.ts';
+import type { ApprovalView, StandingApprovalView } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Approvers } from './approvers.ts';
 import { createCallers, type Ending } from './callers.ts';
+import { CAPS, type Caps, overCaps } from './caps.ts';
 import {
   askerOf,
   boundOf,
   boundText,
   type Card,
   digestOf,
+  groupOf,
   OVER,
   type SameCall,
   sameCall,
+  sha256,
   trusted,
   trusteeOf,
   viewOf,
   whyNot,
 } from './card.ts';
 import { createCooldowns } from './cooldowns.ts';
-import { createRecords, recordsSchema } from './records.ts';
-import { createStanding, type StandingApproval, standingSchema } from './standing.ts';
-
-/** Everything a yes is bound to. */
-export interface ApprovalRequest {
-  readonly requestId: string;
-  readonly workspace: string;
-  readonly client: Client;
-  readonly keyId: string;
-  /** Id of the client's MCP session; null when stateless. */
-  readonly sessionId: string | null;
-  readonly upstreamId: string;
-  readonly upstream: string;
-  readonly connection: string | null;
-  readonly tool: string;
-  readonly title: string | null;
-  readonly risk: Risk;
-  readonly fingerprint: string;
-  readonly decision: Decision;
-  readonly argumentsText: string;
-  /** How long this caller waits here before it is told `pending`. */
-  readonly holdMs: number;
-  /** Aborts when the caller cancels or leaves. */
-  readonly signal: AbortSignal;
-  /** Called about every ten seconds while the caller is held. */
-  onWaiting(approval: ApprovalView): void;
-  /** Records `asked` durably; the card shows only after it was written. Not called when the call attaches to a card. */
-  recordAsked(approval: ApprovalView): Promise<AuditWritten>;
-  /** Records that the card, or a yes that waited for its retry, ended with no caller there to be told. */
-  recordLapsed(approval: ApprovalView): void;
-}
-
-/** Why a card ended although nobody said no and time was left. */
-export type Withdrawal = 'key_ended' | 'tool_changed' | 'risk_changed' | 'upstream_removed';
-
-/**
- * `approved` is handed out exactly once per yes, to one caller; `argumentsText` is the text of the call that was shown.
- */
-export type ApprovalAnswer =
-  | {
-      readonly kind: 'approved';
-      readonly approval: ApprovalView;
-      readonly argumentsText: string;
-      readonly by: string;
-      readonly waitedMs: number;
-    }
-  | { readonly kind: 'denied'; readonly approval: ApprovalView; readonly reason: string }
-  | {
-      readonly kind: 'cancelled';
-      readonly approval: ApprovalView;
-      readonly because: Withdrawal;
-      readonly reason: string;
-    }
-  | { readonly kind: 'expired'; readonly approval: ApprovalView }
-  | { readonly kind: 'pending'; readonly approval: ApprovalView }
-  | { readonly kind: 'caller_left'; readonly approval: ApprovalView }
-  | { readonly kind: 'unavailable'; readonly reason: string }
-  | { readonly kind: 'too_many'; readonly limit: number; readonly scope: 'client' | 'all' }
-  | { readonly kind: 'audit_unavailable'; readonly reason: string };
-
-export type AnswerResult =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'refused' /** E.g. already answered. */; readonly message: string };
+import { createPreviousCalls } from './previous.ts';
+import { createRecords, recordsEditedSchema, recordsSchema } from './records.ts';
+import type { AnswerResult, ApprovalAnswer, ApprovalRequest, Withdrawal, Yes } from './request.ts';
+import { createStanding, type StandingApproval, standingPinsSchema, standingSchema } from './standing.ts';
 
 export interface Approvals {
   request(call: ApprovalRequest): Promise<ApprovalAnswer>;
-  /** `argumentsSha256` must be of the text that was shown. `by` says who and how: `dashboard`, `approval window`, `notification`. */
-  approve(id: string, argumentsSha256: string, scope: StandingScope, by: string): AnswerResult;
+  /** `by` says who and how: `dashboard`, `approval window`, `notification`. */
+  approve(id: string, yes: Yes, by: string): AnswerResult;
   deny(id: string, reason: string, by: string): AnswerResult;
+  /** One no to several calls: each is answered by itself, and for the cool-down of their tool it is one denial. */
+  denyMany(ids: readonly string[], reason: string, by: string): readonly AnswerResult[];
   list(state: 'waiting' | 'all'): readonly ApprovalView[];
   /**
    * A standing approval that satisfies `require_approval` for exactly this; null when none does. A yes that waits for the
@@ -111,6 +49,8 @@ export interface Approvals {
   }): string | null;
   standing(): readonly StandingApprovalView[];
   revokeStanding(id: string): AnswerResult;
+  /** How many there were. */
+  revokeStandingOf(clientId: string): number;
   /** The key ended, the tool changed …: waiting cards of it are cancelled, standing approvals of it die. */
   cancelForKey(keyId: string): void;
   /** `risk_changed`: its definition is the same, but the person judged its risk anew. */
@@ -122,6 +62,8 @@ export interface Approvals {
 }
 
 export const approvalsSchema = `${recordsSchema}${standingSchema}`;
+/** Since version 3 of `state.db`. */
+export const approvalsAnswersSchema = `${recordsEditedSchema}${standingPinsSchema}`;
 
 export interface ApprovalsParts {
   readonly db: BetterSqlite3.Database;
@@ -131,8 +73,7 @@ export interface ApprovalsParts {
   readonly decideMs?: number;
   /** How long a yes given after the caller left waits for the call to be made again. */
   readonly redeemMs?: number;
-  /** Cards that may wait at once. */
-  readonly limits?: { readonly perClient: number; readonly all: number };
+  readonly caps?: Caps;
 }
 
 /**
@@ -153,11 +94,12 @@ export function createApprovals({
   approvers,
   decideMs = 300_000,
   redeemMs = 600_000,
-  limits = { perClient: 5, all: 20 },
+  caps = CAPS,
 }: ApprovalsParts): Approvals {
   const records = createRecords(db);
   const standing = createStanding({ db, clock });
   const cooldowns = createCooldowns(clock);
+  const previous = createPreviousCalls();
   /** By what they are bound to, so that there is never more than one card for the same call. */
   const cards = new Map<string, Card>();
   const listeners = new Set<() => void>();
@@ -171,7 +113,8 @@ export function createApprovals({
   approvers.onChange(() => {
     const there = approvers.present('desktop');
     // SECURITY: the screen was locked, and trust in the moment does not outlive the person's presence (security.md H10).
-    if (desktopWasThere && !there && standing.end(({ scope }) => scope !== 'tool')) changed();
+    if (desktopWasThere && !there && standing.end(({ scope }) => scope === 'session' || scope === 'minutes15') > 0)
+      changed();
     desktopWasThere = there;
   });
 
@@ -193,15 +136,13 @@ export function createApprovals({
     if (card) return attach(card, call, until);
     const cooling = cooldowns.find(askerOf(call), same.digest);
     if (cooling) return { kind: 'denied', ...cooling };
-    return overLimit(call.client.id) ?? attach(open(call, same), call, until);
+    return overLimit(call) ?? attach(open(call, same), call, until);
   }
 
-  function overLimit(clientId: string): ApprovalAnswer | null {
-    const waiting = [...cards.values()].filter(({ view }) => view.state === 'waiting');
-    const own = waiting.filter(({ view }) => view.clientId === clientId);
-    if (own.length >= limits.perClient) return { kind: 'too_many', limit: limits.perClient, scope: 'client' };
-    if (waiting.length >= limits.all) return { kind: 'too_many', limit: limits.all, scope: 'all' };
-    return null;
+  function overLimit(call: ApprovalRequest): ApprovalAnswer | null {
+    const waiting = [...cards.values()].flatMap(({ view }) => (view.state === 'waiting' ? [view] : []));
+    const { client, argumentsText } = call;
+    return overCaps({ clientId: client.id, group: groupOf(call), argumentsText }, waiting, caps);
   }
 
   function open(call: ApprovalRequest, same: SameCall): Card {
@@ -210,7 +151,8 @@ export function createApprovals({
       same,
       call,
       latest: call,
-      view: viewOf(call, clock.now(), clock.now() + decideMs),
+      runs: call.argumentsText,
+      view: viewOf(call, clock.now(), clock.now() + decideMs, previous.find(call)),
       shown: false,
       openedAt: now,
       deadline: now + decideMs,
@@ -248,7 +190,9 @@ export function createApprovals({
     }
     card.shown = true;
     // A yes that lasts may have been given while this was recorded, to a call attached to the same card.
-    if (standing.use(boundOf(card.call)) !== null && accept(card, 'standing approval', null) === null) return;
+    const { argumentsText } = card.call;
+    const holds = standing.use({ ...boundOf(card.call), argumentsText }) !== null;
+    if (holds && accept(card, 'standing approval', null, argumentsText) === null) return;
     for (const listener of cardListeners) listener(card.view);
     changed();
     card.callers.shown();
@@ -279,9 +223,10 @@ export function createApprovals({
    * A yes. With a caller at the card it is redeemed in the same transaction; else it waits for the call to be made again.
    * A sentence says why it could not be saved; then nothing has changed.
    */
-  function accept(card: Card, by: string, trust: StandingApproval | null): string | null {
+  function accept(card: Card, by: string, trust: StandingApproval | null, runs: string): string | null {
     const taker = card.callers.first();
-    const decided = { ...card.view, decidedAt: clock.now(), decidedBy: by };
+    const editedSha256 = runs === card.call.argumentsText ? null : sha256(runs);
+    const decided = { ...card.view, decidedAt: clock.now(), decidedBy: by, editedSha256 };
     const approved: ApprovalView = { ...decided, state: 'approved', expiresAt: clock.now() + redeemMs };
     const redeemed: ApprovalView = { ...decided, state: 'redeemed' };
     try {
@@ -294,6 +239,7 @@ export function createApprovals({
       return `The answer cannot be saved, so nothing was run (${messageOf(error)}). See that the data folder can be written, then answer again.`;
     }
     if (trust) standing.keep(trust);
+    card.runs = runs;
     if (taker) {
       card.view = redeemed;
       forget(card);
@@ -322,10 +268,15 @@ export function createApprovals({
     return yes(card);
   }
 
-  function yes({ view, call, openedAt }: Card): ApprovalAnswer {
-    const { argumentsText } = call;
-    const waitedMs = clock.monotonic() - openedAt;
-    return { kind: 'approved', approval: view, argumentsText, by: view.decidedBy ?? '', waitedMs };
+  function yes({ view, runs, openedAt }: Card): ApprovalAnswer {
+    return {
+      kind: 'approved',
+      approval: view,
+      argumentsText: runs,
+      edited: view.editedSha256 !== null,
+      by: view.decidedBy ?? '',
+      waitedMs: clock.monotonic() - openedAt,
+    };
   }
 
   /** Every end that is not a yes. */
@@ -344,6 +295,15 @@ export function createApprovals({
     }
     card.callers.answerAll(answer(card.view));
     changed();
+  }
+
+  function deny(id: string, reason: string, by: string, again: boolean): AnswerResult {
+    const card = waitingCard(id);
+    if (typeof card === 'string') return refused(card);
+    const ended = { state: 'denied', decidedAt: clock.now(), decidedBy: by, denyReason: reason } as const;
+    close(card, ended, (approval) => ({ kind: 'denied', approval, reason }));
+    cooldowns.denied(askerOf(card.call), card.same.digest, card.view, reason, again);
+    return { kind: 'done', standing: null };
   }
 
   function expire(card: Card): void {
@@ -389,23 +349,22 @@ export function createApprovals({
         if (ending.kind !== 'again') return ending;
       }
     },
-    approve(id, argumentsSha256, scope, by) {
+    approve(id, given, by) {
       const card = waitingCard(id);
       if (typeof card === 'string') return refused(card);
-      const no = whyNot(card, argumentsSha256, scope, by);
+      const no = whyNot(card, given, by);
       if (no !== null) return refused(no);
-      const trust = scope === 'once' ? null : standing.draft(trusteeOf(trusted(card)), scope);
-      const problem = accept(card, by, trust);
-      return problem === null ? { kind: 'done' } : refused(problem);
+      const { scope, pins = [] } = given;
+      const trust = scope === 'once' ? null : standing.draft(trusteeOf(trusted(card)), scope, pins);
+      if (typeof trust === 'string') return refused(trust);
+      const runs = given.edited ?? card.call.argumentsText;
+      const problem = accept(card, by, trust, runs);
+      if (problem !== null) return refused(problem);
+      previous.approved(card.call, runs, clock.now());
+      return { kind: 'done', standing: trust && standing.view(trust) };
     },
-    deny(id, reason, by) {
-      const card = waitingCard(id);
-      if (typeof card === 'string') return refused(card);
-      const ended = { state: 'denied', decidedAt: clock.now(), decidedBy: by, denyReason: reason } as const;
-      close(card, ended, (approval) => ({ kind: 'denied', approval, reason }));
-      cooldowns.denied(askerOf(card.call), card.same.digest, card.view, reason);
-      return { kind: 'done' };
-    },
+    deny: (id, reason, by) => deny(id, reason, by, false),
+    denyMany: (ids, reason, by) => ids.map((id, index) => deny(id, reason, by, index > 0)),
     list(state) {
       expireDue();
       const open = live().map(({ view }) => view);
@@ -413,10 +372,9 @@ export function createApprovals({
         ? open.filter((view) => view.state === 'waiting')
         : [...open, ...records.ended(LOOK_BACK)];
     },
-    standingFor({ argumentsText, ...bound }) {
-      const holding = standing.use(bound);
-      if (holding === null || argumentsText === undefined) return holding;
-      // Without such a yes, which is nearly always, large arguments are not read for it.
+    standingFor(bound) {
+      const { argumentsText } = bound;
+      // Without a yes that waits, which is nearly always, large arguments are not read for it.
       const yeses = [...cards.values()].filter(
         ({ view, call }) =>
           view.state === 'approved' &&
@@ -424,16 +382,25 @@ export function createApprovals({
           call.upstreamId === bound.upstreamId &&
           view.tool === bound.tool,
       );
-      if (yeses.length === 0) return holding;
-      const same = boundText(bound, digestOf(argumentsText));
-      for (const card of yeses) if (card.same.bound === same) redeem(card);
+      const same = argumentsText === undefined || yeses.length === 0 ? null : boundText(bound, digestOf(argumentsText));
+      const waits = yeses.find((card) => card.same.bound === same) ?? null;
+      // The person has said what runs in place of this very call; trust in the tool does not outweigh that.
+      if (waits?.view.editedSha256) return null;
+      const holding = standing.use(bound);
+      if (holding !== null && waits !== null) redeem(waits);
       return holding;
     },
     standing: () => standing.list(),
     revokeStanding(id) {
-      if (!standing.end((approval) => approval.id === id)) return refused('This standing approval has already ended.');
+      if (standing.end((approval) => approval.id === id) === 0)
+        return refused('This standing approval has already ended.');
       changed();
-      return { kind: 'done' };
+      return { kind: 'done', standing: null };
+    },
+    revokeStandingOf(clientId) {
+      const revoked = standing.end((approval) => approval.clientId === clientId);
+      if (revoked > 0) changed();
+      return revoked;
     },
     cancelForKey(keyId) {
       const because = 'key_ended';
@@ -447,19 +414,19 @@ export function createApprovals({
             reason: WITHDRAWN[because],
           });
       }
-      if (standing.end((approval) => approval.keyId === keyId)) changed();
+      if (standing.end((approval) => approval.keyId === keyId) > 0) changed();
     },
     cancelForTool(upstreamId, tool, because = 'tool_changed') {
       for (const card of [...cards.values()]) {
         if (card.call.upstreamId === upstreamId && card.call.tool === tool) cancel(card, because);
       }
-      if (standing.end((approval) => approval.upstreamId === upstreamId && approval.tool === tool)) changed();
+      if (standing.end((approval) => approval.upstreamId === upstreamId && approval.tool === tool) > 0) changed();
     },
     cancelForUpstream(upstreamId) {
       for (const card of [...cards.values()]) {
         if (card.call.upstreamId === upstreamId) cancel(card, 'upstream_removed');
       }
-      if (standing.end((approval) => approval.upstreamId === upstreamId)) changed();
+      if (standing.end((approval) => approval.upstreamId === upstreamId) > 0) changed();
     },
     onChange(listener) {
       listeners.add(listener);

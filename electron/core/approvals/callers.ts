@@ -1,6 +1,6 @@
 import type { ApprovalView } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
-import type { ApprovalAnswer, ApprovalRequest } from './approvals.ts';
+import type { ApprovalAnswer, ApprovalRequest } from './request.ts';
 
 /** `again`: the yes went to another caller, so this one has to ask for itself. */
 export type Ending = ApprovalAnswer | { readonly kind: 'again' };

@@ -10,6 +10,37 @@ export function canonicalArguments(text: string): string {
   return printed({ text, at: 0 }, 0) ?? text;
 }
 
+/**
+ * The canonical text of one value inside arguments, or null when there is none.
+ *
+ * @param canonical what `canonicalArguments` gave.
+ * @param pointer a JSON pointer (RFC 6901); `''` is the whole.
+ */
+export function canonicalAt(canonical: string, pointer: string): string | null {
+  if (pointer === '') return canonical;
+  if (!pointer.startsWith('/') || !isJson(canonical)) return null;
+  const reading: Reading = { text: canonical, at: 0 };
+  for (const token of pointer.slice(1).split('/')) {
+    if (!enter(reading, token.replaceAll('~1', '/').replaceAll('~0', '~'))) return null;
+  }
+  return printed(reading, 0);
+}
+
+/** Moves from the start of an object or list to the start of one of its values; false when it is not there. */
+function enter(reading: Reading, token: string): boolean {
+  const isObject = reading.text[reading.at] === '{';
+  if (!isObject && reading.text[reading.at] !== '[') return false;
+  let index = 0;
+  for (let more = opens(reading, isObject ? '}' : ']'); more; more = goesOn(reading)) {
+    const name = isObject ? (JSON.parse(printedString(reading)) as string) : String(index);
+    if (isObject) reading.at += 1; // the colon
+    if (name === token) return true;
+    if (printed(reading, 0) === null) return false;
+    index += 1;
+  }
+  return false;
+}
+
 /** The listener refuses depth over 64; this only keeps the recursion below from ever being the limit. */
 const MAX_DEPTH = 256;
 

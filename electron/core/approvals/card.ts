@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { ApprovalView, StandingScope } from '../../../shared/model.ts';
-import type { ApprovalRequest } from './approvals.ts';
+import type { ApprovalView, PreviousCall, StandingScope } from '../../../shared/model.ts';
 import type { Callers } from './callers.ts';
 import { canonicalArguments } from './canonical.ts';
+import type { ApprovalRequest, Yes } from './request.ts';
 import type { Bound } from './standing.ts';
 
 /** Two calls are the same call when a yes to one is a yes to the other. */
@@ -14,8 +14,10 @@ export interface SameCall {
 
 export interface Card {
   readonly same: SameCall;
-  /** The call that is shown, and that runs. */
+  /** The call that is shown. */
   readonly call: ApprovalRequest;
+  /** The text that a yes lets run: as it was shown, or as the person changed it. */
+  runs: string;
   /** The one that attached last. */
   latest: ApprovalRequest;
   view: ApprovalView;
@@ -34,21 +36,29 @@ export function trusted(card: Card): ApprovalRequest {
   return card.callers.first() ?? card.latest;
 }
 
-export function whyNot(card: Card, argumentsSha256: string, scope: StandingScope, by: string): string | null {
+export function whyNot(card: Card, { argumentsSha256, scope, edited = null }: Yes, by: string): string | null {
   const { view } = card;
   if (argumentsSha256 !== view.argumentsSha256) {
     return 'The arguments that were shown are not those of this call; look at it again.';
   }
-  if (by === 'notification' && (scope !== 'once' || view.risk === 'destructive')) {
+  if (by === 'notification' && (scope !== 'once' || view.risk === 'destructive' || edited !== null)) {
     return 'A notification approves only a call that destroys nothing, and only once; open the approval to decide.';
   }
-  if (view.risk === 'destructive' && (scope === 'minutes15' || scope === 'tool')) {
+  if (view.risk === 'destructive' && LASTING.has(scope)) {
     return 'A destructive tool is approved call by call, or for one session at most.';
   }
   if (scope === 'session' && trusted(card).sessionId === null) {
     return 'This client has no session; approve the call once, for 15 minutes, or for the tool.';
   }
-  return null;
+  return edited === null ? null : whyNotEdited(card, edited, scope);
+}
+
+const LASTING: ReadonlySet<StandingScope> = new Set(['minutes15', 'tool', 'values']);
+
+function whyNotEdited({ call }: Card, edited: string, scope: StandingScope): string | null {
+  if (call.checkEdited === undefined) return 'What this asks for cannot be edited; approve it as it is, or deny it.';
+  if (scope !== 'once') return 'Edited arguments are approved for this one call; choose "only this call".';
+  return call.checkEdited(edited);
 }
 
 export function sameCall(call: ApprovalRequest): SameCall {
@@ -71,22 +81,37 @@ export function boundOf({ client, sessionId, upstreamId, connection, tool, finge
 }
 
 export function trusteeOf(call: ApprovalRequest) {
-  return { ...boundOf(call), client: call.client.name, keyId: call.keyId, upstream: call.upstream };
+  const { keyId, upstream, argumentsText } = call;
+  return { ...boundOf(call), client: call.client.name, keyId, upstream, argumentsText };
+}
+
+/** Calls of one client to one tool are rows of one card; the id says nothing of them. */
+export function groupOf(call: ApprovalRequest): string {
+  const { clientId, upstreamId, connection, tool, fingerprint } = boundOf(call);
+  return sha256(JSON.stringify([clientId, upstreamId, connection, tool, fingerprint, call.risk])).slice(0, 24);
 }
 
 export function askerOf({ client, upstreamId, tool }: ApprovalRequest) {
   return { clientId: client.id, upstreamId, tool };
 }
 
-export function viewOf(call: ApprovalRequest, createdAt: number, expiresAt: number): ApprovalView {
+export function viewOf(
+  call: ApprovalRequest,
+  createdAt: number,
+  expiresAt: number,
+  previous: PreviousCall | null = null,
+): ApprovalView {
   return {
     // SECURITY: 128 random bits, in no order, so that an id cannot be guessed from another (security.md E8).
     id: randomBytes(16).toString('base64url'),
     requestId: call.requestId,
+    group: groupOf(call),
     workspace: call.workspace,
     clientId: call.client.id,
     client: call.client.name,
     callsItself: call.client.callsItself,
+    // As the audit names it: its id is as good as a key and stands nowhere.
+    session: call.sessionId === null ? null : sha256(call.sessionId).slice(0, 16),
     upstream: call.upstream,
     connection: call.connection,
     tool: call.tool,
@@ -97,6 +122,9 @@ export function viewOf(call: ApprovalRequest, createdAt: number, expiresAt: numb
     reason: call.decision.reason,
     argumentsText: call.argumentsText,
     argumentsSha256: sha256(call.argumentsText),
+    editable: call.checkEdited !== undefined,
+    editedSha256: null,
+    previous,
     state: 'waiting',
     callerLeft: false,
     createdAt,
@@ -117,6 +145,6 @@ export const OVER: Readonly<Record<ApprovalView['state'], string>> = {
   cancelled: 'This call was cancelled: its key ended, or its tool was changed, judged anew or removed.',
 };
 
-function sha256(text: string): string {
+export function sha256(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
 }

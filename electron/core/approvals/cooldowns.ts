@@ -14,7 +14,8 @@ export interface Asker {
  * Only answers of a person count, so a denial by cool-down never prolongs one. Forgotten at quit.
  */
 export interface Cooldowns {
-  denied(asker: Asker, canonical: string, approval: ApprovalView, reason: string): void;
+  /** `again`: one more call in the same answer of the person; it was one no, so it counts once. */
+  denied(asker: Asker, canonical: string, approval: ApprovalView, reason: string, again?: boolean): void;
   /** What the call is answered with instead of a card; null when a card may be shown. */
   find(asker: Asker, canonical: string): { readonly approval: ApprovalView; readonly reason: string } | null;
 }
@@ -28,15 +29,16 @@ export function createCooldowns(clock: Clock): Cooldowns {
   const tools = new Map<string, Denials>();
 
   return {
-    denied(asker, canonical, approval, reason) {
+    denied(asker, canonical, approval, reason, again = false) {
       const now = clock.monotonic();
       forgetOld(tools, now);
       const before = tools.get(keyOf(asker)) ?? { latest: [], until: 0 };
       const latest = [
         ...before.latest.filter(({ at }) => now - at < WITHIN_MS),
-        { at: now, canonical, approval, reason },
+        { at: now, canonical, approval, reason, again },
       ];
-      tools.set(keyOf(asker), { latest, until: latest.length >= DENIALS ? now + TOOL_MS : before.until });
+      const answers = latest.filter((denial) => !denial.again).length;
+      tools.set(keyOf(asker), { latest, until: !again && answers >= DENIALS ? now + TOOL_MS : before.until });
     },
     find(asker, canonical) {
       const denials = tools.get(keyOf(asker));
@@ -65,6 +67,7 @@ interface Denials {
     readonly canonical: string;
     readonly approval: ApprovalView;
     readonly reason: string;
+    readonly again: boolean;
   }[];
   /** Monotonic end of the cool-down of the whole tool. */
   readonly until: number;

@@ -42,6 +42,11 @@ BEGIN
 END;
 `;
 
+/** Since version 3 of `state.db`: that the person changed the arguments before the yes. */
+export const recordsEditedSchema = `
+ALTER TABLE approvals ADD COLUMN edited_sha256 TEXT;
+`;
+
 export interface Records {
   insert(approval: ApprovalView): void;
   /** Throws unless the row stands in `from` at this moment: then memory and database disagree, and nothing may run. */
@@ -61,13 +66,16 @@ export function createRecords(db: BetterSqlite3.Database): Records {
   }).immediate();
 
   const insert = db.prepare<[Row]>(
-    `INSERT INTO approvals VALUES (@id, @request_id, @workspace, @client_id, @client, @calls_itself, @upstream, @connection,
+    `INSERT INTO approvals (id, request_id, workspace, client_id, client, calls_itself, upstream, connection, tool, title,
+       risk, fingerprint, rule, reason, arguments_sha256, state, caller_left, created_at, expires_at, decided_at, decided_by,
+       deny_reason)
+     VALUES (@id, @request_id, @workspace, @client_id, @client, @calls_itself, @upstream, @connection,
        @tool, @title, @risk, @fingerprint, @rule, @reason, @arguments_sha256, @state, @caller_left, @created_at, @expires_at,
        @decided_at, @decided_by, @deny_reason)`,
   );
   const move = db.prepare<[Row & { from: ApprovalState }]>(
     `UPDATE approvals SET state = @state, caller_left = @caller_left, expires_at = @expires_at, decided_at = @decided_at,
-       decided_by = @decided_by, deny_reason = @deny_reason
+       decided_by = @decided_by, deny_reason = @deny_reason, edited_sha256 = @edited_sha256
      WHERE id = @id AND state = @from`,
   );
   const find = db.prepare<[string], Row>('SELECT * FROM approvals WHERE id = ?');
@@ -117,6 +125,7 @@ interface Row {
   readonly decided_at: number | null;
   readonly decided_by: string | null;
   readonly deny_reason: string | null;
+  readonly edited_sha256: string | null;
 }
 
 function toRow(approval: ApprovalView): Row {
@@ -143,6 +152,7 @@ function toRow(approval: ApprovalView): Row {
     decided_at: approval.decidedAt,
     decided_by: approval.decidedBy,
     deny_reason: approval.denyReason,
+    edited_sha256: approval.editedSha256,
   };
 }
 
@@ -150,10 +160,12 @@ function toView(row: Row): ApprovalView {
   return {
     id: row.id,
     requestId: row.request_id,
+    group: '',
     workspace: row.workspace,
     clientId: row.client_id,
     client: row.client,
     callsItself: row.calls_itself,
+    session: null,
     upstream: row.upstream,
     connection: row.connection,
     tool: row.tool,
@@ -164,6 +176,9 @@ function toView(row: Row): ApprovalView {
     reason: row.reason,
     argumentsText: '',
     argumentsSha256: row.arguments_sha256,
+    editable: false,
+    editedSha256: row.edited_sha256,
+    previous: null,
     state: row.state,
     callerLeft: row.caller_left === 1,
     createdAt: row.created_at,

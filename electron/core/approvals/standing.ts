@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { StandingApprovalView, StandingScope } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import { fitsPins, type Pin, pinsOf } from './pins.ts';
 
 /** `tool` lasts until it is revoked; the other scopes are trust in the moment and live in memory alone. */
 export const standingSchema = `
@@ -20,7 +21,13 @@ CREATE TABLE standing_approvals (
 ) STRICT;
 `;
 
-/** What a call must be for a standing approval to hold for it. */
+/** Since version 3 of `state.db`: `values` lasts as `tool` does, for calls with the same values of some arguments. */
+export const standingPinsSchema = `
+ALTER TABLE standing_approvals ADD COLUMN scope TEXT NOT NULL DEFAULT 'tool' CHECK (scope IN ('tool', 'values'));
+ALTER TABLE standing_approvals ADD COLUMN pins TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(pins));
+`;
+
+/** What a call must be for a standing approval to hold for it, apart from its arguments. */
 export interface Bound {
   readonly clientId: string;
   readonly sessionId: string | null;
@@ -36,6 +43,8 @@ export interface StandingApproval extends Bound {
   readonly keyId: string;
   readonly upstream: string;
   readonly scope: Exclude<StandingScope, 'once'>;
+  /** Of scope `values` alone. */
+  readonly pins: readonly Pin[];
   readonly createdAt: number;
   readonly expiresAt: number | null;
   /** Monotonic, so that setting the clock back does not make trust last longer. */
@@ -43,20 +52,26 @@ export interface StandingApproval extends Bound {
 }
 
 export interface Standing {
-  /** A new one, kept nowhere yet. */
-  draft(
-    from: Bound & { readonly client: string; readonly keyId: string; readonly upstream: string },
-    scope: StandingApproval['scope'],
-  ): StandingApproval;
+  /** A new one, kept nowhere yet; a sentence when its pins do not fit the arguments. */
+  draft(from: Trustee, scope: StandingApproval['scope'], pointers: readonly string[]): StandingApproval | string;
   /** Writes what lasts beyond this run; for the caller's transaction. */
   write(approval: StandingApproval): void;
   /** From here on it holds. */
   keep(approval: StandingApproval): void;
-  /** The one that holds for this call, counted as a use of it. */
-  use(call: Bound): string | null;
+  /** The one that holds for this call, counted as a use of it. Without its arguments no pinned one holds. */
+  use(call: Bound & { readonly argumentsText?: string }): string | null;
   list(): readonly StandingApprovalView[];
-  /** Ends those chosen; true when there were any. */
-  end(which: (approval: StandingApproval) => boolean): boolean;
+  view(approval: StandingApproval): StandingApprovalView;
+  /** Ends those chosen, and says how many there were. */
+  end(which: (approval: StandingApproval) => boolean): number;
+}
+
+/** The call that a yes for longer was given to. */
+export interface Trustee extends Bound {
+  readonly client: string;
+  readonly keyId: string;
+  readonly upstream: string;
+  readonly argumentsText: string;
 }
 
 export function createStanding({
@@ -67,8 +82,10 @@ export function createStanding({
   readonly clock: Clock;
 }): Standing {
   const insert = db.prepare<[Row]>(
-    `INSERT INTO standing_approvals VALUES (@id, @client_id, @client, @key_id, @upstream_id, @upstream, @connection, @tool,
-       @fingerprint, @created_at, @used_count)`,
+    `INSERT INTO standing_approvals (id, client_id, client, key_id, upstream_id, upstream, connection, tool, fingerprint,
+       created_at, used_count, scope, pins)
+     VALUES (@id, @client_id, @client, @key_id, @upstream_id, @upstream, @connection, @tool,
+       @fingerprint, @created_at, @used_count, @scope, @pins)`,
   );
   const remove = db.prepare<[string]>('DELETE FROM standing_approvals WHERE id = ?');
   const count = db.prepare<[number, string]>('UPDATE standing_approvals SET used_count = ? WHERE id = ?');
@@ -81,15 +98,15 @@ export function createStanding({
   const over = ({ deadline, expiresAt }: StandingApproval) =>
     (deadline !== null && clock.monotonic() >= deadline) || (expiresAt !== null && clock.now() >= expiresAt);
 
-  function end(which: (approval: StandingApproval) => boolean): boolean {
+  function end(which: (approval: StandingApproval) => boolean): number {
     const ending = [...kept.values()].filter(which);
     for (const { id, scope } of ending) {
       kept.delete(id);
       used.delete(id);
       uncounted.delete(id);
-      if (scope === 'tool') remove.run(id);
+      if (isKept(scope)) remove.run(id);
     }
-    return ending.length > 0;
+    return ending.length;
   }
 
   /** Uses are written a minute late, together: a call must not wait for a disk flush that only counts. */
@@ -112,10 +129,13 @@ export function createStanding({
   }
 
   return {
-    draft(from, scope) {
+    draft(from, scope, pointers) {
       const lasts = scope === 'minutes15' ? 15 * 60_000 : null;
+      const id = randomBytes(16).toString('base64url');
+      const pins = scope === 'values' ? pinsOf(id, from.argumentsText, pointers) : [];
+      if (typeof pins === 'string') return pins;
       return {
-        id: randomBytes(16).toString('base64url'),
+        id,
         clientId: from.clientId,
         client: from.client,
         keyId: from.keyId,
@@ -126,13 +146,14 @@ export function createStanding({
         tool: from.tool,
         fingerprint: from.fingerprint,
         scope,
+        pins,
         createdAt: clock.now(),
         expiresAt: lasts === null ? null : clock.now() + lasts,
         deadline: lasts === null ? null : clock.monotonic() + lasts,
       };
     },
     write(approval) {
-      if (approval.scope === 'tool') insert.run(toRow(approval));
+      if (isKept(approval.scope)) insert.run(toRow(approval));
     },
     keep(approval) {
       kept.set(approval.id, approval);
@@ -147,19 +168,27 @@ export function createStanding({
           approval.connection === call.connection &&
           approval.tool === call.tool &&
           approval.fingerprint === call.fingerprint &&
-          (approval.scope !== 'session' || approval.sessionId === call.sessionId),
+          (approval.scope !== 'session' || approval.sessionId === call.sessionId) &&
+          (approval.scope !== 'values' ||
+            (call.argumentsText !== undefined && fitsPins(approval.id, approval.pins, call.argumentsText))),
       );
       if (!holding) return null;
       used.set(holding.id, (used.get(holding.id) ?? 0) + 1);
-      if (holding.scope === 'tool') countSoon(holding.id);
+      if (isKept(holding.scope)) countSoon(holding.id);
       return holding.id;
     },
     list() {
       end(over);
       return [...kept.values()].map((approval) => toView(approval, used.get(approval.id) ?? 0));
     },
+    view: (approval) => toView(approval, used.get(approval.id) ?? 0),
     end,
   };
+}
+
+/** Trust in the moment lives in memory alone. */
+function isKept(scope: StandingApproval['scope']): scope is Row['scope'] {
+  return scope === 'tool' || scope === 'values';
 }
 
 interface Row {
@@ -174,6 +203,8 @@ interface Row {
   readonly fingerprint: string;
   readonly created_at: number;
   readonly used_count: number;
+  readonly scope: 'tool' | 'values';
+  readonly pins: string;
 }
 
 function toRow(approval: StandingApproval): Row {
@@ -189,6 +220,8 @@ function toRow(approval: StandingApproval): Row {
     fingerprint: approval.fingerprint,
     created_at: approval.createdAt,
     used_count: 0,
+    scope: isKept(approval.scope) ? approval.scope : 'tool',
+    pins: JSON.stringify(approval.pins),
   };
 }
 
@@ -204,7 +237,8 @@ function fromRow(row: Row): StandingApproval {
     connection: row.connection,
     tool: row.tool,
     fingerprint: row.fingerprint,
-    scope: 'tool',
+    scope: row.scope,
+    pins: JSON.parse(row.pins) as readonly Pin[],
     createdAt: row.created_at,
     expiresAt: null,
     deadline: null,
@@ -212,6 +246,20 @@ function fromRow(row: Row): StandingApproval {
 }
 
 function toView(approval: StandingApproval, usedCount: number): StandingApprovalView {
-  const { id, client, upstream, tool, fingerprint, scope, createdAt, expiresAt } = approval;
-  return { id, client, upstream, tool, fingerprint, scope, createdAt, expiresAt, usedCount };
+  const { id, clientId, client, upstream, connection, tool, fingerprint, scope, createdAt, expiresAt } = approval;
+  const pins = approval.pins.map(({ pointer, shown }) => ({ pointer, shown }));
+  return {
+    id,
+    clientId,
+    client,
+    upstream,
+    connection,
+    tool,
+    fingerprint,
+    scope,
+    pins,
+    createdAt,
+    expiresAt,
+    usedCount,
+  };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ERRORS } from '../../../shared/errors.ts';
 import type { ApprovalView, Decision } from '../../../shared/model.ts';
-import type { ApprovalAnswer } from '../approvals/approvals.ts';
+import type { ApprovalAnswer } from '../approvals/request.ts';
 import type { Audit, AuditInput, AuditWritten } from '../audit/audit.ts';
 import { redactArguments } from '../audit/redact.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
@@ -18,6 +18,8 @@ export interface CallRecord {
   /** Durable before the card shows. */
   asked(approval: ApprovalView): Promise<AuditWritten>;
   answered(answer: ApprovalAnswer): void;
+  /** What the person put in place of the arguments; null: they are as they came. */
+  edited(): string | null;
   /** The card ended after the caller had been told `pending` or had left: nobody else would say how. */
   lapsed(approval: ApprovalView): void;
   /** Durable before the first byte goes upstream. */
@@ -42,6 +44,7 @@ export function createCallRecord(
   let decision: Decision | null = null;
   let policy: string | null = null;
   let approval: Record<string, unknown> | null = null;
+  let edited: string | null = null;
   let toldArguments = false;
 
   const { target } = call;
@@ -121,14 +124,18 @@ export function createCallRecord(
     },
     asked: (card) => durable('asked', call.argumentsText, { approval: card.id, expiresAt: card.expiresAt }),
     answered(answer) {
+      if (answer.kind === 'approved' && answer.edited) edited = answer.argumentsText;
       approval = {
         answer: answer.kind,
         ...('approval' in answer ? { approval: answer.approval.id } : {}),
-        ...(answer.kind === 'approved' ? { by: answer.by, waitedMs: Math.round(answer.waitedMs) } : {}),
+        ...(answer.kind === 'approved'
+          ? { by: answer.by, waitedMs: Math.round(answer.waitedMs), edited: answer.edited }
+          : {}),
         ...(answer.kind === 'cancelled' ? { because: answer.because } : {}),
         ...(answer.kind === 'denied' ? { by: answer.approval.decidedBy, denyReason: answer.reason } : {}),
       };
     },
+    edited: () => edited,
     lapsed(card) {
       const isExpired = card.state === 'expired';
       audit.writeSoon(
@@ -147,8 +154,10 @@ export function createCallRecord(
       );
     },
     async forwarded(argumentsText) {
-      const written = await durable('forwarded', argumentsText, {
+      // What the agent sent opens the record; what the person made of it stands beside it.
+      const written = await durable('forwarded', edited === null ? argumentsText : call.argumentsText, {
         forwardedSha256: digest(argumentsText),
+        ...(edited === null ? {} : { editedArguments: redactArguments(edited).redacted }),
         ...(approval ? { approval } : {}),
       });
       if (written.kind === 'written') forwardedAt = clock.monotonic();

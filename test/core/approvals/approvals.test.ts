@@ -1,114 +1,11 @@
-import { createHash } from 'node:crypto';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import {
-  type ApprovalRequest,
-  type Approvals,
-  approvalsSchema,
-  createApprovals,
-} from '../../../electron/core/approvals/approvals.ts';
-import { createApprovers } from '../../../electron/core/approvals/approvers.ts';
+import type { ApprovalRequest } from '../../../electron/core/approvals/request.ts';
 import type { AuditWritten } from '../../../electron/core/audit/audit.ts';
-import type { ApprovalView, Client } from '../../../shared/model.ts';
-import { fakeClock } from '../../support/fake-clock.ts';
+import { client, sha256, world } from '../../support/approvals-world.ts';
 
 const MINUTE = 60_000;
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-
-const client = (id: string): Client => ({
-  id,
-  workspaceId: 'w',
-  name: `agent ${id}`,
-  callsItself: null,
-  tags: [],
-  upstreams: null,
-  scopeTags: [],
-  holdMs: 50_000,
-  createdAt: 0,
-});
-
-function world({ db = new Database(':memory:'), schema = true, approver = true } = {}) {
-  if (schema) db.exec(approvalsSchema);
-  const clock = fakeClock();
-  const approvers = createApprovers();
-  const leave = approver ? approvers.arrive('dashboard') : () => {};
-  const approvals = createApprovals({
-    db,
-    clock,
-    approvers,
-    decideMs: 300_000,
-    redeemMs: 600_000,
-    limits: { perClient: 5, all: 20 },
-  });
-  const cards: ApprovalView[] = [];
-  approvals.onCard((card) => cards.push(card));
-  const asked: ApprovalView[] = [];
-  const lapsed: ApprovalView[] = [];
-  let changes = 0;
-  approvals.onChange(() => {
-    changes++;
-  });
-
-  function call(more: Partial<ApprovalRequest> = {}) {
-    const aborter = new AbortController();
-    const waiting: ApprovalView[] = [];
-    const request: ApprovalRequest = {
-      requestId: 'r',
-      workspace: 'Personal',
-      client: client('c1'),
-      keyId: 'k1',
-      sessionId: 's1',
-      upstreamId: 'u1',
-      upstream: 'files',
-      connection: null,
-      tool: 'write_file',
-      title: null,
-      risk: 'write',
-      fingerprint: 'f1',
-      decision: { effect: 'require_approval', rule: 'ask', reason: 'The rule "ask" asks.', standing: null },
-      argumentsText: '{"path":"/a","n":9007199254740993}',
-      holdMs: 50_000,
-      signal: aborter.signal,
-      onWaiting: (approval) => waiting.push(approval),
-      recordAsked: async (approval): Promise<AuditWritten> => {
-        asked.push(approval);
-        return { kind: 'written', seq: 1 };
-      },
-      recordLapsed: (approval) => lapsed.push(approval),
-      ...more,
-    };
-    return { answer: approvals.request(request), leave: () => aborter.abort(), waiting, request };
-  }
-  /** Lets whatever is ready happen. */
-  const settle = () => clock.advance(0);
-  const yes = (
-    id: string,
-    scope: Parameters<Approvals['approve']>[2] = 'once',
-    text = '{"path":"/a","n":9007199254740993}',
-  ) => approvals.approve(id, sha256(text), scope, 'dashboard');
-  const only = () => {
-    const list = approvals.list('waiting');
-    expect(list).toHaveLength(1);
-    return list[0]!;
-  };
-  return {
-    db,
-    clock,
-    approvers,
-    leave,
-    approvals,
-    cards,
-    asked,
-    lapsed,
-    changes: () => changes,
-    call,
-    settle,
-    yes,
-    only,
-  };
-}
-
-const DONE = { kind: 'done' };
+const DONE = { kind: 'done', standing: null };
 
 describe('the endings of a parked call', () => {
   test('a yes gives the text that was shown to the caller, once, and the card is gone', async () => {
@@ -518,15 +415,21 @@ describe('what is refused as an answer', () => {
     w.call({ risk: 'destructive' });
     await w.settle();
     const { id, argumentsSha256 } = w.only();
-    expect(w.approvals.approve(id, argumentsSha256, 'once', 'notification')).toMatchObject({ kind: 'refused' });
+    expect(w.approvals.approve(id, { argumentsSha256, scope: 'once' }, 'notification')).toMatchObject({
+      kind: 'refused',
+    });
     w.approvals.deny(id, '', 'notification');
     w.call({ tool: 'other' });
     await w.settle();
     const other = w.only();
-    expect(w.approvals.approve(other.id, other.argumentsSha256, 'session', 'notification')).toMatchObject({
+    expect(
+      w.approvals.approve(other.id, { argumentsSha256: other.argumentsSha256, scope: 'session' }, 'notification'),
+    ).toMatchObject({
       kind: 'refused',
     });
-    expect(w.approvals.approve(other.id, other.argumentsSha256, 'once', 'notification')).toEqual(DONE);
+    expect(
+      w.approvals.approve(other.id, { argumentsSha256: other.argumentsSha256, scope: 'once' }, 'notification'),
+    ).toEqual(DONE);
   });
 });
 
@@ -732,10 +635,7 @@ describe('a person is not flooded', () => {
   test('five cards of one client wait, the sixth is too many; other clients are not affected; twenty in all', async () => {
     const w = world();
     const flood = (id: string, count: number) =>
-      Array.from(
-        { length: count },
-        (_, n) => w.call({ client: client(id), argumentsText: `{"n":${n}}`, holdMs: 0 }).answer,
-      );
+      Array.from({ length: count }, (_, n) => w.call({ client: client(id), tool: `tool${n}`, holdMs: 0 }).answer);
     const kindsOf = async (answers: readonly Promise<{ kind: string }>[]) =>
       (await Promise.all(answers)).map(({ kind }) => kind);
     const first = await Promise.all(flood('c1', 50));

@@ -1,7 +1,12 @@
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { type ApprovalRequest, approvalsSchema, createApprovals } from '../../../electron/core/approvals/approvals.ts';
+import {
+  approvalsAnswersSchema,
+  approvalsSchema,
+  createApprovals,
+} from '../../../electron/core/approvals/approvals.ts';
 import { createApprovers } from '../../../electron/core/approvals/approvers.ts';
+import type { ApprovalRequest } from '../../../electron/core/approvals/request.ts';
 import type { Client, StandingScope } from '../../../shared/model.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 
@@ -28,7 +33,7 @@ const bound = {
 
 function world(db = new Database(':memory:')) {
   if (db.prepare(`SELECT count(*) AS n FROM sqlite_schema WHERE name = 'approvals'`).pluck().get() === 0)
-    db.exec(approvalsSchema);
+    db.exec(approvalsSchema + approvalsAnswersSchema);
   const clock = fakeClock();
   const approvers = createApprovers();
   const leave = approvers.arrive('desktop');
@@ -52,11 +57,12 @@ function world(db = new Database(':memory:')) {
       recordLapsed() {},
       ...more,
     });
-  const grant = async (scope: StandingScope, more: Partial<ApprovalRequest> = {}) => {
+  const grant = async (scope: StandingScope, more: Partial<ApprovalRequest> = {}, pins: readonly string[] = []) => {
     const answer = request(more);
     await clock.advance(0);
     const card = approvals.list('waiting')[0]!;
-    const result = approvals.approve(card.id, card.argumentsSha256, scope, 'dashboard');
+    const { argumentsSha256 } = card;
+    const result = approvals.approve(card.id, { argumentsSha256, scope, pins }, 'dashboard');
     if (result.kind === 'refused') approvals.deny(card.id, '', 'dashboard');
     return { result, answer: await answer };
   };
@@ -97,7 +103,7 @@ describe.each(['session', 'minutes15', 'tool'] as const)('a yes for %s', (scope)
   });
 
   test.each<[string, (w: ReturnType<typeof world>, id: string) => void]>([
-    ['it is revoked', (w, id) => expect(w.approvals.revokeStanding(id)).toEqual({ kind: 'done' })],
+    ['it is revoked', (w, id) => expect(w.approvals.revokeStanding(id)).toMatchObject({ kind: 'done' })],
     ['its key ends', (w) => w.approvals.cancelForKey('k1')],
     ['its tool changes', (w) => w.approvals.cancelForTool('u1', 'write_file')],
   ])('ends for good when %s', async (_title, end) => {
@@ -155,8 +161,8 @@ test('a call that runs by trust uses up the yes that waited for it; other argume
     return w.approvals.list('waiting').find((card) => card.argumentsText === argumentsText)!;
   };
   const [used, kept] = [await late('{"a":1,"b":2}'), await late('{"a":2}')];
-  w.approvals.approve(used.id, used.argumentsSha256, 'tool', 'dashboard');
-  w.approvals.approve(kept.id, kept.argumentsSha256, 'once', 'dashboard');
+  w.approvals.approve(used.id, { argumentsSha256: used.argumentsSha256, scope: 'tool' }, 'dashboard');
+  w.approvals.approve(kept.id, { argumentsSha256: kept.argumentsSha256, scope: 'once' }, 'dashboard');
   const standing = w.approvals.standingFor({ ...bound, argumentsText: '{ "b":2, "a":1 }' });
   expect(standing).not.toBeNull();
   w.approvals.revokeStanding(standing ?? '');
@@ -188,9 +194,9 @@ test('trust in the moment ends when the screen is locked; a dashboard tab that c
   expect(w.approvals.standing()).toMatchObject([{ tool: 'c' }]);
 });
 
-test.each(['minutes15', 'tool'] as const)('a destructive tool is never trusted for %s', async (scope) => {
+test.each(['minutes15', 'tool', 'values'] as const)('a destructive tool is never trusted for %s', async (scope) => {
   const w = world();
-  const { result } = await w.grant(scope, { risk: 'destructive' });
+  const { result } = await w.grant(scope, { risk: 'destructive' }, ['']);
   expect(result).toEqual({
     kind: 'refused',
     message: 'A destructive tool is approved call by call, or for one session at most.',
@@ -215,10 +221,100 @@ test('the other callers at a card are covered by the standing approval given the
   const second = w.request({ requestId: 'r2' });
   await w.clock.advance(0);
   const card = w.approvals.list('waiting')[0]!;
-  w.approvals.approve(card.id, card.argumentsSha256, 'session', 'dashboard');
+  w.approvals.approve(card.id, { argumentsSha256: card.argumentsSha256, scope: 'session' }, 'dashboard');
   expect(await first).toMatchObject({ kind: 'approved', by: 'dashboard' });
   const other = await second;
   expect(other).toMatchObject({ kind: 'approved', by: 'standing approval', approval: { requestId: 'r2' } });
   expect(other.kind === 'approved' && other.approval.id).not.toBe(card.id);
   expect(cards).toEqual([card.id]);
+});
+
+describe('always with these values', () => {
+  const argumentsText = '{"repo":"gate","labels":[{"name":"bug"}],"n":1.0,"body":"first"}';
+  const holdsFor = (w: ReturnType<typeof world>, text: string, more: object = {}) =>
+    w.approvals.standingFor({ ...bound, ...more, argumentsText: text }) !== null;
+
+  test('holds for calls with the pinned values, whatever the other arguments are and however they are written', async () => {
+    const w = world();
+    await w.grant('values', { argumentsText }, ['/repo', '/labels/0/name']);
+    expect(w.approvals.standing()).toMatchObject([
+      {
+        scope: 'values',
+        pins: [
+          { pointer: '/repo', shown: '"gate"' },
+          { pointer: '/labels/0/name', shown: '"bug"' },
+        ],
+      },
+    ]);
+    expect(holdsFor(w, argumentsText)).toBe(true);
+    expect(holdsFor(w, '{ "labels":[ {"x":2,"name":"b\\u0075g"} ], "extra":true, "repo" : "gate" }')).toBe(true);
+    for (const other of [
+      '{"repo":"Gate","labels":[{"name":"bug"}]}',
+      '{"repo":"gate","labels":[{"name":"bug2"}]}',
+      '{"repo":"gate"}',
+      '{"repo":["gate"],"labels":[{"name":"bug"}]}',
+      '{"deep":{"repo":"gate","labels":[{"name":"bug"}]}}',
+      '"gate"',
+      'no json',
+    ])
+      expect(holdsFor(w, other), other).toBe(false);
+    for (const more of [
+      { clientId: 'c2' },
+      { upstreamId: 'u2' },
+      { connection: 'x' },
+      { tool: 'x' },
+      { fingerprint: 'y' },
+    ])
+      expect(holdsFor(w, argumentsText, more)).toBe(false);
+    // Who does not say what the arguments are is not covered by it.
+    expect(w.approvals.standingFor(bound)).toBeNull();
+  });
+
+  test('the whole may be pinned; numbers count as they are written', async () => {
+    const w = world();
+    await w.grant('values', { argumentsText }, ['']);
+    expect(holdsFor(w, '{"n":1.0,"body":"first","repo":"gate","labels":[{"name":"bug"}]}')).toBe(true);
+    expect(holdsFor(w, argumentsText.replace('1.0', '1'))).toBe(false);
+    expect(holdsFor(w, argumentsText.replace('}]', '}],"more":null'))).toBe(false);
+  });
+
+  test('a member whose name has a slash or a tilde is pinned by its escaped name', async () => {
+    const w = world();
+    await w.grant('values', { argumentsText: '{"a/b":{"~":"1"},"a":{"b":"2"}}' }, ['/a~1b/~0']);
+    expect(holdsFor(w, '{"a/b":{"~":"1"},"a":{"b":"3"}}')).toBe(true);
+    expect(holdsFor(w, '{"a/b":{"~":"2"},"a":{"b":"2"}}')).toBe(false);
+  });
+
+  test.each([
+    ['no pin', [], 'Choose at least one argument'],
+    ['a pin on what is not there', ['/repo', '/nope'], 'no argument at /nope'],
+  ])('%s leaves nothing standing, and the call waits on', async (_what, pins, why) => {
+    const w = world();
+    const { result } = await w.grant('values', { argumentsText }, pins);
+    expect(result).toMatchObject({ kind: 'refused', message: expect.stringContaining(why) });
+    expect(w.approvals.standing()).toEqual([]);
+  });
+
+  test('it stays over a restart, and its values are in no file: not in clear where they look like a secret', async () => {
+    const w = world();
+    const secret = '{"api_key":"CANARY-0123456789","path":"/tmp/x"}';
+    await w.grant('values', { argumentsText: secret }, ['/api_key', '/path']);
+    const after = world(w.db);
+    expect(after.approvals.standing()).toMatchObject([
+      { scope: 'values', pins: [{ shown: '"[redacted]"' }, { shown: '"/tmp/x"' }] },
+    ]);
+    expect(JSON.stringify(w.db.prepare('SELECT * FROM standing_approvals').all())).not.toContain('CANARY');
+    expect(holdsFor(after, secret)).toBe(true);
+    expect(holdsFor(after, secret.replace('CANARY', 'OTHER'))).toBe(false);
+  });
+});
+
+test('all standing approvals of one client are revoked at once, those of another stay', async () => {
+  const w = world();
+  await w.grant('tool', { tool: 'a' });
+  await w.grant('minutes15', { tool: 'b' });
+  await w.grant('tool', { tool: 'a', client: { ...client, id: 'c2' } });
+  expect(w.approvals.revokeStandingOf('c1')).toBe(2);
+  expect(w.approvals.standing()).toMatchObject([{ clientId: 'c2' }]);
+  expect(w.approvals.revokeStandingOf('c1')).toBe(0);
 });
