@@ -105,6 +105,7 @@ function Frame({ connection }: { readonly connection: Connection }) {
 }
 
 function Header({ status, connected }: { readonly status: StatusView | undefined; readonly connected: boolean }) {
+  const paused = status?.pauses.some(({ clientId }) => clientId === null);
   return (
     <header className="header">
       {!connected && (
@@ -122,9 +123,9 @@ function Header({ status, connected }: { readonly status: StatusView | undefined
       ))}
       {status && (
         <div className="endpoint">
-          <span className={`status ${status.healthy && connected ? 'status-ready' : 'status-failed'}`}>
+          <span className={`status status-${!connected || !status.healthy ? 'failed' : paused ? 'stopped' : 'ready'}`}>
             <span className="dot" aria-hidden="true" />
-            {!connected ? 'not connected' : status.healthy ? 'running' : 'degraded'}
+            {!connected ? 'not connected' : !status.healthy ? 'degraded' : paused ? 'paused' : 'running'}
           </span>
           <code>{status.endpoint}</code>
           <Copy text={status.endpoint} label="Copy endpoint" />
