@@ -24,7 +24,7 @@ import { createPageHandler, PAGE_SCHEME, SCHEME } from './desktop/page-protocol.
 import { createDesktopPlatform } from './desktop/platform.ts';
 import { openPreferences } from './desktop/preferences.ts';
 import { followScreenLock } from './desktop/screen-lock.ts';
-import { createTray, pauseFromTray, readForTray, resumeFromTray } from './desktop/tray.ts';
+import { createTray, endTrustFromTray, pauseFromTray, readForTray, resumeFromTray } from './desktop/tray.ts';
 
 /*
  * The desktop app, and its command line when it is started with a command. What must come before Electron's `ready` is
@@ -163,12 +163,14 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
       ...(await readForTray(api)),
       notifications: preferences.notifications(),
       startsAtLogin: loginItem.isOn(),
+      now: systemClock.now(),
     }),
     actions: {
       open,
       review,
       pauseAll: () => void pauseFromTray(api),
       resumeAll: () => void resumeFromTray(api),
+      endTrust: (trust) => void endTrustFromTray(api, trust),
       copyEndpoint: () => void clipboard.writeText(core.endpoint),
       setNotifications: (choice) => {
         preferences.setNotifications(choice);

@@ -7,6 +7,7 @@ import { Visible } from './card/visible.tsx';
 import { BridgeContext, useLive } from './live.ts';
 import { Copy } from './parts/copy.tsx';
 import { PauseAll, PauseBanner } from './parts/pauses.tsx';
+import { TrustBanner } from './parts/trusts.tsx';
 import { ApprovalsScreen } from './screens/approvals.tsx';
 import { AuditScreen } from './screens/audit.tsx';
 import { ClientsScreen } from './screens/clients.tsx';
@@ -115,6 +116,9 @@ function Header({ status, connected }: { readonly status: StatusView | undefined
       )}
       {status?.pauses.map((pause) => (
         <PauseBanner key={pause.clientId} pause={pause} />
+      ))}
+      {status?.trusts.map((trust) => (
+        <TrustBanner key={trust.id} trust={trust} />
       ))}
       {status?.banners.map((banner) => (
         <p key={banner} className="banner" role="status">

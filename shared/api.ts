@@ -15,6 +15,7 @@ import type {
   StatusView,
   ToolView,
   Topic,
+  TrustView,
   UpstreamView,
   VerifyReport,
   Workspace,
@@ -173,6 +174,10 @@ export const API = {
   /** Without a client: lifts the pause of everything; clients paused one by one stay paused. */
   callsResume: z.object({ client: id.optional() }),
 
+  /** Everything from one client runs without asking for so long, except what is destructive or denied. */
+  trustStart: z.object({ client: id, minutes: z.union([z.literal(5), z.literal(15), z.literal(60)]) }),
+  trustEnd: z.object({ trust: id }),
+
   approvalsList: z.object({ state: z.enum(['waiting', 'all']).default('waiting') }),
   approvalApprove: z.object({
     approval: id,
@@ -296,6 +301,8 @@ export interface RequestResults {
   /** `changed`: false when it was so already. `note`: what the person must know all the same. */
   callsPause: Done<{ changed: boolean; note: string | null; pauses: readonly PauseView[] }>;
   callsResume: Done<{ changed: boolean; pauses: readonly PauseView[] }>;
+  trustStart: Done<{ trust: TrustView }>;
+  trustEnd: Done;
   approvalsList: readonly ApprovalView[];
   approvalApprove: Done;
   approvalDeny: Done;

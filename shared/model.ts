@@ -332,6 +332,8 @@ export interface Decision {
   readonly reason: string;
   /** Id of the standing approval that satisfied `require_approval`, when one did. */
   readonly standing: string | null;
+  /** Id of the trust in the client that did, where it was that. */
+  readonly trust?: string;
   /** What the matching rules do to the call besides, by rule name; left out: nothing. */
   readonly modifiers?: readonly RuleModifiers[];
 }
@@ -454,7 +456,16 @@ export interface StandingApprovalView {
  */
 export interface ConfirmationView {
   readonly id: string;
-  readonly kind: 'upstream' | 'review' | 'policy' | 'key' | 'client' | 'standing_approval' | 'dashboard' | 'resume';
+  readonly kind:
+    | 'upstream'
+    | 'review'
+    | 'policy'
+    | 'key'
+    | 'client'
+    | 'standing_approval'
+    | 'dashboard'
+    | 'resume'
+    | 'trust';
   readonly title: string;
   readonly lines: readonly { readonly label: string; readonly value: string; readonly before?: string }[];
   readonly requestedBy: string;
@@ -565,6 +576,22 @@ export interface PauseView {
   readonly since: number;
 }
 
+/** For how many minutes everything from one client may be allowed. */
+export type TrustMinutes = 5 | 15 | 60;
+
+/** Everything from one client runs without asking, except what is destructive or denied. */
+export interface TrustView {
+  readonly id: string;
+  readonly clientId: string;
+  readonly client: string;
+  /** Who started it. */
+  readonly by: string;
+  readonly minutes: TrustMinutes;
+  readonly startedAt: number;
+  readonly expiresAt: number;
+  readonly usedCount: number;
+}
+
 export interface StatusView {
   readonly version: string;
   readonly mode: 'desktop' | 'headless';
@@ -574,6 +601,7 @@ export interface StatusView {
   readonly banners: readonly string[];
   readonly waiting: number;
   readonly pauses: readonly PauseView[];
+  readonly trusts: readonly TrustView[];
   readonly dataFolder: string;
 }
 

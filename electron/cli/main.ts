@@ -17,6 +17,7 @@ import { statusCommands } from './status.ts';
 import { stdio } from './stdio.ts';
 import { createTerminal, type Streams, type Terminal } from './terminal.ts';
 import { toolCommands } from './tools.ts';
+import { trustCommands } from './trusts.ts';
 import { visible } from './untrusted.ts';
 import { upstreamCommands } from './upstreams.ts';
 import { workspaceCommands } from './workspaces.ts';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly Command[] = [
   start,
   ...statusCommands,
   ...pauseCommands,
+  ...trustCommands,
   ...keyCommands,
   ...clientCommands,
   ...workspaceCommands,

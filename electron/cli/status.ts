@@ -1,5 +1,6 @@
 import { type Command, JSON_OPTION } from './command.ts';
 import { printPauses } from './pauses.ts';
+import { printTrusts } from './trusts.ts';
 import { visible } from './untrusted.ts';
 
 const status: Command = {
@@ -21,6 +22,7 @@ const status: Command = {
     if (door.running) terminal.print(`health       ${view.healthy ? 'ok' : 'degraded'}`);
     if (door.running) terminal.print(`waiting      ${view.waiting} ${view.waiting === 1 ? 'call' : 'calls'}`);
     printPauses(view.pauses, terminal);
+    printTrusts(view.trusts, terminal);
     for (const banner of view.banners) terminal.print(`! ${visible(banner)}`);
     return 0;
   },

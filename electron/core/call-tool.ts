@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorClass } from '../../shared/errors.ts';
 import type { Client, Decision, Era, Key, Policy, Workspace } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
+import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { toldOfEdit } from './call/edited.ts';
@@ -86,7 +87,8 @@ export interface CallToolParts {
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   readonly policies: Pick<Policies, 'get'>;
   readonly decide: Decide;
-  readonly approvals: Pick<Approvals, 'request' | 'standingFor'>;
+  readonly approvals: Pick<Approvals, 'request' | 'standingFor' | 'yesWaits'>;
+  readonly trusts: Pick<Trusts, 'use'>;
   readonly clients: Pick<Clients, 'keyIsLive'>;
   readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
@@ -228,7 +230,7 @@ function parsedArguments(argumentsText: string): Readonly<Record<string, unknown
 function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Policy | null, value: unknown): Decision {
   const decision = judge(parts, call, aim, policy, value);
   if (decision.effect !== 'require_approval') return decision;
-  const standing = parts.approvals.standingFor({
+  const bound = {
     clientId: call.client.id,
     sessionId: call.sessionId,
     upstreamId: aim.upstream.id,
@@ -236,9 +238,13 @@ function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Poli
     tool: aim.name,
     fingerprint: aim.fingerprint,
     argumentsText: call.argumentsText,
-  });
-  // A standing approval satisfies require_approval, never a deny: a deny has been returned above.
-  return standing === null ? decision : { ...decision, effect: 'allow', standing };
+  };
+  // A standing approval, and trust in the client, satisfy require_approval, never a deny: a deny has been returned above.
+  const standing = parts.approvals.standingFor(bound);
+  if (standing !== null) return { ...decision, effect: 'allow', standing };
+  const isCovered = aim.risk !== 'destructive' && !parts.approvals.yesWaits(bound);
+  const trust = isCovered ? parts.trusts.use(call.client.id) : null;
+  return trust === null ? decision : { ...decision, effect: 'allow', trust };
 }
 
 /** What the policy alone says: every look at the standing approvals counts as a use of the one that holds. */

@@ -4,6 +4,7 @@ import { type Api, createApi } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
 import { createConfirmations } from './approvals/confirmations.ts';
+import { createTrusts } from './approvals/trusts.ts';
 import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
 import type { Found } from './call/aim.ts';
@@ -36,6 +37,7 @@ import { clientRequests } from './requests/clients.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
 import { toolRequests } from './requests/tools.ts';
+import { trustRequests } from './requests/trusts.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
 import { MIGRATIONS } from './schema.ts';
@@ -178,6 +180,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const policies = createPolicies({ db, clock });
   const approvers = createApprovers();
   const approvals = createApprovals({ db, clock, approvers });
+  const trusts = createTrusts({ clock, approvers });
   const confirmations = createConfirmations({ clock, approvers });
   const inventory = createInventory({ db, clock, upstreamName: (id) => upstreams.get(id) });
   const upstreams = createUpstreams({
@@ -232,6 +235,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     policies,
     decide,
     approvals,
+    trusts,
     clients,
     pauses,
     audit,
@@ -293,6 +297,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     vault,
     approvals,
     pauses,
+    trusts,
     clients,
     endpoint,
     admission: () => gateway?.admission ?? null,
@@ -307,6 +312,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
     ...pauseRequests({ pauses, clients, audit, widening }),
+    ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
     ...auditRequests({ audit }),
   });
@@ -337,7 +343,13 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   });
   clients.onChange(() => topics.tell('clients'));
   pauses.onChange(() => topics.tell('status'));
-  clients.onKeyEnded((keyId) => approvals.cancelForKey(keyId));
+  trusts.onChange(() => topics.tell('status'));
+  clients.onKeyEnded((keyId) => {
+    approvals.cancelForKey(keyId);
+    // Whoever takes a key away from a client does not trust it with everything.
+    const owner = clients.list().find(({ keys }) => keys.some(({ id }) => id === keyId));
+    if (owner !== undefined) trusts.endForClient(owner.id);
+  });
   approvals.onChange(() => topics.tell('approvals'));
   approvals.onCard((approval) => {
     for (const listener of cardListeners) listener({ approval });
@@ -430,6 +442,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     rejections.close();
     health.close();
     await upstreams.stopAll();
+    trusts.close();
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });
     await audit.close();
     topics.close();

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { StatusView } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
+import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Clients } from './clients/clients.ts';
 import type { Pauses } from './clients/pauses.ts';
@@ -28,6 +29,7 @@ export function createHealth(parts: {
   readonly vault: Vault;
   readonly approvals: Approvals;
   readonly pauses: Pauses;
+  readonly trusts: Pick<Trusts, 'list'>;
   readonly clients: Pick<Clients, 'get'>;
   readonly endpoint: () => string;
   readonly admission: () => Admission | null;
@@ -99,6 +101,7 @@ export function createHealth(parts: {
         ],
         waiting: approvals.list('waiting').length,
         pauses: pauseViews(parts.pauses, parts.clients),
+        trusts: parts.trusts.list(),
         dataFolder: platform.dataFolder,
       };
     },

@@ -1,5 +1,5 @@
 import type { MenuItemConstructorOptions } from 'electron';
-import type { ApprovalView, ConfirmationView, StatusView } from '../../shared/model.ts';
+import type { ApprovalView, ConfirmationView, StatusView, TrustView } from '../../shared/model.ts';
 import type { Card } from './cards.ts';
 import { PAGES, type Page } from './deep-links.ts';
 import type { NotificationChoice } from './notifications.ts';
@@ -12,6 +12,8 @@ export interface TrayView {
   readonly confirmations: readonly ConfirmationView[];
   readonly notifications: NotificationChoice;
   readonly startsAtLogin: boolean;
+  /** Milliseconds since 1970, for what is shown as time left. */
+  readonly now: number;
 }
 
 export interface TrayActions {
@@ -20,6 +22,7 @@ export interface TrayActions {
   copyEndpoint(): void;
   pauseAll(): void;
   resumeAll(): void;
+  endTrust(trust: string): void;
   setNotifications(choice: NotificationChoice): void;
   setStartsAtLogin(on: boolean): void;
   quit(): void;
@@ -29,15 +32,19 @@ export type TrayState =
   | { readonly kind: 'ok' }
   | { readonly kind: 'needs_you'; readonly count: number }
   | { readonly kind: 'paused' }
+  | { readonly kind: 'trusting'; readonly sentence: string }
   | { readonly kind: 'error'; readonly sentence: string };
 
 /** What needs the person most: an answer, then a fault; then what the person chose. */
-export function trayState({ status, approvals, confirmations }: TrayView): TrayState {
+export function trayState({ status, approvals, confirmations, now }: TrayView): TrayState {
   const count = approvals.length + confirmations.length;
   if (count > 0) return { kind: 'needs_you', count };
   if (status === null) return { kind: 'error', sentence: 'Gatehouse does not answer.' };
   if (!status.healthy) return { kind: 'error', sentence: status.banners[0] ?? 'Something is wrong; open Gatehouse.' };
   if (isPaused(status)) return { kind: 'paused' };
+  const [trust] = status.trusts;
+  if (trust !== undefined)
+    return { kind: 'trusting', sentence: `Everything from ${trust.client} runs unasked, ${minutesLeft(trust, now)}` };
   return { kind: 'ok' };
 }
 
@@ -66,6 +73,10 @@ export function trayMenu(view: TrayView, actions: TrayActions): readonly MenuIte
     isPaused(status)
       ? { label: 'Resume all calls', click: () => actions.resumeAll() }
       : { label: 'Pause all calls', enabled: status !== null, click: () => actions.pauseAll() },
+    ...(status?.trusts ?? []).map((trust) => ({
+      label: menuText(`End the trust in ${trust.client} (${minutesLeft(trust, view.now)})`),
+      click: () => actions.endTrust(trust.id),
+    })),
     { type: 'separator' },
     { label: 'Open Gatehouse', click: () => actions.open(null) },
     ...PAGES.map((page) => ({
@@ -113,6 +124,7 @@ function headline(state: TrayState): string {
       return state.count === 1 ? '1 request waits for you' : `${state.count} requests wait for you`;
     case 'paused':
       return 'All calls are paused';
+    case 'trusting':
     case 'error':
       return menuText(state.sentence);
   }
@@ -120,6 +132,10 @@ function headline(state: TrayState): string {
 
 export const tooltip = (state: TrayState): string =>
   state.kind === 'ok' ? 'Gatehouse' : `Gatehouse: ${headline(state)}`;
+
+/** In minutes: a menu is drawn anew once a minute, not once a second. */
+const minutesLeft = ({ expiresAt }: TrustView, now: number): string =>
+  `${Math.max(1, Math.ceil((expiresAt - now) / 60_000))} min left`;
 
 /** Names of agents and servers in a menu: `&` would underline a letter, hidden characters would reorder the line. */
 const menuText = (text: string): string => shortened(visible(text), 80).replaceAll('&', '&&');

@@ -24,6 +24,7 @@ export function createTray(parts: {
     ok: trayImage(assets, platform, 'tray'),
     needs_you: trayImage(assets, platform, 'tray-waiting'),
     paused: trayImage(assets, platform, 'tray-paused'),
+    trusting: trayImage(assets, platform, 'tray'),
     error: trayImage(assets, platform, 'tray-error'),
   };
   const tray = new Tray(images.ok);
@@ -53,6 +54,7 @@ const caller = { origin: 'main-window', label: 'tray' } as const;
 
 export const pauseFromTray = (api: Api) => api.request('callsPause', {}, caller);
 export const resumeFromTray = (api: Api) => api.request('callsResume', {}, caller);
+export const endTrustFromTray = (api: Api, trust: string) => api.request('trustEnd', { trust }, caller);
 
 /** What the core says for the tray. */
 export async function readForTray(api: Api) {

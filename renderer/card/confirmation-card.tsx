@@ -16,6 +16,7 @@ const KINDS: Readonly<Record<ConfirmationView['kind'], string>> = {
   client: 'Client',
   standing_approval: 'Standing approval',
   resume: 'resume',
+  trust: 'trust',
   dashboard: 'Dashboard link',
 };
 

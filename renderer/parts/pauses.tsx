@@ -39,7 +39,8 @@ export function PauseBanner({ pause }: { readonly pause: PauseView }) {
             Calls of <Visible text={pause.client} /> are paused
           </strong>
         )}
-        , by <Visible text={pause.by} />, {timeAgo(pause.since, now)}. Agents are told so; no new call runs until you resume.
+        , by <Visible text={pause.by} />, {timeAgo(pause.since, now)}. Agents are told so; no new call runs until you
+        resume.
         <Problem message={act.problem} />
       </span>
       <Button

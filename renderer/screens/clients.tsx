@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { Button, Input, Label, Radio, RadioGroup, TextField } from 'react-aria-components';
-import type { ClientView, Key, PauseView, Role } from '../../shared/model.ts';
+import type { ClientView, Key, Role, StatusView } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
 import { useAct, useBridge, useLive, useNow } from '../live.ts';
 import { ConfirmButton } from '../parts/confirm.tsx';
@@ -8,11 +8,12 @@ import { Copy } from '../parts/copy.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { PauseClient } from '../parts/pauses.tsx';
 import { timeAgo } from '../parts/time.ts';
+import { TrustClient } from '../parts/trusts.tsx';
 
 /** The programs that may call, their keys, and the lines that connect a new one. */
 export function ClientsScreen() {
   const clients = useLive('clientsList', {}, ['clients']);
-  const pauses = useLive('status', {}, ['status']).data?.pauses ?? [];
+  const status = useLive('status', {}, ['status']).data;
   const [secret, setSecret] = useState<{ readonly name: string; readonly secret: string } | null>(null);
   return (
     <div className="screen">
@@ -49,7 +50,7 @@ export function ClientsScreen() {
       )}
       <ul className="list">
         {clients.data?.map((client) => (
-          <Client key={client.id} client={client} pauses={pauses} />
+          <Client key={client.id} client={client} status={status} />
         ))}
       </ul>
     </div>
@@ -133,7 +134,7 @@ function Connect() {
   );
 }
 
-function Client({ client, pauses }: { readonly client: ClientView; readonly pauses: readonly PauseView[] }) {
+function Client({ client, status }: { readonly client: ClientView; readonly status: StatusView | undefined }) {
   return (
     <li className="client">
       <div className="list-row">
@@ -157,7 +158,8 @@ function Client({ client, pauses }: { readonly client: ClientView; readonly paus
         <span className="quiet">
           <Visible text={client.workspace} />
         </span>
-        <PauseClient clientId={client.id} pauses={pauses} />
+        <TrustClient clientId={client.id} trusts={status?.trusts ?? []} />
+        <PauseClient clientId={client.id} pauses={status?.pauses ?? []} />
       </div>
       {client.keys.map((key) => (
         <KeyRow key={key.id} shown={key} />

@@ -779,6 +779,43 @@ describe('pause and resume', () => {
   });
 });
 
+describe('trust', () => {
+  const trust = {
+    id: 't1',
+    clientId: 'c1',
+    client: 'my-agent',
+    by: 'dashboard',
+    minutes: 15,
+    startedAt: 0,
+    expiresAt: 900_000,
+    usedCount: 2,
+  } as const;
+
+  test('start names the client and the minutes, and nothing else than 5, 15 and 60 is taken', async () => {
+    app.answers = { clientsList: [client], trustStart: { kind: 'done', trust } };
+    const { code, err } = await run(['trust', 'start', 'my-agent', '--minutes', '60'], app);
+    expect(code).toBe(0);
+    expect(err).toContain("To end it: gatehouse trust end 'my-agent'");
+    expect(app.requests().at(-1)).toEqual({ name: 'trustStart', input: { client: 'c1', minutes: 60 } });
+    expect(await run(['trust', 'start', 'my-agent', '--minutes', '600'], app)).toMatchObject({
+      code: 1,
+      err: 'gatehouse: --minutes is 5, 15 or 60.\n',
+    });
+  });
+
+  test('end ends that of one client or all, and status shows what there is', async () => {
+    const other = { ...trust, id: 't2', clientId: 'c2', client: 'other' };
+    app.answers = { clientsList: [client], trustEnd: { kind: 'done' }, status: { ...status, trusts: [trust, other] } };
+    expect((await run(['trust', 'end', 'my-agent'], app)).err).toBe('The trust in my-agent is over.\n');
+    await run(['trust', 'end'], app);
+    const ended = app.requests().filter(({ name }) => name === 'trustEnd');
+    expect(ended.map(({ input }) => input)).toEqual([{ trust: 't1' }, { trust: 't1' }, { trust: 't2' }]);
+    expect((await run(['status'], app)).out).toMatch(
+      /^! trusted: everything from my-agent until .*, by dashboard, used 2 times$/m,
+    );
+  });
+});
+
 describe('the command line itself', () => {
   test('without a command shows the list and ends with 0', async () => {
     expect(await run([], app)).toMatchObject({ code: 0, err: '' });

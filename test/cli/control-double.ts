@@ -39,6 +39,7 @@ export const status: StatusView = {
   banners: [],
   waiting: 0,
   pauses: [],
+  trusts: [],
   dataFolder: '/data',
 };
 

@@ -11,6 +11,7 @@ const status: StatusView = {
   banners: [],
   waiting: 0,
   pauses: [],
+  trusts: [],
   dataFolder: '/data',
 };
 const quiet: TrayView = {
@@ -19,6 +20,7 @@ const quiet: TrayView = {
   confirmations: [],
   notifications: { show: true, approve: true },
   startsAtLogin: false,
+  now: 0,
 };
 
 function actions() {
@@ -33,6 +35,7 @@ function actions() {
     copyEndpoint: note('copyEndpoint'),
     pauseAll: note('pauseAll'),
     resumeAll: note('resumeAll'),
+    endTrust: note('endTrust'),
     setNotifications: note('setNotifications'),
     setStartsAtLogin: note('setStartsAtLogin'),
     quit: note('quit'),
@@ -107,4 +110,23 @@ test('pausing is one click in the menu; a pause of everything is a state of its 
   expect(trayState({ ...paused, approvals: [approvalView()] })).toEqual({ kind: 'needs_you', count: 1 });
   const oneClient = { ...status, pauses: [{ ...pause, clientId: 'c1', client: 'Claude Code' }] };
   expect(trayState({ ...quiet, status: oneClient })).toEqual({ kind: 'ok' });
+});
+
+test('trust in a client is told with the minutes left, and ended by one click', () => {
+  const { all, done } = actions();
+  const trust = {
+    id: 't1',
+    clientId: 'c1',
+    client: 'A&B',
+    by: 'dashboard',
+    minutes: 15,
+    startedAt: 0,
+    expiresAt: 61_000,
+    usedCount: 0,
+  } as const;
+  const view = { ...quiet, status: { ...status, trusts: [trust] } };
+  expect(trayMenu(view, all)[0]?.label).toBe('Everything from A&&B runs unasked, 2 min left');
+  expect(trayMenu({ ...view, now: 2_000 }, all)[0]?.label).toContain('1 min left');
+  item(view, 'End the trust in A&&B (2 min left)', all).click();
+  expect(done).toEqual([['endTrust', 't1']]);
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createApprovals } from '../../electron/core/approvals/approvals.ts';
 import { createApprovers } from '../../electron/core/approvals/approvers.ts';
+import { createTrusts } from '../../electron/core/approvals/trusts.ts';
 import { createAskClient } from '../../electron/core/call/ask-client.ts';
 import { createRounds } from '../../electron/core/call/rounds.ts';
 import { type CallToolParts, callTool } from '../../electron/core/call-tool.ts';
@@ -125,6 +126,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       policies,
       decide,
       approvals,
+      trusts: createTrusts({ clock, approvers: createApprovers() }),
       clients,
       pauses,
       audit,

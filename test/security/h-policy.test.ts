@@ -214,6 +214,7 @@ describe('H3 overlapping rules', () => {
       },
       approvals: {
         standingFor: () => null,
+        yesWaits: () => false,
         request: async (request) => ({
           kind: 'approved',
           approval: { id: 'a' } as never,
@@ -225,6 +226,7 @@ describe('H3 overlapping rules', () => {
       },
       clients: { keyIsLive: () => true },
       pauses: { pausedFor: () => null },
+      trusts: { use: () => null },
       audit: {
         write: async () => ({ kind: 'written', seq: 1 }),
         writeSoon() {},

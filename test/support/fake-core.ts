@@ -215,6 +215,28 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       tell('status');
       return { kind: 'done', changed: pauses.length < before.length, pauses };
     },
+    trustStart({ client, minutes }) {
+      const named = state.clients.find(({ id }) => id === client)?.name ?? '';
+      const now = Date.now();
+      const trust = {
+        id: `t-${client}`,
+        clientId: client,
+        client: named,
+        by: 'dashboard',
+        minutes,
+        startedAt: now,
+        expiresAt: now + minutes * 60_000,
+        usedCount: 0,
+      };
+      state.status = { ...state.status, trusts: [...state.status.trusts, trust] };
+      tell('status');
+      return { kind: 'done', trust };
+    },
+    trustEnd({ trust }) {
+      state.status = { ...state.status, trusts: state.status.trusts.filter(({ id }) => id !== trust) };
+      tell('status');
+      return done;
+    },
     policyGet: () => ({ policy: state.policy, problem: null }),
     policyExport: () => ({ yaml: yamlOf(state.policy) }),
     policyImport({ yaml }) {
@@ -331,6 +353,7 @@ export function emptyState(): FakeState {
       banners: [],
       waiting: 0,
       pauses: [],
+      trusts: [],
       dataFolder: '/data',
     },
     approvals: [],

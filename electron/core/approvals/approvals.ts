@@ -47,6 +47,15 @@ export interface Approvals {
     readonly fingerprint: string;
     readonly argumentsText?: string;
   }): string | null;
+  /** A yes of the person waits for exactly this call: then it is that which lets the call run, as the person left it. */
+  yesWaits(bound: {
+    readonly clientId: string;
+    readonly upstreamId: string;
+    readonly connection: string | null;
+    readonly tool: string;
+    readonly fingerprint: string;
+    readonly argumentsText: string;
+  }): boolean;
   standing(): readonly StandingApprovalView[];
   revokeStanding(id: string): AnswerResult;
   /** How many there were. */
@@ -389,6 +398,13 @@ export function createApprovals({
       const holding = standing.use(bound);
       if (holding !== null && waits !== null) redeem(waits);
       return holding;
+    },
+    yesWaits({ argumentsText, ...bound }) {
+      const yeses = [...cards.values()].filter(
+        ({ view, call }) =>
+          view.state === 'approved' && view.clientId === bound.clientId && call.upstreamId === bound.upstreamId,
+      );
+      return yeses.length > 0 && cards.get(boundText(bound, digestOf(argumentsText)))?.view.state === 'approved';
     },
     standing: () => standing.list(),
     revokeStanding(id) {

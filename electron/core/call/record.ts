@@ -90,6 +90,7 @@ export function createCallRecord(
       policy,
       reason: decision?.reason ?? null,
       standing: decision?.standing ?? null,
+      ...(decision?.trust === undefined ? {} : { trust: decision.trust }),
       arguments: redacted,
       argumentsSha256: sha256,
       argumentsBytes: bytes,
