@@ -134,6 +134,8 @@ export const API = {
     secrets,
     ...settings,
   }),
+  /** As it is now, although it was changed on disk (`toConfirm` of its view). */
+  upstreamConfirm: z.object({ upstream: id }),
   upstreamRemove: z.object({ upstream: id }),
   upstreamEnable: z.object({ upstream: id }),
   upstreamDisable: z.object({ upstream: id }),
@@ -285,6 +287,7 @@ export interface RequestResults {
   upstreamsList: readonly UpstreamView[];
   upstreamAdd: Done<{ upstream: UpstreamView }>;
   upstreamChange: Done<{ upstream: UpstreamView }>;
+  upstreamConfirm: Done<{ upstream: UpstreamView }>;
   upstreamRemove: Done;
   upstreamEnable: Done;
   upstreamDisable: Done;

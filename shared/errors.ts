@@ -83,6 +83,15 @@ export const ERRORS = {
     page: 'tools',
     retryable: true,
   },
+  upstream_changed: {
+    code: 41013,
+    form: TOOL_RESULT,
+    what: 'The call was not run: the upstream is not what the person confirmed.',
+    why: 'Its command, its address or another part of it was changed on disk, not by Gatehouse; it is not started.',
+    fix: 'The person compares it with what was confirmed on the Upstreams page, and confirms or removes it.',
+    page: 'upstreams',
+    retryable: true,
+  },
   audit_unavailable: {
     code: 41014,
     form: TOOL_RESULT,

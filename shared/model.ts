@@ -75,6 +75,13 @@ export type UpstreamTransport =
     }
   | { readonly kind: 'demo' };
 
+/** One line of something that is not as the person confirmed it; null where there is no such line. May be untrusted text. */
+export interface ChangedLine {
+  readonly label: string;
+  readonly confirmed: string | null;
+  readonly now: string | null;
+}
+
 export type UpstreamStatus = 'disabled' | 'stopped' | 'starting' | 'ready' | 'failed';
 
 /** Bounds of one upstream that a person can set; `shared/limits.ts` says between what. Spans in milliseconds. */
@@ -127,6 +134,8 @@ export interface UpstreamView {
   readonly status: UpstreamStatus;
   /** One sentence: why it is in this status. Our words; text of the server is quoted in `lastStderr` only. */
   readonly reason: string | null;
+  /** It was changed on disk and waits for the person: every line of it, as it was confirmed and as it is; null: it was not. */
+  readonly toConfirm: readonly ChangedLine[] | null;
   /** It asked for an account of the person's, and none is connected. */
   readonly needsSignIn: boolean;
   readonly era: Era | null;

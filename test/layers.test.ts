@@ -34,7 +34,14 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
   ['connections', 'electron/core/connections/'],
   ['catalog', 'electron/core/catalog/'],
   ['approvals', 'electron/core/approvals/'],
-  ['nouns', 'electron/core/policy/', 'electron/core/audit/', 'electron/core/clients/', 'electron/core/secrets/'],
+  [
+    'nouns',
+    'electron/core/policy/',
+    'electron/core/audit/',
+    'electron/core/clients/',
+    'electron/core/seals/',
+    'electron/core/secrets/',
+  ],
   [
     'ground',
     'electron/core/store/',

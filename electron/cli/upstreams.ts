@@ -284,6 +284,26 @@ export function newLines(before: readonly string[], now: readonly string[]): rea
   return now;
 }
 
+const confirm: Command = {
+  words: ['upstreams', 'confirm'],
+  summary: 'confirm an upstream that was changed on disk, as it is now',
+  takes: ['name'],
+  options: WORKSPACE_OPTION,
+  async run(call) {
+    const door = await call.door();
+    const upstream = door && (await findUpstream(call, door, call.words[0] ?? ''));
+    if (!upstream) return 1;
+    for (const { label, confirmed, now } of upstream.toConfirm ?? []) {
+      if (confirmed === now) call.terminal.say(`  ${label}: ${visible(now ?? '')}`);
+      if (confirmed !== now && confirmed !== null) call.terminal.say(`- ${label}: ${visible(confirmed)}`);
+      if (confirmed !== now && now !== null) call.terminal.say(`+ ${label}: ${visible(now)}`);
+    }
+    if (!(await door.ask('upstreamConfirm', { upstream: upstream.id }))) return 1;
+    call.terminal.say(`The upstream ${upstream.name} is confirmed as it is now.`);
+    return 0;
+  },
+};
+
 export const upstreamCommands: readonly Command[] = [
   add,
   setUpstream,
@@ -306,6 +326,7 @@ export const upstreamCommands: readonly Command[] = [
     (name) => `The upstream ${name} is disabled.`,
     (door, upstream) => door.ask('upstreamDisable', { upstream }),
   ),
+  confirm,
   refresh,
   restart,
   logs,

@@ -26,7 +26,7 @@ import { createRejections } from './gateway/rejections.ts';
 import { createSessionStore } from './gateway/session-store.ts';
 import { createSessions } from './gateway/sessions.ts';
 import { createStateless } from './gateway/stateless.ts';
-import { createHealth } from './health.ts';
+import { createHealth, withPatience } from './health.ts';
 import type { Platform } from './platform.ts';
 import { alwaysDenied, decide } from './policy/decide.ts';
 import { createPolicies, starterPolicy } from './policy/policy.ts';
@@ -34,13 +34,15 @@ import { appRequests } from './requests/app.ts';
 import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
 import { clientRequests } from './requests/clients.ts';
+import { createConfirmAgain } from './requests/confirm-again.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
 import { toolRequests } from './requests/tools.ts';
 import { trustRequests } from './requests/trusts.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
-import { MIGRATIONS } from './schema.ts';
+import { MIGRATIONS, SEALED } from './schema.ts';
+import { createSeals } from './seals/seals.ts';
 import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
 import { faultOf } from './store/database.ts';
@@ -48,6 +50,7 @@ import { setAsideEarlier } from './store/files.ts';
 import { lockDataFolder } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { createTopics } from './topics.ts';
+import { createConfirmed } from './upstreams/confirmed.ts';
 import { createLoginPath } from './upstreams/login-path.ts';
 import { createUpstreams } from './upstreams/upstreams.ts';
 
@@ -175,6 +178,9 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const audit = topics.watchAudit(auditOpened.audit);
 
   const vault = createVault({ db, clock, keychain, masterKeyFile: keyFile.path });
+  const seals = createSeals({ db, vault, keychain, folder: dataFolder, tables: SEALED });
+  // A keychain that asks for its password answers when the person does; until then no upstream starts.
+  await withPatience(seals.check(), clock);
   const clients = createClients({ db, clock });
   const pauses = createPauses({ db, clock });
   const policies = createPolicies({ db, clock });
@@ -190,6 +196,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     inventory,
     log,
     audit,
+    confirmed: createConfirmed(seals),
     version: options.version,
     idle: !options.listen,
     ...(platform.mode === 'desktop' ? { loginPath: createLoginPath({ environment: process.env, clock }) } : {}),
@@ -325,8 +332,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       if (tool.state !== 'reviewed') approvals.cancelForTool(upstreamId, tool.name);
     tellEveryListSoon();
   });
+  const confirmAgain = createConfirmAgain({ upstreams, confirmations, approvers, audit });
   upstreams.onChange(() => {
     topics.tell('upstreams');
+    confirmAgain();
     tellEveryListSoon();
   });
   upstreams.onNotice((upstreamId, method, params, sessionKey) => {
@@ -448,6 +457,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     topics.close();
     if (gateway !== null) log.info('stopped');
     log.close();
+    await seals.settle();
     store.close();
     release();
   }

@@ -111,7 +111,7 @@ export function createHealth(parts: {
 }
 
 /** A keychain that asks the person for a password answers when it likes. */
-function withPatience(answer: Promise<void>, clock: Clock): Promise<void> {
+export function withPatience(answer: Promise<unknown>, clock: Clock): Promise<void> {
   return new Promise((resolve) => {
     const cancel = clock.after(PATIENCE_MS, resolve);
     void answer.then(() => {

@@ -8,6 +8,7 @@ import { ConfirmButton } from '../parts/confirm.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { timeAgo } from '../parts/time.ts';
 import { AddUpstream } from './add-upstream.tsx';
+import { ChangedOnDisk } from './difference.tsx';
 
 /** The MCP servers behind Gatehouse: what they are, how they are, and what to do about it. */
 export function UpstreamsScreen({ onReview }: { onReview(upstreamId: string): void }) {
@@ -74,6 +75,20 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
           </span>
         )}
       </p>
+      {upstream.toConfirm !== null && (
+        <>
+          <ChangedOnDisk lines={upstream.toConfirm} />
+          <div className="actions">
+            <Button
+              className="button small accent"
+              isDisabled={act.busy}
+              onPress={() => void act.run(() => bridge.request('upstreamConfirm', { upstream: id }))}
+            >
+              Confirm as it is now
+            </Button>
+          </div>
+        </>
+      )}
       {upstream.awaitingReview > 0 && (
         <div className="note strip">
           <p>

@@ -45,6 +45,7 @@ const upstream: UpstreamView = {
   enabled: true,
   settings: usualSettings,
   limits: usualLimits,
+  toConfirm: null,
   status: 'ready',
   reason: null,
   needsSignIn: false,

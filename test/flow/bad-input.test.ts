@@ -4,6 +4,8 @@ import { createServer, type Server } from 'node:net';
 import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { AUDIT_MIGRATIONS } from '../../electron/core/audit/schema.ts';
+import { MIGRATIONS } from '../../electron/core/schema.ts';
 import { eventually } from '../support/gatehouse.ts';
 import {
   CLI,
@@ -188,11 +190,14 @@ describe('a start that cannot be', () => {
     },
   );
 
-  test.each(['state.db', 'audit.db'])('%s of a newer version is left as it is', async (name) => {
+  test.each([
+    ['state.db', MIGRATIONS],
+    ['audit.db', AUDIT_MIGRATIONS],
+  ])('%s of a newer version is left as it is', async (name, migrations) => {
     const folder = join(base, `newer-${name}`);
     mkdirSync(folder);
     new Database(join(folder, name)).exec('PRAGMA user_version = 999; CREATE TABLE future (x)').close();
-    const sentence = `${name} was written by a newer version of Gatehouse (schema 999); this version knows 1. Update Gatehouse, or start with another --data folder.`;
+    const sentence = `${name} was written by a newer version of Gatehouse (schema 999); this version knows ${migrations.at(-1)?.version}. Update Gatehouse, or start with another --data folder.`;
     expect(await start(folder)).toEqual(fails(sentence));
     expect(await gatehouse(['keys', 'list'], folder)).toEqual(refuses(sentence));
     const left = new Database(join(folder, name), { readonly: true });
@@ -235,6 +240,9 @@ describe('a database that is broken', () => {
     expect((await gatehouse(['keys', 'create', '--name', 'x'], folder)).code).toBe(0);
     const broken = new Map<string, Buffer>();
     for (const name of ['state.db', 'audit.db']) {
+      const whole = new Database(join(folder, name));
+      whole.pragma('wal_checkpoint(TRUNCATE)');
+      whole.close();
       const bytes = readFileSync(join(folder, name));
       // 4 KB in the middle, as a dying disk leaves them (O12).
       bytes.fill(0x5a, 8192, 8192 + 4096);

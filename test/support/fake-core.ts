@@ -155,6 +155,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       return { kind: 'done', upstream };
     },
     upstreamChange: () => refused,
+    upstreamConfirm: ({ upstream }) => changeUpstream(upstream, { status: 'ready', reason: null, toConfirm: null }),
     upstreamRemove({ upstream }) {
       state.upstreams = state.upstreams.filter((one) => one.id !== upstream);
       tell('upstreams');
@@ -479,6 +480,7 @@ export function anUpstream(given: Partial<UpstreamView> = {}): UpstreamView {
     enabled: true,
     settings: usualSettings,
     limits: usualLimits,
+    toConfirm: null,
     status: 'ready',
     reason: null,
     needsSignIn: false,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Caller } from '../../electron/core/api.ts';
 import { type Core, startCore } from '../../electron/core/core.ts';
-import { type Clock, type Platform, systemClock } from '../../electron/core/platform.ts';
+import { type Clock, type Keychain, type Platform, systemClock } from '../../electron/core/platform.ts';
 import type { RequestArguments, RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { ApprovalView, AuditEntryView, Role } from '../../shared/model.ts';
 import { createMemoryKeychain } from './memory-keychain.ts';
@@ -107,11 +107,20 @@ export interface TestOptions {
   readonly platform?: Partial<Platform>;
 }
 
+/** A machine keeps its keychain when Gatehouse is started again. */
+const keychains = new Map<string, Keychain>();
+
+function keychainOf(folder: string): Keychain {
+  const keychain = keychains.get(folder) ?? createMemoryKeychain();
+  keychains.set(folder, keychain);
+  return keychain;
+}
+
 export async function startGatehouse(options: TestOptions = {}): Promise<TestGatehouse> {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const clock = options.clock ?? systemClock;
   const started = await startCore(
-    { mode: 'headless', dataFolder: folder, clock, keychain: createMemoryKeychain(), notify() {}, ...options.platform },
+    { mode: 'headless', dataFolder: folder, clock, keychain: keychainOf(folder), notify() {}, ...options.platform },
     {
       port: options.port ?? 0,
       version: '0.0.0-test',

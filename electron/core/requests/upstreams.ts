@@ -1,16 +1,18 @@
 import type { Refused } from '../../../shared/api.ts';
-import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
+import type { ChangedLine, UpstreamView } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Clients } from '../clients/clients.ts';
+import { PRIVATE, transportLines } from '../upstreams/confirmed.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
-import type { Widening } from './widening.ts';
+import type { Act, Widening } from './widening.ts';
 import { workspaceOf } from './workspace-of.ts';
 
 type Names =
   | 'upstreamsList'
   | 'upstreamAdd'
   | 'upstreamChange'
+  | 'upstreamConfirm'
   | 'upstreamRemove'
   | 'upstreamEnable'
   | 'upstreamDisable'
@@ -92,6 +94,16 @@ export function upstreamRequests(parts: {
       });
     },
 
+    async upstreamConfirm({ upstream: wanted }, caller) {
+      const found = upstreamOf(upstreams, wanted);
+      if (found.kind === 'refused') return found;
+      const { id, name, toConfirm } = found.upstream;
+      if (toConfirm === null)
+        return { kind: 'refused', message: `${name} is what you confirmed; there is nothing to confirm.` };
+      const refusal = await widening(changedOnDisk(name, toConfirm), caller);
+      return refusal ?? upstreams.confirm(id);
+    },
+
     upstreamRemove: ({ upstream }) =>
       withUpstream(upstreams, upstream, async (one) => {
         const removed = await upstreams.remove(one.id);
@@ -116,6 +128,22 @@ export function upstreamRequests(parts: {
       const found = upstreamOf(upstreams, upstream);
       return { lines: found.kind === 'refused' ? [] : upstreams.logs(found.upstream.id) };
     },
+  };
+}
+
+/** An upstream that was changed on disk, line by line: what is the same once, what differs as it was and as it is. */
+export function changedOnDisk(name: string, lines: readonly ChangedLine[]): Act {
+  return {
+    kind: 'upstream',
+    title: `The upstream "${name}" was changed on disk. Confirm it as it is now?`,
+    lines: lines.flatMap(({ label, confirmed, now }) =>
+      confirmed === now
+        ? [{ label, value: now ?? '' }]
+        : [
+            { label: `${label}, as you confirmed it`, value: confirmed ?? '(nothing)' },
+            { label: `${label}, as it is now`, value: now ?? '(nothing)' },
+          ],
+    ),
   };
 }
 
@@ -149,29 +177,5 @@ async function withUpstream(
 }
 
 function privateLines(allowed: boolean | undefined): { readonly label: string; readonly value: string }[] {
-  return allowed === true ? [{ label: 'May lead to', value: 'private and local addresses' }] : [];
-}
-
-/** The exact command or address, whole: what is confirmed is what will run. */
-function transportLines(transport: UpstreamTransport): { readonly label: string; readonly value: string }[] {
-  switch (transport.kind) {
-    case 'stdio':
-      return [
-        { label: 'Command', value: transport.command },
-        ...transport.args.map((argument, index) => ({ label: `Argument ${index + 1}`, value: argument })),
-        ...(transport.secretEnv.length === 0
-          ? []
-          : [{ label: 'Environment from the vault', value: transport.secretEnv.join(', ') }]),
-        ...(transport.cwd === null ? [] : [{ label: 'Folder', value: transport.cwd }]),
-      ];
-    case 'http':
-      return [
-        { label: 'Address', value: transport.url },
-        ...(transport.secretHeaders.length === 0
-          ? []
-          : [{ label: 'Headers from the vault', value: transport.secretHeaders.join(', ') }]),
-      ];
-    case 'demo':
-      return [{ label: 'Built in', value: 'the demo upstream' }];
-  }
+  return allowed === true ? [{ label: 'May lead to', value: PRIVATE }] : [];
 }

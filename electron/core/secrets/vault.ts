@@ -29,6 +29,15 @@ export interface Vault {
   /** Whole path segments: `upstream/1` takes `upstream/1/env/A` along and leaves `upstream/10/env/A`. `''` takes all. */
   removeAll(prefix: string): void;
   has(place: string): boolean;
+  /** Seals what is kept elsewhere, at once and under the same key; null while the vault is not open. */
+  sealer(): Sealer | null;
+}
+
+/** A sealed value is its 12-byte nonce, the ciphertext and the 16-byte tag; it opens at its own place alone. */
+export interface Sealer {
+  seal(place: string, value: string): Buffer;
+  /** Null when it was not sealed under this key for this place. */
+  unseal(place: string, sealed: Buffer): string | null;
 }
 
 export interface VaultParts {
@@ -150,6 +159,23 @@ export function createVault(parts: VaultParts): Vault {
       sql.removeUnder.run({ start: path === '' ? '' : `${path}/` });
     },
     has: (place) => sql.has.get(place) === 1,
+    sealer: () => (opened === null ? null : sealerWith(opened.key)),
+  };
+}
+
+/** Its places are not those of the vault's own values, so that neither can be taken for the other. */
+function sealerWith(key: Buffer): Sealer {
+  const apart = (place: string) => `sealed:${place}`;
+  return {
+    seal(place, value) {
+      const { nonce, sealed } = seal(key, apart(place), value);
+      return Buffer.concat([nonce, sealed]);
+    },
+    unseal(place, whole) {
+      if (whole.length < NONCE_BYTES + TAG_BYTES) return null;
+      const nonce = whole.subarray(0, NONCE_BYTES);
+      return unseal(key, apart(place), { nonce, sealed: whole.subarray(NONCE_BYTES) });
+    },
   };
 }
 
@@ -165,12 +191,13 @@ const PATIENCE_MS = 5_000;
 const CLOSING: Closed = { kind: 'locked', reason: 'Gatehouse is closing.' };
 const CHECK_PLACE = 'gatehouse:master-key-check';
 const CHECK_VALUE = 'gatehouse';
+const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const DAMAGED = 'The stored secret is damaged and cannot be read. Enter it again.';
 
 /** NIST SP 800-38D: a random 96-bit nonce for each sealing, far below 2^32 sealings for one key. */
 function seal(key: Buffer, place: string, value: string): Sealed {
-  const nonce = randomBytes(12);
+  const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(Buffer.from(place, 'utf8'));
   const body = Buffer.concat([cipher.update(value, 'utf8'), cipher.final()]);

@@ -24,6 +24,7 @@ export interface Failure {
     | 'secret_unavailable'
     | 'auth_required'
     | 'list_too_large'
+    | 'upstream_changed'
   >;
   /** One sentence that names the upstream. Our words, never the server's. */
   readonly message: string;

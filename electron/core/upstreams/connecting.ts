@@ -6,6 +6,7 @@ import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
 import type { Channel, Failure } from './channel.ts';
 import type { LinkManner } from './client-links.ts';
+import type { Confirmed } from './confirmed.ts';
 import { endpointOf, secretPlaces, type UpstreamDefinition } from './definitions.ts';
 import { childEnvironment, type Environment, resolveCommand } from './environment.ts';
 import type { Eras } from './eras.ts';
@@ -23,6 +24,7 @@ export interface ConnectingParts {
   readonly clock: Clock;
   readonly limits: UpstreamLimits;
   readonly vault: Vault;
+  readonly confirmed: Confirmed;
   readonly eras: Eras;
   readonly processes: Processes;
   readonly markers: ArgumentMarkers;
@@ -51,6 +53,8 @@ export async function connectUpstream(
 ): Promise<Link | Failure> {
   const definition = parts.definition();
   const { name, transport } = definition;
+  const refusal = await parts.confirmed.refusal(definition);
+  if (refusal !== null) return refusal;
   const secrets = await readSecrets(parts.vault, definition);
   if (secrets.kind === 'failure') return secrets;
   // A process of one client writes beside the shared one, which goes on.

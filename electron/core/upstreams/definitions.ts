@@ -3,6 +3,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import { z } from 'zod';
 import type { UpstreamSettings, UpstreamTransport } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 import { refuseEnvironmentName } from './environment.ts';
 import { erasSchema } from './eras.ts';
 import { isLoopback } from './private-addresses.ts';
@@ -49,6 +50,22 @@ CREATE TABLE upstreams (
 ${erasSchema}
 ${processesSchema}
 `;
+
+/** What is confirmed of an upstream: under which name it runs what, and what lets rules or the network see it otherwise. */
+export const sealedUpstreams: SealedTable = {
+  table: 'upstreams',
+  id: '{row}.id',
+  members: {
+    workspace: '{row}.workspace_id',
+    name: '{row}.name',
+    transport: '{row}.transport',
+    tags: '{row}.tags',
+    allowPrivate: "{row}.settings ->> '$.allowPrivate'",
+    resolvedCommand: '{row}.resolved_command',
+  },
+  // It is this program's own code, whatever else the row says.
+  exempt: "{row}.transport ->> '$.kind' = 'demo'",
+};
 
 export function createDefinitions(db: BetterSqlite3.Database, clock: Clock): Definitions {
   const select = db.prepare(`SELECT ${COLUMNS} FROM upstreams`);
@@ -216,7 +233,7 @@ const rowSchema = z.object({
   capabilities: z.string(),
   resolved_command: z.string().nullable(),
 });
-const transportSchema = z.discriminatedUnion('kind', [
+export const transportSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('stdio'),
     command: z.string(),

@@ -134,6 +134,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         settings,
         limits: settable(limits),
         resolvedCommand,
+        toConfirm: parts.confirmed.lines(id),
         ...state,
         status: enabled ? status : 'disabled',
         reason: enabled ? (rests ? RESTS : reason) : null,

@@ -7,6 +7,7 @@ import type { Inventory } from '../catalog/inventory.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
+import { type Confirmed, unsealed } from './confirmed.ts';
 import {
   createDefinitions,
   endpointOf,
@@ -109,6 +110,7 @@ export type UpstreamOutcome =
         | 'auth_required'
         | 'upstream_busy'
         | 'list_too_large'
+        | 'upstream_changed'
       >;
       /** One sentence that names the upstream and the limit or cause. */
       readonly message: string;
@@ -139,6 +141,8 @@ export interface Upstreams {
     readonly settings?: SettingsChange;
   }): Promise<UpstreamsResult>;
   change(id: string, change: UpstreamChange): Promise<UpstreamsResult>;
+  /** The person confirmed it as it is now, although it is not what was confirmed before: it is started. */
+  confirm(id: string): UpstreamsResult;
   remove(id: string): Promise<UpstreamsResult>;
   setEnabled(id: string, enabled: boolean): Promise<UpstreamsResult>;
   /** Restarts a failed one and lists again; waits for the listing at most 15 s. */
@@ -181,6 +185,8 @@ export interface UpstreamsParts {
   readonly inventory: Inventory;
   readonly log: Log;
   readonly audit: Pick<Audit, 'writeSoon'>;
+  /** Whether a definition is what the person confirmed. Default: whatever is stored was. */
+  readonly confirmed?: Confirmed;
   readonly limits?: Partial<UpstreamLimits>;
   /** What children may inherit from, and where commands are looked for. Default: our own. */
   readonly environment?: Environment;
@@ -200,11 +206,13 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
   const limits: UpstreamLimits = { ...defaultLimits, ...parts.limits };
   const environment = parts.environment ?? process.env;
   const definitions = createDefinitions(parts.db, clock);
+  const confirmed = parts.confirmed ?? unsealed;
   const processes = createProcesses(parts);
   const shared = {
     clock,
     limits,
     vault,
+    confirmed,
     log,
     processes,
     inventory,
@@ -344,6 +352,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     async change(id, { transport: wanted, tags: wantedTags, secrets = {}, ...wantedSettings }) {
       const member = members.get(id);
       if (!member) return refused('There is no such upstream.');
+      if (confirmed.lines(id) !== null) return refused(`${member.definition().name} was changed on disk. ${FIRST}`);
       const old = member.definition();
       const transport = wanted ?? old.transport;
       const tags = wantedTags ?? old.tags;
@@ -377,6 +386,17 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         settings.allowPrivate !== old.settings.allowPrivate || settings.era !== old.settings.era;
       const isOther = wanted !== undefined || isLimited || isReachedOtherwise;
       if (parts.idle !== true && (isOther || Object.keys(secrets).length > 0)) void member.restart('if_wanted');
+      return done(id);
+    },
+
+    confirm(id) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      const { name } = member.definition();
+      if (!confirmed.accept(id)) return refused(`${name} is not what was shown any more. Look at it again.`);
+      record(member.definition(), 'upstream_confirmed', whatRuns(member.definition().transport));
+      tell(id);
+      if (parts.idle !== true && member.definition().enabled) void member.start();
       return done(id);
     },
 
@@ -463,7 +483,11 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     },
     startAll() {
       isStopping = false;
-      for (const member of members.values()) if (member.definition().settings.start === 'at_start') void member.start();
+      for (const member of members.values()) {
+        const { id, settings } = member.definition();
+        // One that was changed on disk says so at once, and not to the first call.
+        if (settings.start === 'at_start' || confirmed.lines(id) !== null) void member.start();
+      }
     },
     async stopAll() {
       isStopping = true;
@@ -476,6 +500,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
   };
 }
 
+const FIRST = 'Compare it with what you confirmed, and confirm or remove it first.';
 const REMOVED: UpstreamOutcome = {
   kind: 'failed',
   errorClass: 'upstream_unreachable',

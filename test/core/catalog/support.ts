@@ -84,6 +84,7 @@ export function upstreamView(id: string, more: Partial<UpstreamView> = {}): Upst
     enabled: true,
     settings: usualSettings,
     limits: usualLimits,
+    toConfirm: null,
     status: 'ready',
     reason: null,
     needsSignIn: false,
