@@ -145,6 +145,8 @@ export interface UpstreamView {
   readonly callsItself: string | null;
   readonly toolCount: number;
   readonly awaitingReview: number;
+  /** What of its last lists cannot be used, one sentence each: agents see nothing of it. The server's names are quoted. */
+  readonly leftOut: readonly string[];
   readonly lastStderr: readonly string[];
   readonly since: number;
 }

@@ -45,6 +45,7 @@ export const upstreamsReview: Command = {
     }
     if (call.flag('json')) terminal.print(JSON.stringify(chosen));
     else for (const tool of chosen) printTool(tool, riskOf(tool, risks), terminal);
+    for (const problem of upstream.leftOut) terminal.say(visible(problem));
     if (chosen.length === 0) {
       const why =
         upstream.status === 'ready'

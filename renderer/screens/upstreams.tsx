@@ -102,6 +102,11 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
           </Button>
         </div>
       )}
+      {upstream.leftOut.map((problem) => (
+        <p key={problem} className="problem">
+          <Visible text={problem} />
+        </p>
+      ))}
       <Problem message={act.problem} />
       <div className="actions">
         <Button

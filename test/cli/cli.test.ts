@@ -55,6 +55,7 @@ const upstream: UpstreamView = {
   callsItself: null,
   toolCount: 1,
   awaitingReview: 1,
+  leftOut: [],
   lastStderr: [],
   since: 0,
 };
@@ -474,6 +475,12 @@ describe('upstreams review', () => {
     for (const words of [['upstreams', 'review', 'files'] as const, ['tools', 'review', 'files'] as const]) {
       expect((await run([...words], app)).out).toContain(`  changed: title\n${shown}`);
     }
+  });
+
+  test('says what of the upstream cannot be used, and why', async () => {
+    const leftOut = ['Left out: tool "a\\u{202e}" has no input schema that is an object.'];
+    app.answers = { upstreamsList: [{ ...upstream, leftOut }], toolsList: [] };
+    expect((await run(['upstreams', 'review', 'files'], app)).err).toContain(leftOut[0]);
   });
 
   test('--accept --yes sends the fingerprint that was shown, and the risk the person gave', async () => {

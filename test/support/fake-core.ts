@@ -490,6 +490,7 @@ export function anUpstream(given: Partial<UpstreamView> = {}): UpstreamView {
     callsItself: 'secure-filesystem-server',
     toolCount: 14,
     awaitingReview: 0,
+    leftOut: [],
     lastStderr: [],
     since: Date.now() - 60_000,
     ...given,

@@ -104,7 +104,14 @@ export function createAnswers(options, send) {
     return state.description;
   }
 
+  /** `{tools, results, pages, serverInfo}` of the file named by --definitions, as it stands now. */
+  function given() {
+    return options.definitions ? JSON.parse(readFileSync(String(options.definitions), 'utf8')) : null;
+  }
+
   function listed() {
+    const file = given();
+    if (file) return file.tools;
     const wanted = typeof options.tools === 'string' ? options.tools.split(',').filter(Boolean) : null;
     const all = catalogue();
     if (options['header-tool']) all.push(HEADER_TOOL);
@@ -159,6 +166,8 @@ export function createAnswers(options, send) {
     const name = message.params?.name;
     const later = (ms, then) => open.set(key(message), setTimeout(then, ms));
     const delay = Number(args.delayMs ?? options.delay ?? 0);
+    const result = given()?.results?.[name];
+    if (result) return done(message, result);
     if (name === 'never') return open.set(key(message), null);
     if (name === 'crash') return process.exit(Number(options['exit-code'] ?? 7));
     if (name === 'fail') return done(message, { ...text(String(args.text ?? 'It failed.')), isError: true });
@@ -229,8 +238,9 @@ export function createAnswers(options, send) {
     }
     if (message.id === undefined) return;
     if (options.silent) return;
-    const serverInfo = { name: String(options['server-name'] ?? 'recorder'), version: '1.0.0' };
-    const capabilities = { tools: { listChanged: true } };
+    const named = String(options['server-name'] ?? 'recorder');
+    const serverInfo = { name: named, version: '1.0.0', ...given()?.serverInfo };
+    const capabilities = { tools: { listChanged: true }, ...(given()?.pages ? { resources: {} } : {}) };
     if (message.method === 'server/discover' && era !== 'legacy')
       return done(message, {
         supportedVersions: [MODERN],
@@ -251,6 +261,9 @@ export function createAnswers(options, send) {
         Number(options['start-delay'] ?? 0),
       );
     }
+    if (message.method === 'resources/list') return done(message, { resources: [] });
+    const page = message.method === 'resources/read' ? given()?.pages?.[message.params?.uri] : undefined;
+    if (page) return done(message, { contents: [{ uri: message.params.uri, ...page }] });
     if (message.method === 'ping') return done(message, {});
     if (message.method === 'tools/list') return list(message);
     if (message.method === 'tools/call') return call(message);

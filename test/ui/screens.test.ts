@@ -197,10 +197,16 @@ test('a refused upstream says why and keeps what was typed', async () => {
 test('an upstream says why it failed, shows its last words as text, and is removed only when asked twice', async () => {
   tab = await openTab(ui, (core) => {
     core.state.upstreams.push(
-      anUpstream({ status: 'failed', reason: 'It ended with exit code 3.', lastStderr: ['<script>alert(1)</script>'] }),
+      anUpstream({
+        leftOut: ['Left out: tool "x" has no input schema that is an object.'],
+        status: 'failed',
+        reason: 'It ended with exit code 3.',
+        lastStderr: ['<script>alert(1)</script>'],
+      }),
     );
   });
   await go('Upstreams');
+  await tab.page.getByText('Left out: tool "x" has no input schema').waitFor();
   await tab.page.getByText('It ended with exit code 3.').waitFor();
   await tab.page.getByRole('button', { name: /^What the server said last/ }).click();
   await tab.page.getByText('<script>alert(1)</script>').waitFor();

@@ -52,6 +52,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   const limits: UpstreamLimits = { ...parts.limits, ...initial.settings.limits };
   let lines: LogLines = createLogLines([]);
   let resources: readonly Readonly<Record<string, unknown>>[] = [];
+  let leftOut: readonly string[] = [];
   let linesBefore: LogLines = lines;
   const queue = createCallQueue(limits);
   const connecting: ConnectingParts = {
@@ -88,6 +89,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       ...inventory.takeIn(id, endpoint, listed.prompts, 'prompt').problems,
       ...inventory.takeIn(id, endpoint, listed.templates, 'resource_template').problems,
     ];
+    leftOut = problems.length > MOST_LEFT_OUT ? [...problems.slice(0, MOST_LEFT_OUT), more(problems)] : problems;
     resources = listed.resources;
     if (isFirst) noteCapabilities();
     // What a fresh demo lists is this program's own code; what it changes later waits for review like any other.
@@ -140,6 +142,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         reason: enabled ? (rests ? RESTS : reason) : null,
         toolCount: tools.length,
         awaitingReview: tools.filter((tool) => tool.state !== 'reviewed').length,
+        leftOut,
         lastStderr: shownLines().slice(-SHOWN_LINES),
       };
     },
@@ -198,3 +201,5 @@ function changedNames(before: readonly Tool[], after: readonly Tool[]): readonly
 const RESTS = 'It starts with the next call.';
 const SHOWN_LINES = 5;
 const MOST_NAMES = 50;
+const MOST_LEFT_OUT = 20;
+const more = (problems: readonly string[]): string => `Left out: ${problems.length - MOST_LEFT_OUT} more.`;

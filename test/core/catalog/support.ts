@@ -94,6 +94,7 @@ export function upstreamView(id: string, more: Partial<UpstreamView> = {}): Upst
     callsItself: null,
     toolCount: 0,
     awaitingReview: 0,
+    leftOut: [],
     lastStderr: [],
     since: 0,
     ...more,
