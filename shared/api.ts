@@ -7,6 +7,7 @@ import type {
   ClientView,
   ConfirmationView,
   Decision,
+  ExplainedRecord,
   Explanation,
   Key,
   PauseView,
@@ -220,6 +221,7 @@ export const API = {
   auditList: z.object({
     before: z.number().int().optional(),
     limit: z.number().int().min(1).max(500).default(100),
+    requestId: id.optional(),
     client: z.string().optional(),
     upstream: z.string().optional(),
     tool: z.string().optional(),
@@ -235,6 +237,8 @@ export const API = {
     /** Words that must all occur in one record; the last may be the beginning of one. */
     text: z.string().max(200).optional(),
   }),
+  /** Why a recorded call was decided as it was. */
+  auditExplain: z.object({ requestId: id }),
   auditVerify: z.object({}),
   /** JSON lines with the public key in the first; see docs/audit-format.md. */
   auditExport: z.object({}),
@@ -317,6 +321,7 @@ export interface RequestResults {
   confirmationsList: readonly ConfirmationView[];
   confirmationAnswer: Done;
   auditList: AuditPage;
+  auditExplain: Done<{ explained: ExplainedRecord }>;
   auditVerify: VerifyReport;
   auditExport: { readonly path: string; readonly entries: number };
   connectLines: {

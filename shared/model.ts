@@ -384,6 +384,20 @@ export interface Explanation {
   readonly rules: readonly RuleExplanation[];
 }
 
+/** Why a recorded call was decided as it was, as far as its record can tell. */
+export interface ExplainedRecord {
+  readonly requestId: string;
+  /** What the record says was decided. */
+  readonly recorded: { readonly effect: Effect; readonly rule: string | null; readonly standing: string | null };
+  /** `then`: by the policy that decided; `now`: by the one in force, because that one is no longer known. */
+  readonly by: 'then' | 'now';
+  /** Which of the two that is: number of its save and digits of its SHA-256. */
+  readonly policy: string;
+  readonly explanation: Explanation;
+  /** Sentences: what the record does not hold, and where the explanation is not what was decided. */
+  readonly notes: readonly string[];
+}
+
 export type ApprovalState = 'waiting' | 'approved' | 'redeemed' | 'denied' | 'expired' | 'cancelled';
 
 /** The last call of a tool by the same client that a person approved. */

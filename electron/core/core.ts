@@ -321,7 +321,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
-    ...auditRequests({ audit }),
+    ...auditRequests({ audit, policies, clients }),
   });
 
   // What one part must know of another's change.

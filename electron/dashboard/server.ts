@@ -147,7 +147,7 @@ async function exchangeLink(request: IncomingMessage, response: ServerResponse, 
   const exchange = parts.signIn.exchange(wanted.data.token, cookieOf(request, parts.cookieName));
   if (exchange.kind === 'signed_in') {
     parts.log.info('dashboard_signed_in');
-    parts.record?.({ phase: 'event', kind: 'dashboard_signed_in', outcome: 'answered' });
+    parts.record?.({ phase: 'event', kind: 'dashboard_signed_in', outcome: 'done' });
     const cookie = `${parts.cookieName}=${exchange.cookie}; Path=/; HttpOnly; SameSite=Strict`;
     return answer(response, 200, { token: exchange.token }, { 'set-cookie': cookie });
   }

@@ -303,6 +303,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       const last = page.at(-1)?.entries[0]?.seq ?? null;
       return { records: page, nextBefore: records.length > page.length ? last : null, behind: 0 };
     },
+    auditExplain: () => ({ kind: 'refused', message: 'No rule was asked about this record.' }),
     auditVerify: () => ({
       ok: true,
       entries: 128,

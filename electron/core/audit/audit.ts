@@ -26,6 +26,8 @@ export interface AuditInput {
 
 /** Every condition that is given must hold. */
 export interface AuditQuery {
+  /** One record alone. */
+  readonly requestId?: string;
   /** Label of a client, or its id. */
   readonly client?: string;
   readonly upstream?: string;

@@ -87,6 +87,11 @@ function conditionsOf(index: Database.Database, query: AuditQuery): Where | null
     conditions.push(`r.${column} = @${name}`);
     values[name] = value;
   }
+  if (query.requestId !== undefined) {
+    const seq = /^entry-(\d{1,15})$/.exec(query.requestId)?.[1];
+    conditions.push(seq === undefined ? 'r.request_id = @requestId' : 'r.first = @requestId AND r.request_id IS NULL');
+    values.requestId = seq === undefined ? query.requestId : Number(seq);
+  }
   if (query.client !== undefined) {
     conditions.push(`r.${clientColumn(index, query.client)} = @client`);
     values.client = query.client;

@@ -13,6 +13,8 @@ export interface Redacted {
   readonly bytes: number;
   /** True when `redacted` was cut. */
   readonly truncated: boolean;
+  /** How many values were replaced, or replaced in part, in what is stored. */
+  readonly replaced: number;
 }
 
 /** Longest text of arguments that is stored. Bytes. */
@@ -28,7 +30,8 @@ export const REDACTED = '[redacted]';
 export function redactArguments(text: string): Redacted {
   const bytes = Buffer.byteLength(text);
   const { out, cut } = /^\s*["{[]/.test(text) ? redactJson(text) : redactPlain(text);
-  return { redacted: out, sha256: digest('sha256', text, 'hex'), bytes, truncated: cut };
+  const replaced = out.split(REDACTED).length - 1;
+  return { redacted: out, sha256: digest('sha256', text, 'hex'), bytes, truncated: cut, replaced };
 }
 
 function redactPlain(text: string): { readonly out: string; readonly cut: boolean } {

@@ -12,6 +12,8 @@ export interface RecordedCall {
   readonly clientId: string | null;
   readonly client: string;
   readonly clientTags: readonly string[];
+  readonly keyId: string | null;
+  readonly keyPrefix: string | null;
   /** First characters of the SHA-256 of the session's id. */
   readonly session: string | null;
   readonly era: Era | null;
@@ -61,7 +63,7 @@ export function scanCalls(
     const found = findRecords(index, query, before, BATCH);
     for (const one of found) {
       before = one.first;
-      const call = one.request_id === null ? null : callOf(read(one), one.first);
+      const call = one.request_id === null ? null : recordedCall(read(one));
       if (call !== null) calls.push(call);
       if (calls.length === span.limit) break;
     }
@@ -78,7 +80,8 @@ const KINDS: Readonly<Record<string, Extract<CallKind, 'tool' | 'prompt' | 'reso
   resource_read: 'resource',
 };
 
-function callOf(record: AuditRecordView, seq: number): RecordedCall | null {
+/** Null: it is no call, or ended before it was decided. */
+export function recordedCall(record: AuditRecordView): RecordedCall | null {
   const { client, upstream, tool, effect } = record;
   const decided = record.entries.filter(({ phase }) => phase !== 'event');
   const opening = decided.find(({ detail }) => typeof detail.arguments === 'string')?.detail;
@@ -87,12 +90,14 @@ function callOf(record: AuditRecordView, seq: number): RecordedCall | null {
   if (client === null || upstream === null || tool === null || effect === null) return null;
   return {
     requestId: record.requestId,
-    seq,
+    seq: record.entries[0]?.seq ?? 0,
     at: record.at,
     workspace: record.workspace,
     clientId: record.clientId,
     client,
     clientTags: textsOf(opening.clientTags),
+    keyId: typeof opening.keyId === 'string' ? opening.keyId : null,
+    keyPrefix: record.keyPrefix,
     session: record.session,
     era: record.era,
     upstream,

@@ -34,6 +34,7 @@ export function createCallRecord(
 ): CallRecord {
   const { audit, clock, log } = parts;
   const startedAt = clock.monotonic();
+  let askedAt: number | null = null;
   let forwardedAt: number | null = null;
   let upstream: string | null = null;
   let tool: string | null = null;
@@ -76,11 +77,13 @@ export function createCallRecord(
   function opening(argumentsText: string): Record<string, unknown> {
     if (toldArguments) return {};
     toldArguments = true;
-    const { redacted, sha256, bytes, truncated } = redactArguments(argumentsText);
+    const { redacted, sha256, bytes, truncated, replaced } = redactArguments(argumentsText);
     return {
       ...named,
       era: call.era,
       session: call.sessionId === null ? null : digest(call.sessionId).slice(0, 16),
+      keyId: call.key.id,
+      connection: null,
       callKind,
       fingerprint,
       risk,
@@ -94,8 +97,15 @@ export function createCallRecord(
       arguments: redacted,
       argumentsSha256: sha256,
       argumentsBytes: bytes,
+      argumentsRedacted: replaced,
       ...(truncated ? { truncated } : {}),
     };
+  }
+
+  /** How long the card was there before it ended so. */
+  function waited(answer: ApprovalAnswer): { readonly waitedMs?: number } {
+    if (answer.kind === 'approved') return { waitedMs: Math.round(answer.waitedMs) };
+    return askedAt === null ? {} : { waitedMs: Math.round(clock.monotonic() - askedAt) };
   }
 
   async function durable(
@@ -123,15 +133,17 @@ export function createCallRecord(
       decision = made;
       policy = by;
     },
-    asked: (card) => durable('asked', call.argumentsText, { approval: card.id, expiresAt: card.expiresAt }),
+    asked(card) {
+      askedAt = clock.monotonic();
+      return durable('asked', call.argumentsText, { approval: card.id, expiresAt: card.expiresAt });
+    },
     answered(answer) {
       if (answer.kind === 'approved' && answer.edited) edited = answer.argumentsText;
       approval = {
         answer: answer.kind,
         ...('approval' in answer ? { approval: answer.approval.id } : {}),
-        ...(answer.kind === 'approved'
-          ? { by: answer.by, waitedMs: Math.round(answer.waitedMs), edited: answer.edited }
-          : {}),
+        ...(answer.kind === 'approved' ? { by: answer.by, edited: answer.edited } : {}),
+        ...waited(answer),
         ...(answer.kind === 'cancelled' ? { because: answer.because } : {}),
         ...(answer.kind === 'denied' ? { by: answer.approval.decidedBy, denyReason: answer.reason } : {}),
       };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Policy } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
@@ -13,7 +14,8 @@ export interface Policies {
   /** Null policy: there is none, everything is denied. `problem`: it is stored but unreadable, everything is denied. */
   get(workspaceId: string): {
     readonly policy: Policy | null;
-    readonly problem: string | null /** Changes with every save. */;
+    readonly problem: string | null;
+    /** Number of the save, and the first digits of the SHA-256 of what was saved: which policy decided. */
     readonly version: string;
   };
   set(workspaceId: string, policy: Policy): void;
@@ -62,7 +64,7 @@ export function createPolicies({
       const known = read.get(workspaceId);
       if (known) return known;
       const row = select.get(workspaceId);
-      const fresh = row ? { ...fromStored(row.policy), version: String(row.revision) } : NONE;
+      const fresh = row ? { ...fromStored(row.policy), version: versionOf(row) } : NONE;
       // A workspace without a policy is not remembered: ids that do not exist must not fill the memory.
       if (row) read.set(workspaceId, fresh);
       return fresh;
@@ -84,6 +86,11 @@ export function createPolicies({
 }
 
 const NONE = { policy: null, problem: null, version: '0' } as const;
+
+/** The number alone could stand for two policies, after `state.db` was put back from a copy. */
+function versionOf({ policy, revision }: { readonly policy: string; readonly revision: number }): string {
+  return `${revision}-${createHash('sha256').update(policy).digest('hex').slice(0, 12)}`;
+}
 
 function fromStored(text: string): { readonly policy: Policy | null; readonly problem: string | null } {
   const parsed = parsePolicy(jsonOf(text));

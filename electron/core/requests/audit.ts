@@ -1,13 +1,71 @@
+import type { ExplainedRecord, Policy } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Audit, AuditFilter } from '../audit/audit.ts';
+import { type RecordedCall, recordedCall } from '../audit/scan.ts';
+import type { Clients } from '../clients/clients.ts';
+import { explain } from '../policy/explain.ts';
+import type { Policies } from '../policy/policy.ts';
+import { factsOfRecorded, untoldOf } from '../policy/recorded.ts';
 
 export function auditRequests(parts: {
   readonly audit: Audit;
-}): Pick<Handlers, 'auditList' | 'auditVerify' | 'auditExport'> {
-  const { audit } = parts;
+  readonly policies: Pick<Policies, 'get' | 'parseYaml'>;
+  readonly clients: Pick<Clients, 'workspaces'>;
+}): Pick<Handlers, 'auditList' | 'auditExplain' | 'auditVerify' | 'auditExport'> {
+  const { audit, policies, clients } = parts;
+
+  /** The policy of a workspace that had this version, from the changes that the audit holds; null when none has it. */
+  async function policyOf(workspace: string, version: string): Promise<Policy | null> {
+    for (let before: number | null = Number.MAX_SAFE_INTEGER; before !== null; ) {
+      const page = await audit.list({ kind: 'policy_changed', workspace, before, limit: CHANGES });
+      for (const { detail } of page.records.flatMap((record) => record.entries)) {
+        const yaml =
+          detail.version === version ? detail.after : detail.versionBefore === version ? detail.before : null;
+        if (typeof yaml !== 'string' || yaml === '') continue;
+        const parsed = policies.parseYaml(yaml);
+        if (parsed.kind === 'done') return parsed.policy;
+      }
+      before = page.nextBefore;
+    }
+    return null;
+  }
+
+  async function explained(call: RecordedCall): Promise<ExplainedRecord> {
+    const workspace = call.workspace ?? '';
+    const { id = '' } = clients.workspaces().find((one) => one.name === workspace) ?? {};
+    const now = policies.get(id);
+    const isNow = call.policy === now.version;
+    const then = isNow || call.policy === null ? null : await policyOf(workspace, call.policy);
+    const explanation = explain(then ?? now.policy, factsOfRecorded(call));
+    const isThen = isNow || then !== null;
+    return {
+      requestId: call.requestId,
+      recorded: { effect: call.effect, rule: call.rule, standing: call.standing },
+      by: isThen ? 'then' : 'now',
+      policy: isThen ? (call.policy ?? now.version) : now.version,
+      explanation,
+      notes: [
+        ...(isThen ? [] : [POLICY_GONE]),
+        ...(call.standing === null ? [] : [BY_STANDING]),
+        ...untoldOf(call),
+        ...(isThen && call.standing === null && explanation.decision.effect !== call.effect ? [OTHERWISE] : []),
+      ],
+    };
+  }
+
   return {
     auditList: (input) => audit.list(withoutUndefined(input)),
+
+    async auditExplain({ requestId }) {
+      const [record] = (await audit.list({ requestId, limit: 1 })).records;
+      if (record === undefined) return { kind: 'refused', message: `There is no record "${requestId}" in the audit.` };
+      const call = recordedCall(record);
+      if (call === null) return { kind: 'refused', message: UNDECIDED };
+      return { kind: 'done', explained: await explained(call) };
+    },
+
     auditVerify: () => audit.verify(),
+
     async auditExport(_input, caller) {
       const made = await audit.exportLines();
       audit.writeSoon({ phase: 'event', kind: 'audit_exported', detail: { entries: made.entries, by: caller.label } });
@@ -15,6 +73,17 @@ export function auditRequests(parts: {
     },
   };
 }
+
+/** Changes of a policy that are looked at in one go. */
+const CHANGES = 50;
+
+const UNDECIDED =
+  'No rule was asked about this record: it is no call, or the call ended before its turn. The record says why.';
+const POLICY_GONE =
+  'The policy that decided is no longer known, so the one in force now is explained; it may decide otherwise.';
+const BY_STANDING = 'A standing approval answered in place of the person.';
+const OTHERWISE =
+  'The record holds another decision than its policy gives for what the record tells: something that decided is not in it.';
 
 function withoutUndefined(input: { readonly limit: number } & Record<string, unknown>): AuditFilter {
   return Object.fromEntries(

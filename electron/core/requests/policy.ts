@@ -50,7 +50,7 @@ export function policyRequests(parts: {
       if (found.kind === 'refused') return found;
       const parsed = policies.parseYaml(yaml);
       if (parsed.kind === 'refused') return parsed;
-      const before = policies.get(found.workspace.id).policy;
+      const { policy: before, version: versionBefore } = policies.get(found.workspace.id);
       const beforeYaml = before === null ? '' : policies.toYaml(before);
       const afterYaml = policies.toYaml(parsed.policy);
       const refusal = await widening(
@@ -70,7 +70,13 @@ export function policyRequests(parts: {
         phase: 'event',
         kind: 'policy_changed',
         workspace: found.workspace.name,
-        detail: { before: beforeYaml, after: afterYaml, by: caller.label },
+        detail: {
+          versionBefore,
+          version: policies.get(found.workspace.id).version,
+          before: beforeYaml,
+          after: afterYaml,
+          by: caller.label,
+        },
       });
       return { kind: 'done', policy: parsed.policy };
     },
