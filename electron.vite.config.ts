@@ -19,6 +19,7 @@ const main = existing({
   cli: 'electron/cli/main.ts',
   'audit-writer': 'electron/core/audit/writer.ts',
   'audit-reader': 'electron/core/audit/reader.ts',
+  'sinks-worker': 'electron/core/sinks/worker.ts',
 });
 const preload = existing({
   preload: 'electron/preload.ts',

@@ -15,6 +15,7 @@ const EVERYTHING: readonly Topic[] = [
   'audit',
   'clients',
   'policy',
+  'sinks',
 ];
 
 /** Signs in with the one-time link in the address, or takes up the token of this tab, and opens the live stream. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fail, say, watched } from './progress.mjs';
 
 /** What tests drive that no npm package brings: a browser, a desktop without a screen, a keychain, and tools that look on. */
@@ -15,6 +15,8 @@ const PACKAGES = {
   'libnotify-bin': '/usr/bin/notify-send',
   strace: '/usr/bin/strace',
   sqlite3: '/usr/bin/sqlite3',
+  // Debian keeps each major version in a folder of its own.
+  postgresql: '/usr/lib/postgresql/*/bin/postgres',
   iproute2: '/usr/bin/ss',
   lsof: '/usr/bin/lsof',
   procps: '/usr/bin/ps',
@@ -45,7 +47,14 @@ export async function ensureDebianPackages() {
 }
 
 function missingPackages() {
-  return Object.keys(PACKAGES).filter((name) => !existsSync(PACKAGES[name]));
+  return Object.keys(PACKAGES).filter((name) => !isThere(PACKAGES[name]));
+}
+
+/** At most one `*`, for the name of a folder. */
+function isThere(path) {
+  const [before, after] = path.split('*');
+  if (after === undefined) return existsSync(path);
+  return existsSync(before) && readdirSync(before).some((name) => existsSync(`${before}${name}${after}`));
 }
 
 /** What to put before a command so that root runs it; null where nobody may. */

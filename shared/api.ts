@@ -12,6 +12,7 @@ import type {
   Key,
   PauseView,
   Policy,
+  SinkView,
   StandingApprovalView,
   StatusView,
   ToolView,
@@ -88,6 +89,42 @@ export const MAX_ROWS = 50;
 
 /** `{NAME: value}`, for the vault only: never stored elsewhere, never shown again. */
 const secrets = z.record(z.string(), z.string().max(65_536)).default({});
+
+const sinkTarget = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('otlp'),
+    url: z.url({ protocol: /^https?$/ }),
+    secretHeaders: z
+      .array(z.string().regex(/^[A-Za-z0-9-]+$/))
+      .max(32)
+      .default([]),
+  }),
+  z.object({
+    kind: z.literal('postgres'),
+    host: z.string().min(1).max(1024),
+    port: z.number().int().min(1).max(65_535).default(5432),
+    database: z.string().min(1).max(63),
+    user: z.string().min(1).max(63),
+    table: z
+      .string()
+      .regex(/^([a-z_][a-z0-9_]{0,50}\.)?[a-z_][a-z0-9_]{0,50}$/, 'use a-z, 0-9 and _, at most 51, or schema.table')
+      .default('gatehouse_audit'),
+    tls: z.enum(['verify', 'off']),
+    caFile: z.string().max(4096).nullable().default(null),
+    password: z.boolean().default(false),
+  }),
+  z.object({
+    kind: z.literal('jsonl'),
+    path: z.string().min(1).max(4096),
+    maxBytes: z
+      .number()
+      .int()
+      .min(65_536)
+      .max(1024 ** 4)
+      .default(100 * 1024 ** 2),
+    keep: z.number().int().min(1).max(1_000).default(10),
+  }),
+]);
 
 export const API = {
   status: z.object({}),
@@ -243,6 +280,22 @@ export const API = {
   /** JSON lines with the public key in the first; see docs/audit-format.md. */
   auditExport: z.object({}),
 
+  sinksList: z.object({}),
+  /** Every entry of the audit is sent there from now on, so the person confirms it. */
+  sinkAdd: z.object({
+    name: upstreamName,
+    target: sinkTarget,
+    /** `start`: everything there is, then what comes. `now`: what comes. */
+    from: z.enum(['start', 'now']).default('start'),
+    /** PostgreSQL: `password`. OTLP: each secret header by its name. */
+    secrets,
+  }),
+  sinkRemove: z.object({ sink: id }),
+  /** Reaches the other side now, delivers nothing, and says what it found. */
+  sinkTest: z.object({ sink: id }),
+  sinkPause: z.object({ sink: id }),
+  sinkResume: z.object({ sink: id }),
+
   /** How to connect clients: endpoint and ready-to-paste lines. */
   connectLines: z.object({}),
   /** A one-time dashboard link; headless only. */
@@ -324,6 +377,12 @@ export interface RequestResults {
   auditExplain: Done<{ explained: ExplainedRecord }>;
   auditVerify: VerifyReport;
   auditExport: { readonly path: string; readonly entries: number };
+  sinksList: readonly SinkView[];
+  sinkAdd: Done<{ sink: SinkView }>;
+  sinkRemove: Done;
+  sinkTest: Done<{ message: string }>;
+  sinkPause: Done<{ sink: SinkView }>;
+  sinkResume: Done<{ sink: SinkView }>;
   connectLines: {
     readonly endpoint: string;
     readonly lines: readonly { readonly client: string; readonly text: string }[];

@@ -490,7 +490,8 @@ export interface ConfirmationView {
     | 'standing_approval'
     | 'dashboard'
     | 'resume'
-    | 'trust';
+    | 'trust'
+    | 'sink';
   readonly title: string;
   readonly lines: readonly { readonly label: string; readonly value: string; readonly before?: string }[];
   readonly requestedBy: string;
@@ -617,6 +618,64 @@ export interface TrustView {
   readonly usedCount: number;
 }
 
+/** Where the audit is delivered to besides its own file. Nothing of it is secret: values are in the vault. */
+export type SinkTarget =
+  | {
+      readonly kind: 'otlp';
+      /** The whole address that logs are posted to, such as `https://collector.example/v1/logs`. */
+      readonly url: string;
+      /** Names of headers whose values are in the vault. */
+      readonly secretHeaders: readonly string[];
+    }
+  | {
+      readonly kind: 'postgres';
+      /** A host, or the folder of a Unix socket. */
+      readonly host: string;
+      readonly port: number;
+      readonly database: string;
+      readonly user: string;
+      /** `name` or `schema.name`. */
+      readonly table: string;
+      /** `verify`: encrypted, and the certificate is checked. `off` only on this machine. */
+      readonly tls: 'verify' | 'off';
+      /** A PEM file of the authority that signed the server's certificate; null: those that Node trusts. */
+      readonly caFile: string | null;
+      /** Whether a password is in the vault. */
+      readonly password: boolean;
+    }
+  | {
+      readonly kind: 'jsonl';
+      readonly path: string;
+      /** A file that has grown to this is set aside as `<path>.1`. */
+      readonly maxBytes: number;
+      /** So many files set aside are kept; the oldest goes. */
+      readonly keep: number;
+    };
+
+/** `stopped`: Gatehouse does not run, or the worker that delivers is being started again. */
+export type SinkState = 'delivering' | 'up_to_date' | 'failing' | 'paused' | 'stopped';
+
+/** A place that every audit entry is delivered to, at least once and in order. */
+export interface SinkView {
+  readonly id: string;
+  readonly name: string;
+  readonly target: SinkTarget;
+  readonly state: SinkState;
+  /** Why it fails, in a sentence. */
+  readonly reason: string | null;
+  readonly failingSince: number | null;
+  readonly nextTryAt: number | null;
+  /** Every entry up to this one is acknowledged by the other side. */
+  readonly deliveredSeq: number;
+  /** The last entry of the audit that is durable. */
+  readonly headSeq: number;
+  readonly waiting: number;
+  readonly deliveredAt: number | null;
+  /** Entries that never got there: removed by retention before they were delivered, or refused for good. */
+  readonly missed: number;
+  readonly createdAt: number;
+}
+
 export interface StatusView {
   readonly version: string;
   readonly mode: 'desktop' | 'headless';
@@ -631,4 +690,13 @@ export interface StatusView {
 }
 
 /** Topics of the live stream: what to ask for again. */
-export type Topic = 'status' | 'approvals' | 'confirmations' | 'tools' | 'upstreams' | 'audit' | 'clients' | 'policy';
+export type Topic =
+  | 'status'
+  | 'approvals'
+  | 'confirmations'
+  | 'tools'
+  | 'upstreams'
+  | 'audit'
+  | 'clients'
+  | 'policy'
+  | 'sinks';

@@ -34,6 +34,7 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
   ['connections', 'electron/core/connections/'],
   ['catalog', 'electron/core/catalog/'],
   ['approvals', 'electron/core/approvals/'],
+  ['sinks', 'electron/core/sinks/'],
   [
     'nouns',
     'electron/core/policy/',

@@ -20,9 +20,9 @@ export function helpOf(command: Command): string {
   ].join('\n');
 }
 
-/** The list of commands: all of them, or those that begin with the same word. */
+/** The list of commands: all of them, or those that begin with the same words. */
 export function listOf(commands: readonly Command[], group: string | null): string {
-  const shown = commands.filter((command) => group === null || command.words[0] === group);
+  const shown = commands.filter((command) => group === null || `${command.words.join(' ')} `.startsWith(`${group} `));
   const heading = group === null ? 'Gatehouse: one MCP endpoint for every agent and every tool.' : `gatehouse ${group}`;
   return [
     heading,

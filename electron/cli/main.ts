@@ -12,6 +12,7 @@ import { pauseCommands } from './pauses.ts';
 import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
+import { sinkCommands } from './sinks.ts';
 import { start } from './start.ts';
 import { statusCommands } from './status.ts';
 import { stdio } from './stdio.ts';
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   ...policyCommands,
   ...approvalCommands,
   ...auditCommands,
+  ...sinkCommands,
   stdio,
 ];
 

@@ -22,7 +22,7 @@ export type FoundCommand =
 /** Finds the command whose words `argv` begins with. */
 export function findCommand(commands: readonly Command[], argv: readonly string[]): FoundCommand {
   const wantsHelp = argv[0] === 'help' || argv[0] === '--help' || argv[0] === '-h';
-  const [first, second] = wantsHelp ? argv.slice(1) : argv;
+  const [first, second, third] = wantsHelp ? argv.slice(1) : argv;
   if (first === undefined) return { kind: 'group', group: null, asked: true };
 
   const group = commands.filter((command) => command.words[0] === first);
@@ -33,10 +33,19 @@ export function findCommand(commands: readonly Command[], argv: readonly string[
     return { kind: 'fault', message: `There is no ${what} '${first}'.${didYouMean(first, known)}` };
   }
   const alone = group.find((command) => command.words.length === 1);
-  const command = alone ?? group.find((candidate) => candidate.words[1] === second);
+  const named = group.filter((candidate) => candidate.words[1] === second);
+  const command = alone ?? named.find(({ words }) => words.length === 2 || words[2] === third);
   if (command) {
     const rest = wantsHelp ? ['--help'] : argv.slice(command.words.length);
     return { kind: 'found', command, rest };
+  }
+  if (named.length > 0 && (third === undefined || third === '--help' || third === '-h')) {
+    return { kind: 'group', group: `${first} ${second}`, asked: third !== undefined || wantsHelp };
+  }
+  if (named.length > 0) {
+    const known = named.map(({ words }) => words[2] ?? '');
+    const hint = didYouMean(third ?? '', known, (word) => `${first} ${second} ${word}`);
+    return { kind: 'fault', message: `There is no command '${first} ${second} ${third}'.${hint}` };
   }
   if (second === undefined || second === '--help' || second === '-h') {
     return { kind: 'group', group: first, asked: second !== undefined || wantsHelp };

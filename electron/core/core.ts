@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ApprovalView, Client, Topic, VerifyReport } from '../../shared/model.ts';
 import { type Api, createApi } from './api.ts';
@@ -37,6 +38,7 @@ import { clientRequests } from './requests/clients.ts';
 import { createConfirmAgain } from './requests/confirm-again.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
+import { sinkRequests } from './requests/sinks.ts';
 import { toolRequests } from './requests/tools.ts';
 import { trustRequests } from './requests/trusts.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
@@ -45,6 +47,7 @@ import { MIGRATIONS, SEALED } from './schema.ts';
 import { createSeals } from './seals/seals.ts';
 import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
+import { createSinks } from './sinks/sinks.ts';
 import { faultOf } from './store/database.ts';
 import { setAsideEarlier } from './store/files.ts';
 import { lockDataFolder } from './store/lock.ts';
@@ -181,6 +184,18 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const seals = createSeals({ db, vault, keychain, folder: dataFolder, tables: SEALED });
   // A keychain that asks for its password answers when the person does; until then no upstream starts.
   await withPatience(seals.check(), clock);
+  const sinks = createSinks({
+    db,
+    clock,
+    vault,
+    audit,
+    log,
+    folder: dataFolder,
+    machine: hostname(),
+    version: options.version,
+    deliver: options.listen,
+  });
+  opened.push(sinks.close);
   const clients = createClients({ db, clock });
   const pauses = createPauses({ db, clock });
   const policies = createPolicies({ db, clock });
@@ -306,6 +321,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     pauses,
     trusts,
     clients,
+    sinks,
     endpoint,
     admission: () => gateway?.admission ?? null,
     notes: () => [...startNotes, ...doubts(auditOpened.problem, verified)],
@@ -322,6 +338,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
     ...auditRequests({ audit, policies, clients }),
+    ...sinkRequests({ sinks, audit, widening }),
   });
 
   // What one part must know of another's change.
@@ -377,6 +394,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     knownConfirmations = now;
   });
   approvers.onChange(() => topics.tell('status'));
+  sinks.onChange(() => topics.tell('sinks'));
+  topics.subscribe((topic) => {
+    if (topic === 'audit') sinks.wake();
+  });
 
   function debounced(act: () => void): () => void {
     let waiting = false;
@@ -453,6 +474,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     await upstreams.stopAll();
     trusts.close();
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });
+    await sinks.close();
     await audit.close();
     topics.close();
     if (gateway !== null) log.info('stopped');

@@ -9,6 +9,7 @@ import type { Admission } from './gateway/admission.ts';
 import type { Clock, Platform } from './platform.ts';
 import { pauseViews } from './requests/pauses.ts';
 import type { Vault, VaultState } from './secrets/vault.ts';
+import type { Sinks } from './sinks/sinks.ts';
 import type { Upstreams } from './upstreams/upstreams.ts';
 
 export interface Health {
@@ -31,6 +32,7 @@ export function createHealth(parts: {
   readonly pauses: Pauses;
   readonly trusts: Pick<Trusts, 'list'>;
   readonly clients: Pick<Clients, 'get'>;
+  readonly sinks: Pick<Sinks, 'known' | 'troubles'>;
   readonly endpoint: () => string;
   readonly admission: () => Admission | null;
   /** Sentences about the start, and about the log as it was found, that the person must read. */
@@ -77,6 +79,19 @@ export function createHealth(parts: {
           calls: upstreams.load(),
           approvalsWaiting: approvals.list('waiting').length,
         },
+        sinks: parts.sinks
+          .known()
+          .map(({ name, target, state, reason, deliveredSeq, headSeq, waiting, missed, nextTryAt }) => ({
+            name,
+            kind: target.kind,
+            state,
+            delivered: deliveredSeq,
+            last: headSeq,
+            waiting,
+            missed,
+            lastError: reason,
+            nextTryAt,
+          })),
         eventLoopDelayMs: { mean: toMs(delay.mean), p99: toMs(delay.percentile(99)), max: toMs(delay.max) },
         memory: { rssBytes: process.memoryUsage.rss(), heapUsedBytes: process.memoryUsage().heapUsed },
       };
@@ -97,6 +112,7 @@ export function createHealth(parts: {
             ? ['Started unattended: the command line adds keys, upstreams and policies without asking you.']
             : []),
           ...(written.ok ? [] : [`Calls are refused: the audit log cannot be written. ${written.reason}`]),
+          ...parts.sinks.troubles(),
           ...(vaultState === null || vaultState.kind === 'ready' ? [] : [vaultState.reason]),
         ],
         waiting: approvals.list('waiting').length,

@@ -9,6 +9,7 @@ import { sessionsSchema } from './gateway/session-store.ts';
 import { policiesSchema } from './policy/policy.ts';
 import { type SealedTable, sealsSchema } from './seals/sealed-table.ts';
 import { secretsSchema } from './secrets/vault.ts';
+import { sinksSchema } from './sinks/definitions.ts';
 import type { Migration } from './store/store.ts';
 import { sealedUpstreams, upstreamsSchema } from './upstreams/definitions.ts';
 
@@ -32,6 +33,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, statements: [approvalsAnswersSchema] },
   { version: 4, statements: [pausesSchema] },
   { version: 6, statements: [sealsSchema] },
+  { version: 7, statements: [sinksSchema] },
 ];
 
 /**

@@ -18,6 +18,7 @@ const KINDS: Readonly<Record<ConfirmationView['kind'], string>> = {
   resume: 'resume',
   trust: 'trust',
   dashboard: 'Dashboard link',
+  sink: 'Audit sink',
 };
 
 interface Shown {

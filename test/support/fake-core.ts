@@ -11,6 +11,7 @@ import type {
   ClientView,
   ConfirmationView,
   Policy,
+  SinkView,
   StandingApprovalView,
   StatusView,
   ToolDefinition,
@@ -38,6 +39,7 @@ export interface FakeState {
   clients: ClientView[];
   records: AuditRecordView[];
   policy: Policy | null;
+  sinks: SinkView[];
 }
 
 export interface FakeCore extends Core {
@@ -324,6 +326,12 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
         { client: 'Codex', text: `codex mcp add gatehouse --url ${state.status.endpoint}` },
       ],
     }),
+    sinksList: () => state.sinks,
+    sinkAdd: () => refused,
+    sinkRemove: () => refused,
+    sinkTest: () => ({ kind: 'done', message: 'It takes logs.' }),
+    sinkPause: () => refused,
+    sinkResume: () => refused,
     dashboardLink: () => refused,
   };
 }
@@ -363,6 +371,7 @@ export function emptyState(): FakeState {
     confirmations: [],
     tools: [],
     upstreams: [],
+    sinks: [],
     clients: [],
     records: [],
     policy: { defaultEffect: 'require_approval', rules: [] },

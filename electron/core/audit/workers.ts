@@ -31,7 +31,7 @@ const CLOSING = 'Gatehouse is closing.';
  * Waits for a worker that was told to end. It is not terminated before the limit: Node aborts the whole process when a
  * worker is terminated while it loads a native module.
  */
-async function exitOf(worker: Worker, exited: Promise<void>, clock: Clock): Promise<void> {
+export async function exitOf(worker: Worker, exited: Promise<void>, clock: Clock): Promise<void> {
   const late = Promise.withResolvers<void>();
   const onTime = clock.after(END_MS, () => {
     void worker.terminate();
