@@ -71,7 +71,7 @@ function otlpTarget(url: string, headers: readonly string[]): Wanted | string {
 /** A connection string of libpq (https://www.postgresql.org/docs/current/libpq-connect.html), without a password. */
 function postgresTarget(text: string, call: Call): Wanted | string {
   // A socket has no host before the slash, which no URL may lack.
-  const whole = /^postgres(ql)?:\/\/([^@/?]*@)?[/?]/.test(text)
+  const whole = /^postgres(ql)?:\/\/([^@/?]*@)?[/?:]/.test(text)
     ? text.replace(/:\/\/([^@/?]*@)?/, '://$1socket.invalid')
     : text;
   if (!/^postgres(ql)?:$/.test(URL.canParse(whole) ? new URL(whole).protocol : '')) {
