@@ -180,6 +180,7 @@ async function signedIn(request: IncomingMessage, response: ServerResponse, path
   if (body.kind !== 'json') return answer(response, body.status, { message: body.message });
   // Signed out while the body arrived: the request must not outlive the sign-in.
   if (!parts.signIn.tab(cookieOf(request, parts.cookieName), bearerOf(request))) {
+    recordRefusal(parts, 'unauthorized', { path: path.slice(0, 200) });
     return answer(response, 401, { message: 'This tab was signed out.' });
   }
   const caller = { origin: 'dashboard', label: 'dashboard' } as const;
