@@ -49,6 +49,8 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
     'electron/core/platform.ts',
     'electron/core/diagnosis/',
     'electron/core/exact-json.ts',
+    'electron/core/exact-members.ts',
+    'electron/core/exact-text.ts',
   ],
   ['shared', 'shared/'],
 ];

@@ -17,9 +17,11 @@ import { type Pauses, pausedMessage } from './clients/pauses.ts';
 import { faultFields } from './diagnosis/fault.ts';
 import type { Log } from './diagnosis/log.ts';
 import { readExactText } from './exact-json.ts';
+import type { Written } from './exact-text.ts';
 import type { Clock } from './platform.ts';
 import type { Decide } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
+import type { ErrorAnswer, Progress } from './upstreams/exchange.ts';
 import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
 
 export interface ToolCall {
@@ -33,24 +35,27 @@ export interface ToolCall {
   readonly target: CallTarget;
   /** The exact text of the innermost `arguments`, as it arrived. */
   readonly argumentsText: string;
-  readonly meta: Readonly<Record<string, unknown>>;
+  /** Exact text of an object: the caller's `_meta`. */
+  readonly metaText: string;
+  /** Exact text of an object: what passes on of `params` beside name or URI, arguments and `_meta`. */
+  readonly moreText: string;
   /** What the caller declared that it can be asked. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly logLevel: string | null;
   /** A retry of a modern caller: its answers, and the state it was given (rounds.ts). */
-  readonly inputResponses: Readonly<Record<string, unknown>> | null;
+  readonly inputResponses: Readonly<Record<string, Written>> | null;
   readonly requestState: string | null;
   /** The caller cancelled: before forwarding nothing runs, after it the upstream is told. */
   readonly cancelled: AbortSignal;
   /** Aborts when the caller is gone (cancelled, or its connection closed): nobody waits for this answer any more. */
   left(): AbortSignal;
-  onProgress(progress: { readonly progress: number; readonly total?: number; readonly message?: string }): void;
+  onProgress(progress: Progress): void;
   /** Called while a person decides, so that the caller can be told that it waits. */
   onWaiting(): void;
   /** What the upstream says while it works on this. */
-  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
+  onNotification(method: string, params: Written): void;
   /** Asks the caller at once: legacy sessions only. */
-  ask(method: string, params: Readonly<Record<string, unknown>>): Promise<AskAnswer>;
+  ask(method: string, params: Written): Promise<AskAnswer>;
 }
 
 export type CallEnding =
@@ -66,7 +71,7 @@ export type CallEnding =
   /** What the caller gets is `resultText`; a rule that changes `result` makes text and bytes anew. */
   | Answered
   /** The upstream's own JSON-RPC error, unchanged. */
-  | { readonly kind: 'relayed'; readonly code: number; readonly message: string; readonly data?: unknown }
+  | (Omit<ErrorAnswer, 'kind'> & { readonly kind: 'relayed' })
   /** `upstream`: by our label, whose failure it is; null where it is our own. */
   | {
       readonly kind: 'failed';
@@ -75,7 +80,7 @@ export type CallEnding =
       readonly upstream: string | null;
     }
   /** The upstream asks something; the call goes on with the caller's retry, on the same record. */
-  | { readonly kind: 'input_required'; readonly result: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'input_required'; readonly result: Written }
   /** A retry with a state that continues nothing. */
   | { readonly kind: 'invalid_state' }
   | { readonly kind: 'cancelled' };
@@ -182,7 +187,7 @@ function requestOf(call: ToolCall, aim: Aim, argumentsText: string): UpstreamReq
     target.kind === 'resource'
       ? ({ method: 'resources/read', params: { uri: target.uri }, argumentsText: null } as const)
       : target.kind === 'completion'
-        ? ({ method: 'completion/complete', params: completionOf(target.params, aim), argumentsText: null } as const)
+        ? ({ method: 'completion/complete', params: completionOf(aim), argumentsText: null } as const)
         : ({
             method: target.kind === 'prompt' ? 'prompts/get' : 'tools/call',
             params: { name: aim.name },
@@ -192,7 +197,8 @@ function requestOf(call: ToolCall, aim: Aim, argumentsText: string): UpstreamReq
     ...goes,
     requestId: call.requestId,
     upstreamId: aim.upstream.id,
-    meta: call.meta,
+    metaText: call.metaText,
+    moreText: call.moreText,
     caller: {
       clientId: call.client.id,
       sessionKey: call.sessionId ?? call.client.id,
@@ -209,9 +215,9 @@ function requestOf(call: ToolCall, aim: Aim, argumentsText: string): UpstreamReq
   };
 }
 
-/** An exposed prompt name becomes the upstream's own. */
-function completionOf(params: Readonly<Record<string, unknown>>, aim: Aim): Readonly<Record<string, unknown>> {
-  return aim.kind === 'prompt' ? { ...params, ref: { type: 'ref/prompt', name: aim.name } } : params;
+/** An exposed prompt name becomes the upstream's own; all else goes as it came. */
+function completionOf(aim: Aim): Readonly<Record<string, unknown>> {
+  return aim.kind === 'prompt' ? { ref: { type: 'ref/prompt', name: aim.name } } : {};
 }
 
 function checkArguments(parts: CallToolParts, aim: Aim, argumentsText: string): ArgumentCheck {

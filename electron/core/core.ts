@@ -356,10 +356,11 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     tellEveryListSoon();
   });
   upstreams.onNotice((upstreamId, method, params, sessionKey) => {
-    if (method === 'notifications/resources/updated' && typeof params.uri === 'string') {
+    const { uri } = params.value;
+    if (method === 'notifications/resources/updated' && typeof uri === 'string') {
       // An upstream is heard by those alone who subscribed to it, whoever else has a resource of this name.
-      const subscribers = upstreams.subscribers(upstreamId, params.uri);
-      stateless.resourceUpdated(params.uri, subscribers);
+      const subscribers = upstreams.subscribers(upstreamId, uri);
+      stateless.resourceUpdated(uri, subscribers);
       for (const subscriber of subscribers) sessions.tell(subscriber, method, params);
     } else if (sessionKey !== null) sessions.tell(sessionKey, method, params);
   });

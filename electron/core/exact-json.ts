@@ -206,7 +206,7 @@ function syntax(what: string): ExactJson & { kind: 'refused' } {
 }
 
 /** Index of the closing quote, or -1. A quote is closing when an even number of backslashes stands before it. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let from = start + 1;
   // Most strings are short, and a search costs more than a few characters.
   for (const near = Math.min(from + 24, text.length); from < near; from += 1) {
@@ -225,7 +225,7 @@ function endOfString(text: string, start: number): number {
 }
 
 /** The key as a reader would see it: `"\u0061"` and `"a"` are one key. */
-function keyOf(raw: string): string | null {
+export function keyOf(raw: string): string | null {
   if (!raw.includes('\\')) return raw;
   try {
     const key: unknown = JSON.parse(`"${raw}"`);

@@ -19,6 +19,12 @@ export function recordTo(file) {
   };
 }
 
+/** In a message this stands for JSON text that is written as it is: what `JSON.stringify` would change. */
+const raw = (text) => `@@${Buffer.from(text).toString('base64')}`;
+/** One message as it goes over the wire. */
+export const serialize = (message) =>
+  JSON.stringify(message).replace(/"@@([A-Za-z0-9+/=]*)"/g, (_, text) => Buffer.from(text, 'base64').toString());
+
 const object = (properties = {}, required = []) => ({ type: 'object', properties, required });
 const HEADER_TOOL = {
   name: 'with_header',
@@ -29,6 +35,12 @@ const HEADER_TOOL = {
     other: { type: 'string' },
   }),
 };
+const EXACT_TOOL = {
+  name: 'exact',
+  description:
+    'Says the JSON texts it is given, as they are: log, progress (with TOKEN), ask (params of a form), result or error.',
+  inputSchema: object(),
+};
 const LATEST = '2025-11-25';
 const MODERN = '2026-07-28';
 const META = 'io.modelcontextprotocol/';
@@ -38,7 +50,11 @@ const META = 'io.modelcontextprotocol/';
  * `handle(message, raw)` takes one parsed message; `raw` is its text.
  */
 export function createAnswers(options, send) {
-  const state = { description: String(options.description ?? 'Gives back what it was given.'), asked: new Map() };
+  const state = {
+    description: String(options.description ?? 'Gives back what it was given.'),
+    asked: new Map(),
+    ends: new Map(),
+  };
   const open = new Map();
   /** Ids are unique within one session only; over HTTP the message carries its session. */
   const key = (message) => `${message.session ?? ''}:${message.id}`;
@@ -115,6 +131,7 @@ export function createAnswers(options, send) {
     const wanted = typeof options.tools === 'string' ? options.tools.split(',').filter(Boolean) : null;
     const all = catalogue();
     if (options['header-tool']) all.push(HEADER_TOOL);
+    if (options['exact-tool']) all.push(EXACT_TOOL);
     if (options.schema)
       all.push({ name: 'shaped', description: 'Echoes.', inputSchema: JSON.parse(String(options.schema)) });
     const many = Number(options.many ?? 0);
@@ -206,6 +223,7 @@ export function createAnswers(options, send) {
       };
       return step();
     }
+    if (name === 'exact') return exact(message, args, token);
     if (name === 'ask_client') {
       const id = `recorder-${state.asked.size + 1}`;
       state.asked.set(id, message);
@@ -224,8 +242,37 @@ export function createAnswers(options, send) {
     return delay > 0 ? later(delay, answer) : answer();
   }
 
+  function exact(message, args, token) {
+    const method = 'elicitation/create';
+    const end = () => {
+      const { id } = message;
+      open.delete(key(message));
+      if (args.error) return send({ jsonrpc: '2.0', id, error: raw(args.error) }, message);
+      const hop = `"resultType":"complete","_meta":{"${META}serverInfo":{"name":"recorder","version":"1"},"x":1.0},`;
+      return send(
+        { jsonrpc: '2.0', id, result: raw(isModern(message) ? `{${hop}${args.result.slice(1)}` : args.result) },
+        message,
+      );
+    };
+    if (args.log) send({ jsonrpc: '2.0', method: 'notifications/message', params: raw(args.log) }, message);
+    if (args.progress && token !== undefined) {
+      const params = raw(args.progress.replace('TOKEN', JSON.stringify(token)));
+      send({ jsonrpc: '2.0', method: 'notifications/progress', params }, message);
+    }
+    if (!args.ask || message.params.inputResponses !== undefined) return end();
+    if (isModern(message)) {
+      const asks = `{"resultType":"input_required","inputRequests":{"q":{"method":"${method}","params":${args.ask}}},"requestState":"s"}`;
+      return send({ jsonrpc: '2.0', id: message.id, result: raw(asks) }, message);
+    }
+    const id = `exact-${state.ends.size + 1}`;
+    state.ends.set(id, end);
+    return send({ jsonrpc: '2.0', id, method, params: raw(args.ask) }, message);
+  }
+
   function handle(message) {
     if (message.method === undefined) {
+      const end = state.ends.get(message.id);
+      if (end) return end();
       const asked = state.asked.get(message.id);
       if (asked) done(asked, text(JSON.stringify(message.result ?? message.error)));
       return;
@@ -240,7 +287,11 @@ export function createAnswers(options, send) {
     if (options.silent) return;
     const named = String(options['server-name'] ?? 'recorder');
     const serverInfo = { name: named, version: '1.0.0', ...given()?.serverInfo };
-    const capabilities = { tools: { listChanged: true }, ...(given()?.pages ? { resources: {} } : {}) };
+    const capabilities = {
+      tools: { listChanged: true },
+      ...(given()?.pages ? { resources: {} } : {}),
+      ...(options.logging ? { logging: {} } : {}),
+    };
     if (message.method === 'server/discover' && era !== 'legacy')
       return done(message, {
         supportedVersions: [MODERN],
@@ -264,7 +315,7 @@ export function createAnswers(options, send) {
     if (message.method === 'resources/list') return done(message, { resources: [] });
     const page = message.method === 'resources/read' ? given()?.pages?.[message.params?.uri] : undefined;
     if (page) return done(message, { contents: [{ uri: message.params.uri, ...page }] });
-    if (message.method === 'ping') return done(message, {});
+    if (message.method === 'ping' || message.method === 'logging/setLevel') return done(message, {});
     if (message.method === 'tools/list') return list(message);
     if (message.method === 'tools/call') return call(message);
     if (message.method === 'subscriptions/listen' && era !== 'legacy') {

@@ -23,7 +23,7 @@
 //   --redirect-on-call=URL       only tools/call
 //   --endless-body=BYTES         tools/call answers with so many bytes of JSON that never make a message
 import { createServer } from 'node:http';
-import { createAnswers, readOptions, recordTo } from './recorder-answers.mjs';
+import { createAnswers, readOptions, recordTo, serialize } from './recorder-answers.mjs';
 
 const options = readOptions(process.argv.slice(2));
 const record = recordTo(options._[0]);
@@ -33,7 +33,7 @@ record('started', { argv: process.argv.slice(2) });
 const responses = new Map();
 const key = (message) => `${message.session ?? ''}:${message.id}`;
 let sessions = 0;
-const event = (message) => `event: message\ndata: ${JSON.stringify(message)}\n\n`;
+const event = (message) => `event: message\ndata: ${serialize(message)}\n\n`;
 
 const answers = createAnswers(options, (message, belongsTo) => {
   const final = message.method === undefined;
@@ -42,7 +42,7 @@ const answers = createAnswers(options, (message, belongsTo) => {
   if (!response) return;
   if (final && options.json && !response.headersSent) {
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify(message));
+    response.end(serialize(message));
   } else {
     if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(event(message));

@@ -32,8 +32,10 @@
 //   --ignore-sigterm        goes on after SIGTERM and after stdin was closed
 //   --stubborn-child        starts a child in the same group that ignores SIGTERM and keeps the pipes open; records its pid
 //   --no-progress           slow sends no progress
+//   --exact-tool            lists `exact`, which says the JSON texts it is given as they are
+//   --logging               says that it can log, and takes any level
 import { spawn } from 'node:child_process';
-import { createAnswers, readOptions, recordTo } from './recorder-answers.mjs';
+import { createAnswers, readOptions, recordTo, serialize } from './recorder-answers.mjs';
 
 const options = readOptions(process.argv.slice(2));
 const record = recordTo(options._[0]);
@@ -81,7 +83,7 @@ if (options.garbage || options['garbage-only']) garbage();
 const answers = createAnswers(options, (message) => {
   if (options['garbage-only']) return garbage();
   if (options.garbage) garbage();
-  write(`${JSON.stringify(message)}${options.garbage ? '\r\n' : '\n'}`);
+  write(`${serialize(message)}${options.garbage ? '\r\n' : '\n'}`);
 });
 process.on('SIGUSR2', () => {
   if (options.later) options.tools = [options.tools, options.later].join(',');

@@ -21,7 +21,6 @@ export type CallTarget =
       readonly upstream: string | null;
       readonly of: 'ref/prompt' | 'ref/resource';
       readonly named: string;
-      readonly params: Readonly<Record<string, unknown>>;
     };
 
 /** What a call is about: one tool, prompt or resource of one upstream. */

@@ -5,6 +5,7 @@ import type { Audit } from '../audit/audit.ts';
 import { redactArguments } from '../audit/redact.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import { type Pauses, pausedMessage } from '../clients/pauses.ts';
+import type { Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import { type Decide, RISK_OF } from '../policy/decide.ts';
 import type { Policies } from '../policy/policy.ts';
@@ -16,10 +17,10 @@ import { factsOf } from './facts.ts';
 /** What an upstream wants of the caller in the middle of a request. */
 export interface Wanted {
   readonly method: string;
-  readonly params: Readonly<Record<string, unknown>>;
+  readonly params: Written;
 }
 
-type Deliver = (method: string, params: Readonly<Record<string, unknown>>) => Promise<AskAnswer>;
+type Deliver = (method: string, params: Written) => Promise<AskAnswer>;
 
 /**
  * A question of an upstream to the client whose call it works on (elicitation, sampling, roots): decided by the same rules
@@ -45,10 +46,10 @@ export function createAskClient(parts: AskClientParts): AskClient {
     const kind = kindOf(wanted.method);
     // Roots are folders the client chose to name to whoever it declared them for: nothing to decide here.
     if (kind === null) return { ok: true };
-    const text = JSON.stringify(wanted.params);
+    const { value, text } = wanted.params;
     const decision = parts.decide(
       parts.policies.get(call.workspace.id).policy,
-      factsOf(call, questionOf(aim, kind, wanted.method), parts.clock.now(), wanted.params),
+      factsOf(call, questionOf(aim, kind, wanted.method), parts.clock.now(), value),
     );
     const isWanted =
       parts.pauses.pausedFor(call.client.id) === null &&
@@ -123,7 +124,7 @@ export function createAskClient(parts: AskClientParts): AskClient {
     aim: Aim,
     { method, params }: Wanted,
   ): Extract<CallEnding, { kind: 'relayed' }> | null {
-    if (mayBeAsked(call.capabilities, method, params)) return null;
+    if (mayBeAsked(call.capabilities, method, params.value)) return null;
     parts.audit.writeSoon({
       phase: 'event',
       kind: 'upstream_request_refused',

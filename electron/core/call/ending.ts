@@ -12,6 +12,7 @@ export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding
         code: outcome.code,
         message: outcome.message,
         ...(outcome.data === undefined ? {} : { data: outcome.data }),
+        ...(outcome.text === undefined ? {} : { text: outcome.text }),
       };
     case 'failed':
       return { kind: 'failed', errorClass: outcome.errorClass, message: outcome.message, upstream };

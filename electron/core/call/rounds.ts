@@ -1,6 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { canonicalArguments } from '../approvals/canonical.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
+import { textAt } from '../exact-members.ts';
+import { exactly, type Written, writeExact } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { AskAnswer, UpstreamOutcome, UpstreamRequest, Upstreams } from '../upstreams/upstreams.ts';
 import type { Aim } from './aim.ts';
@@ -49,7 +51,7 @@ const MOST_PARKED = 16;
 /** A server that asks without end is not answered for ever. */
 const MOST_ROUNDS = 16;
 
-type InputRequest = { readonly method: string; readonly params: Readonly<Record<string, unknown>> };
+type InputRequest = { readonly method: string; readonly params: Written };
 
 /** What is remembered of a call between two rounds. */
 interface Open {
@@ -85,13 +87,12 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
 
   /** Legacy caller: it is asked while its request is open. */
   async function askedAtOnce(call: ToolCall, aim: Aim, request: UpstreamRequest): Promise<CallEnding> {
-    const ask = (method: string, params: Readonly<Record<string, unknown>>) =>
-      askClient(call, aim, { method, params }, call.ask);
+    const ask = (method: string, params: Written) => askClient(call, aim, { method, params }, call.ask);
     let outcome = await upstreams.request({ ...request, ask });
     for (let round = 0; outcome.kind === 'input_required'; round += 1) {
       if (round >= MOST_ROUNDS) return tooManyRounds(aim);
       const asked = inputRequestsOf(outcome.result);
-      const inputResponses: Record<string, unknown> = {};
+      const inputResponses: Record<string, Written> = {};
       for (const [name, wanted] of asked) {
         const answer = await ask(wanted.method, legacyForm(wanted));
         if (answer.kind === 'error')
@@ -100,6 +101,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
             code: answer.code,
             message: answer.message,
             ...(answer.data === undefined ? {} : { data: answer.data }),
+            ...(answer.text === undefined ? {} : { text: answer.text }),
           };
         inputResponses[name] = answer.result;
       }
@@ -169,10 +171,14 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       return tooManyParked();
     }
     const inputRequests = Object.fromEntries(
-      [...park.waiting].map(([name, { asked }]) => [name, { method: asked.method, params: asked.params }]),
+      [...park.waiting].map(([name, { asked }]) => [
+        name,
+        { method: asked.method, params: exactly(asked.params.text) },
+      ]),
     );
     const requestState = remember({ call, aim, record, request, round, upstreamState: undefined, park });
-    return { kind: 'input_required', result: { resultType: 'input_required', inputRequests, requestState } };
+    const text = writeExact({ resultType: 'input_required', inputRequests, requestState });
+    return { kind: 'input_required', result: { value: JSON.parse(text) as Written['value'], text } };
   }
 
   async function modernEnding(
@@ -198,7 +204,11 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       upstreamState: stateOf(outcome.result),
       park: null,
     });
-    return { kind: 'input_required', result: { ...outcome.result, requestState } };
+    const { value, text } = outcome.result;
+    return {
+      kind: 'input_required',
+      result: { value: { ...value, requestState }, text: writeExact({ ...exactly(text), requestState }) },
+    };
   }
 
   function parkedBy(clientId: string): number {
@@ -258,7 +268,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
     call.cancelled.addEventListener('abort', stop, { once: true });
     for (const [name, { answer }] of park.waiting) {
       const given = inputResponses[name];
-      if (!isObject(given)) continue;
+      if (given === undefined) continue;
       park.waiting.delete(name);
       answer({ kind: 'result', result: given });
     }
@@ -325,23 +335,27 @@ function bindingOf(call: ToolCall): string {
     .digest('hex');
 }
 
-function inputRequestsOf(result: Readonly<Record<string, unknown>>): readonly (readonly [string, InputRequest])[] {
-  const { inputRequests } = result;
+function inputRequestsOf({ value, text }: Written): readonly (readonly [string, InputRequest])[] {
+  const { inputRequests } = value;
   if (!isObject(inputRequests)) return [];
   return Object.entries(inputRequests).flatMap(([name, wanted]) => {
     if (!isObject(wanted) || typeof wanted.method !== 'string') return [];
-    return [[name, { method: wanted.method, params: isObject(wanted.params) ? wanted.params : {} }] as const];
+    const params = isObject(wanted.params) ? wanted.params : {};
+    const exact = textAt(text, ['inputRequests', name, 'params']) ?? '{}';
+    return [[name, { method: wanted.method, params: { value: params, text: exact } }] as const];
   });
 }
 
 /** URL elicitation of the 2025 revisions has an id for its completion, which the modern one has not. */
-function legacyForm({ method, params }: InputRequest): Readonly<Record<string, unknown>> {
-  if (method !== 'elicitation/create' || params.mode !== 'url' || params.elicitationId !== undefined) return params;
-  return { ...params, elicitationId: randomBytes(16).toString('base64url') };
+function legacyForm({ method, params }: InputRequest): Written {
+  const { value, text } = params;
+  if (method !== 'elicitation/create' || value.mode !== 'url' || value.elicitationId !== undefined) return params;
+  const elicitationId = randomBytes(16).toString('base64url');
+  return { value: { ...value, elicitationId }, text: writeExact({ ...exactly(text), elicitationId }) };
 }
 
-function stateOf(result: Readonly<Record<string, unknown>>): string | undefined {
-  return typeof result.requestState === 'string' ? result.requestState : undefined;
+function stateOf({ value }: Written): string | undefined {
+  return typeof value.requestState === 'string' ? value.requestState : undefined;
 }
 
 function tooManyParked(): CallEnding {

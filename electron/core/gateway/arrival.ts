@@ -14,10 +14,24 @@ export interface Arrival {
   readonly gone: AbortSignal;
 }
 
+/** What is relayed of a client's request, of its answers in a retry, and of its answer to a request of an upstream. */
+export const PARAMS_PATH = '/params';
+export const META_PATH = '/params/_meta';
+export const INPUT_RESPONSES_PATH = '/params/inputResponses';
+export const RESULT_PATH = '/result';
+export const ERROR_PATH = '/error';
 /** Where arguments stand in a message: of the call itself, and of the call inside `call_external_tool`. */
 export const ARGUMENTS_PATH = '/params/arguments';
 export const INNER_ARGUMENTS_PATH = '/params/arguments/arguments';
-export const EXACT_PATHS = [ARGUMENTS_PATH, INNER_ARGUMENTS_PATH] as const;
+export const EXACT_PATHS = [
+  PARAMS_PATH,
+  META_PATH,
+  INPUT_RESPONSES_PATH,
+  RESULT_PATH,
+  ERROR_PATH,
+  ARGUMENTS_PATH,
+  INNER_ARGUMENTS_PATH,
+] as const;
 
 /** The SDK hands `authInfo.extra` to handlers untouched; that is how a handler learns which request it serves. */
 export function authInfoOf(arrival: Arrival): {

@@ -3,8 +3,11 @@ import { z } from 'zod';
 import type { Era } from '../../../shared/model.ts';
 import type { ToolCall } from '../call-tool.ts';
 import type { Log } from '../diagnosis/log.ts';
+import { membersOf } from '../exact-members.ts';
+import { exactly, type Written } from '../exact-text.ts';
 import type { AskAnswer } from '../upstreams/upstreams.ts';
-import type { Arrival } from './arrival.ts';
+import { type Arrival, INPUT_RESPONSES_PATH, META_PATH } from './arrival.ts';
+import { answerFrom, errorFrom } from './client-answer.ts';
 
 type Meta = Readonly<Record<string, unknown>>;
 
@@ -22,7 +25,7 @@ export type CallerSide = Pick<
   | 'era'
   | 'capabilities'
   | 'logLevel'
-  | 'meta'
+  | 'metaText'
   | 'inputResponses'
   | 'requestState'
   | 'cancelled'
@@ -62,7 +65,7 @@ export function callerSide(
     });
   }
   function tellProgress(params: Meta): void {
-    if (token !== undefined) notify('notifications/progress', { progressToken: token, ...params });
+    if (token !== undefined) notify('notifications/progress', { ...params, progressToken: token });
   }
 
   return {
@@ -75,37 +78,30 @@ export function callerSide(
     capabilities:
       era === 'legacy' ? ((server.getClientCapabilities() ?? {}) as Meta) : objectIn(envelope[CAPABILITIES]),
     logLevel: era === 'legacy' ? (more.level ?? null) : stringIn(envelope[LOG_LEVEL]),
-    meta: passedOn(mcpReq._meta),
-    inputResponses: mcpReq.inputResponses ?? null,
+    metaText: arrival.slices.get(META_PATH) ?? '{}',
+    inputResponses: mcpReq.inputResponses === undefined ? null : inputResponses(arrival, mcpReq.inputResponses),
     requestState: stringIn(mcpReq.requestState()),
     cancelled: mcpReq.signal,
     // Made only for a call that waits for the person: it costs more than the rest of a call that does not.
     left: () => AbortSignal.any([mcpReq.signal, arrival.gone]),
     onProgress(told) {
       progress = Math.max(progress, told.progress);
-      tellProgress({ ...told });
+      tellProgress(exactly(told.text));
     },
     onWaiting() {
       progress += 1;
       tellProgress({ progress, message: 'Waiting for the person to answer in Gatehouse.' });
     },
     onNotification(method, params) {
-      if (method === 'notifications/message' && !wantsMessages(era, envelope, more.level, params.level)) return;
-      notify(method, params);
+      if (method === 'notifications/message' && !wantsMessages(era, envelope, more.level, params.value.level)) return;
+      notify(method, exactly(params.text));
     },
     async ask(method, params): Promise<AskAnswer> {
       try {
-        const result = await mcpReq.send({ method, params: { ...params } }, ANYTHING, { timeout: ASK_MS });
-        return { kind: 'result', result };
+        return answerFrom(await mcpReq.send({ method, params: exactly(params.text) }, ANYTHING, { timeout: ASK_MS }));
       } catch (error) {
-        if (error instanceof ProtocolError) {
-          return {
-            kind: 'error',
-            code: error.code,
-            message: error.message,
-            ...(error.data === undefined ? {} : { data: error.data }),
-          };
-        }
+        const told = error instanceof ProtocolError ? errorFrom(error.data) : null;
+        if (told !== null) return told;
         return { kind: 'error', code: -32603, message: 'The client did not answer.' };
       }
     },
@@ -120,14 +116,14 @@ function wantsMessages(era: Era, envelope: Meta, level: string | undefined, give
   return LEVELS.includes(wanted) && LEVELS.indexOf(given) >= LEVELS.indexOf(wanted);
 }
 
-/** The caller's `_meta` goes on without what belongs to this hop: its progress token and our own keys. */
-function passedOn(meta: Meta | undefined): Meta {
-  if (meta === undefined) return {};
+/** The answers that the SDK found well-formed, as they were written. */
+function inputResponses({ slices }: Arrival, accepted: Meta): Readonly<Record<string, Written>> {
+  const members = membersOf(slices.get(INPUT_RESPONSES_PATH) ?? '{}');
   return Object.fromEntries(
-    Object.entries(meta).filter(
-      ([key]) =>
-        key !== 'progressToken' && !key.startsWith('gatehouse/') && !key.startsWith('io.modelcontextprotocol/'),
-    ),
+    members.flatMap(({ name, value: text }) => {
+      const value = accepted[name];
+      return Object.hasOwn(accepted, name) ? [[name, { value: objectIn(value), text }] as const] : [];
+    }),
   );
 }
 

@@ -12,6 +12,7 @@ import { type Admission, createAdmission } from './admission.ts';
 import { type Arrival, EXACT_PATHS } from './arrival.ts';
 import { authenticate } from './authenticate.ts';
 import { MAX_BODY, readBody } from './body.ts';
+import { withAnswerText } from './client-answer.ts';
 import { foreign, short } from './foreign.ts';
 import { newRequestId } from './mcp-server.ts';
 import { type Message, messageOf } from './message.ts';
@@ -349,7 +350,8 @@ async function dispatch(
       'Start with initialize, or send the Mcp-Session-Id it answered.',
       id,
     );
-  const served = await parts.sessions.serve(arrival, sessionId, web, message.value);
+  const value = message.kind === 'response' ? withAnswerText(message.value, arrival.slices) : message.value;
+  const served = await parts.sessions.serve(arrival, sessionId, web, value);
   if (served === 'unknown') return refuse(404, 'session_unknown', -32001, 'Session not found', id);
   if (served === 'in_flight')
     return refuse(400, 'message_rejected', -32600, 'A request with this id is still in flight in this session.', id);

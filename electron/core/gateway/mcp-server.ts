@@ -17,6 +17,7 @@ import type { Log } from '../diagnosis/log.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
 import { type CallerSide, callerSide } from './caller.ts';
+import { relayedResult, sealAnswers } from './exact-answers.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
 import { type RelayParts, relay } from './relay.ts';
 import { requestIdData } from './responses.ts';
@@ -72,9 +73,10 @@ export function createMcpServer(parts: McpServerParts, era: Era, opened: Arrival
         ? await toolCall(parts, arrival, params, side)
         : await relay(parts, arrival, request.method, params, side, context.sessionId ?? arrival.client.id);
     if (answered === null) throw new ProtocolError(-32601, 'Method not found', requestIdData(arrival.requestId));
-    if (answered.kind === 'error') throw errorOf(answered, arrival.requestId);
-    return { ...answered.result };
+    if (answered.kind === 'error') throw errorOf(answered, arrival.requestId, era);
+    return answered.text === undefined ? { ...answered.result } : relayedResult(era, answered.result, answered.text);
   }
+  sealAnswers(server);
   server.fallbackRequestHandler = async (request, context) => {
     const arrival = arrivalOf(context.http?.authInfo);
     try {
@@ -146,7 +148,7 @@ async function toolCall(
   }
 
   const { target, argumentsText } = named;
-  const ending = await parts.callTool({ ...side, target, argumentsText });
+  const ending = await parts.callTool({ ...side, target, argumentsText, moreText: '{}' });
   return answerOf(ending, {
     requestId: arrival.requestId,
     named: name === 'call_external_tool' && target.kind === 'own' ? `${target.upstream} / ${target.name}` : name,

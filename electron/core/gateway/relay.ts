@@ -6,6 +6,7 @@ import type { Resources } from '../catalog/resources.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival } from './arrival.ts';
 import type { CallerSide } from './caller.ts';
+import { paramsPassedOn } from './passed-on.ts';
 import { answerOf, type ToolAnswer } from './tool-result.ts';
 
 /** Everything a client may ask beside tools: prompts, resources, completion. */
@@ -64,6 +65,7 @@ export async function relay(
         side,
         { kind: 'prompt', upstream: onlyUpstream, name },
         arrival.slices.get(ARGUMENTS_PATH) ?? '{}',
+        '{}',
         name,
       );
     }
@@ -77,6 +79,7 @@ export async function relay(
         side,
         { kind: 'resource', upstream: onlyUpstream, uri },
         JSON.stringify({ uri }),
+        '{}',
         uri,
       );
     }
@@ -85,12 +88,14 @@ export async function relay(
       if (!read.success) return invalid(read.error);
       const { ref } = read.data;
       const named = ref.type === 'ref/prompt' ? ref.name : ref.uri;
+      const text = paramsPassedOn(arrival.slices);
       return call(
         parts,
         arrival,
         side,
-        { kind: 'completion', upstream: onlyUpstream, of: ref.type, named, params: read.data },
-        JSON.stringify(read.data),
+        { kind: 'completion', upstream: onlyUpstream, of: ref.type, named },
+        text,
+        text,
         named,
       );
     }
@@ -122,9 +127,10 @@ async function call(
   side: CallerSide,
   target: CallTarget,
   argumentsText: string,
+  moreText: string,
   named: string,
 ): Promise<ToolAnswer> {
-  const ending = await parts.callTool({ ...side, target, argumentsText });
+  const ending = await parts.callTool({ ...side, target, argumentsText, moreText });
   if (ending.kind === 'unknown_tool')
     return target.kind === 'resource'
       ? unknownResource(named)

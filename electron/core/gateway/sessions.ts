@@ -3,6 +3,7 @@ import { type Server, WebStandardStreamableHTTPServerTransport } from '@modelcon
 import { z } from 'zod';
 import type { Client } from '../../../shared/model.ts';
 import { faultFields } from '../diagnosis/fault.ts';
+import { exactly, type Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import { type Arrival, authInfoOf } from './arrival.ts';
 import { type InFlight, watchInFlight } from './in-flight.ts';
@@ -39,7 +40,7 @@ export interface Sessions {
   /** `tools/list` of this client (null: of everybody) changed. */
   listChanged(clientId: string | null): void;
   /** To this session alone; nothing happens when it is gone. */
-  tell(sessionId: string, method: string, params: Readonly<Record<string, unknown>>): void;
+  tell(sessionId: string, method: string, params: Written): void;
   endOfKey(keyId: string): void;
   count(): number;
   close(): Promise<void>;
@@ -294,7 +295,7 @@ export function createSessions(
 
     tell(sessionId, method, params) {
       const session = sessions.get(sessionId);
-      session?.server.notification({ method, params: { ...params } }).catch((error: unknown) => {
+      session?.server.notification({ method, params: exactly(params.text) }).catch((error: unknown) => {
         // Nobody listens on this session now.
         log.debug('notification_not_delivered', { reason: error instanceof Error ? error.name : 'unknown' });
       });

@@ -1,6 +1,8 @@
 import { ProtocolError } from '@modelcontextprotocol/server';
 import { ERRORS, type ErrorClass, PHRASES } from '../../../shared/errors.ts';
+import type { Era } from '../../../shared/model.ts';
 import type { CallEnding } from '../call-tool.ts';
+import { exactError, exactly, writeExact } from '../exact-text.ts';
 import { requestIdData } from './responses.ts';
 
 /** A result in the form of MCP's CallToolResult; unknown members of an upstream's result are kept. */
@@ -8,14 +10,20 @@ export type ToolResult = Readonly<Record<string, unknown>>;
 
 /** Either a result the model can read, or a JSON-RPC error. */
 export type ToolAnswer =
-  | { readonly kind: 'result'; readonly result: ToolResult }
+  | {
+      readonly kind: 'result';
+      readonly result: ToolResult;
+      /** An upstream's own result goes on as this text. */
+      readonly text?: string;
+    }
   | {
       readonly kind: 'error';
       readonly code: number;
       readonly message: string;
       readonly data?: unknown;
-      /** An upstream's own error: it goes on unchanged, without our request id. */
+      /** An upstream's own error: it goes on unchanged, without our request id; as this text where there is one. */
       readonly relayed?: true;
+      readonly text?: string;
     };
 
 /** `origin` is ours, as the caller reached it: `http://127.0.0.1:3100`. */
@@ -26,7 +34,7 @@ export function answerOf(
   const { requestId, origin } = about;
   switch (ending.kind) {
     case 'answered':
-      return { kind: 'result', result: ending.result };
+      return { kind: 'result', result: ending.result, text: ending.resultText };
     case 'relayed':
       return {
         kind: 'error',
@@ -34,9 +42,10 @@ export function answerOf(
         message: ending.message,
         relayed: true,
         ...(ending.data === undefined ? {} : { data: ending.data }),
+        ...(ending.text === undefined ? {} : { text: ending.text }),
       };
     case 'input_required':
-      return { kind: 'result', result: ending.result };
+      return { kind: 'result', result: ending.result.value, text: ending.result.text };
     case 'invalid_state':
       return {
         kind: 'error',
@@ -82,12 +91,21 @@ export function unknownTool(name: string): ToolAnswer {
 }
 
 /** The answer as the JSON-RPC error it is; one of our own says which request it was, for the log and the audit. */
-export function errorOf(answer: ToolAnswer & { readonly kind: 'error' }, requestId: string): ProtocolError {
-  const { code, message, data, relayed } = answer;
-  if (relayed === true) return new ProtocolError(code, message, data);
+export function errorOf(answer: ToolAnswer & { readonly kind: 'error' }, requestId: string, era: Era): ProtocolError {
+  const { code, message, data, relayed, text } = answer;
+  if (relayed === true) {
+    if (text === undefined) return new ProtocolError(code, message, data);
+    // 2026-07-28 has no code of its own for an unknown resource.
+    const isRenamed = era === 'modern' && code === RESOURCE_NOT_FOUND;
+    const error = isRenamed ? writeExact({ ...exactly(text), code: INVALID_PARAMS }) : text;
+    return new ProtocolError(code, message, exactError(error));
+  }
   const kept = typeof data === 'object' && data !== null ? data : {};
   return new ProtocolError(code, message, { ...kept, ...requestIdData(requestId) });
 }
+
+const RESOURCE_NOT_FOUND = -32002;
+const INVALID_PARAMS = -32602;
 
 /** A refusal a model can read and act on; code, class and link are in `_meta` for programs (design section 6). */
 export function refusal(

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { unsealedEvents, unsealedMessage } from './exact-answers.ts';
 import { requestIdData, SECURITY_HEADERS } from './responses.ts';
 
 /** Headers of the caller that no handler needs and none shall see. */
@@ -50,7 +51,7 @@ export async function writeWebResponse(response: ServerResponse, answer: Respons
     return;
   }
   if (headers['content-type']?.startsWith('application/json')) {
-    const body = Buffer.from(await answer.arrayBuffer());
+    const body = unsealedMessage(Buffer.from(await answer.arrayBuffer()));
     response.writeHead(answer.status, { ...headers, 'content-length': body.length }).end(body);
     return;
   }
@@ -75,7 +76,7 @@ export async function writeWebResponse(response: ServerResponse, answer: Respons
       socket.cork();
       setImmediate(() => response.writableEnded || socket.uncork());
     }
-    if (!response.write(value)) await drained(response);
+    if (!response.write(unsealedEvents(value))) await drained(response);
   }
   clearTimeout(flushing);
   response.off('close', stop);

@@ -14,7 +14,6 @@ import type { Exchange } from './exchange.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import { createLogLines, type LogLines } from './log-lines.ts';
-import type { ArgumentMarkers } from './marker.ts';
 import { EVERYTHING, offered } from './offered.ts';
 import type { Processes } from './processes.ts';
 import type { LinkEvents } from './supervisor.ts';
@@ -27,7 +26,6 @@ export interface ConnectingParts {
   readonly confirmed: Confirmed;
   readonly eras: Eras;
   readonly processes: Processes;
-  readonly markers: ArgumentMarkers;
   readonly schemas: Map<string, unknown>;
   /** Ours: for proxies and certificate authorities. */
   readonly environment: Environment;
@@ -91,7 +89,6 @@ export async function connectUpstream(
     version: parts.version,
     clock: parts.clock,
     limits: parts.limits,
-    markers: parts.markers,
     schemas: parts.schemas,
     open(exchange, style) {
       events.onOpening();
@@ -167,11 +164,10 @@ async function opener(
   events: LinkEvents,
 ): Promise<Open> {
   const { clock, limits } = parts;
-  const fill = (serialized: string) => parts.markers.fill(serialized);
   switch (transport.kind) {
     case 'demo': {
       const { openDemo } = await import('./demo-server.ts');
-      return () => openDemo({ clock, fill });
+      return ({ hear }) => openDemo({ clock, hear });
     }
     case 'http': {
       const { openHttp } = await import('./http.ts');
@@ -186,7 +182,7 @@ async function opener(
             userAgent: `gatehouse/${parts.version}`,
             clock,
             limits,
-            fill,
+            hear: exchange.hear,
             onTooLarge: (request) => exchange.cut(request, 'too_large'),
             onStreamEnded: (request) => exchange.cut(request, 'stream_ended'),
             onStreamAgain: events.onListChanged,
@@ -208,7 +204,7 @@ async function opener(
             clock,
             limits,
             processes: parts.processes,
-            fill,
+            hear: exchange.hear,
             onTooLarge(request) {
               const [only, ...others] = exchange.waiting();
               exchange.cut(request ?? (others.length === 0 ? (only ?? null) : null), 'too_large');

@@ -1,6 +1,7 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
 import { Server, type Tool } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { exactTextOf } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel } from './channel.ts';
 
@@ -8,13 +9,13 @@ import type { Channel } from './channel.ts';
  * The built-in upstream: a handful of notes in memory, and tools that read, write, destroy, are slow, fail and change
  * their own definition, so that every path is seen without an account. It gets its messages as text like any other.
  */
-export function openDemo(parts: { readonly clock: Clock; fill(serialized: string): string }): Channel {
+export function openDemo(parts: { readonly clock: Clock; hear(text: string): JSONRPCMessage | null }): Channel {
   const server = createDemoServer(parts.clock);
   const near: Transport = {
     start: () => server.connect(far),
     // As over a pipe: what the server reads is the text with the exact arguments in it.
     async send(message) {
-      const text = parts.fill(JSON.stringify(message));
+      const text = exactTextOf(message) ?? JSON.stringify(message);
       far.onmessage?.(JSON.parse(text) as JSONRPCMessage);
     },
     async close() {
@@ -24,7 +25,8 @@ export function openDemo(parts: { readonly clock: Clock; fill(serialized: string
   const far: Transport = {
     async start() {},
     async send(message) {
-      near.onmessage?.(JSON.parse(JSON.stringify(message)) as JSONRPCMessage);
+      const heard = parts.hear(JSON.stringify(message));
+      if (heard !== null) near.onmessage?.(heard);
     },
     async close() {
       far.onclose?.();

@@ -1,11 +1,13 @@
-import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/client';
+import type { JSONRPCMessage, JSONRPCResponse, RequestId, Transport } from '@modelcontextprotocol/client';
 import { z } from 'zod';
+import { type Written, writeExact } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
+import { readHeard } from './heard.ts';
 
-/** How one request of ours ended. The result is the upstream's own, before the SDK has looked at it. */
+/** How one request of ours ended. Result and error are the upstream's own, before the SDK has looked at them. */
 export type Answer =
-  | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown }
+  | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>>; readonly text: string | null }
+  | ErrorAnswer
   | { readonly kind: 'cut'; readonly why: Cut }
   | { readonly kind: 'threw'; readonly error: unknown };
 
@@ -21,6 +23,18 @@ export interface Progress {
   readonly progress: number;
   readonly total?: number;
   readonly message?: string;
+  /** All of it, as the upstream wrote it: token of ours included. */
+  readonly text: string;
+}
+
+/** A JSON-RPC error. */
+export interface ErrorAnswer {
+  readonly kind: 'error';
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+  /** The whole error as it was written; absent where it is ours, or must be written anew. */
+  readonly text?: string;
 }
 
 /** The answer was too large; its stream ended without it; the upstream ended. */
@@ -31,6 +45,13 @@ export type Cut = 'too_large' | 'stream_ended' | 'ended';
  * it does not know, and on the modern era refuses content types it does not know.)
  */
 export interface Exchange {
+  /**
+   * Every message of the upstream, as text, goes by here first; what comes back is for the SDK, with a stand-in for an
+   * answer that we wait for. Null: it is no MCP message.
+   */
+  hear(text: string): JSONRPCMessage | null;
+  /** The exact `params` of a request of the upstream, until it is answered; null: to be written anew. */
+  askedIn(id: RequestId): string | null;
   /** What the SDK's client is connected to. */
   wrap(inner: Transport, processId: number | null): Transport;
   /**
@@ -47,28 +68,44 @@ export interface Exchange {
   discovery(): 'unasked' | 'open' | 'answered' | 'given_up';
 }
 
-export function createExchange(clock: Clock): Exchange {
+/** Notifications are told from the wire: the SDK hands them on later than the answer that came after them. */
+export function createExchange(
+  clock: Clock,
+  onNotification: (method: string, params: Written) => void = () => {},
+): Exchange {
   const open = new Map<RequestId, Slot>();
+  /** Exact `params` of requests of the upstream that are not answered yet. */
+  const asked = new Map<RequestId, string | null>();
   let next: Slot | null = null;
   let discovery: ReturnType<Exchange['discovery']> = 'unasked';
   let discoveryId: RequestId | null = null;
 
-  function receive(message: JSONRPCMessage): JSONRPCMessage {
+  function hear(given: string): JSONRPCMessage | null {
+    const heard = readHeard(given);
+    if (heard === null) return null;
+    const { message, text } = heard;
     if ('method' in message) {
-      if (message.method === 'notifications/progress') report(message.params);
+      const { method, params = {} } = message;
+      if ('id' in message && message.id !== undefined) asked.set(message.id, text);
+      else if (method === 'notifications/progress') report(params, text);
+      else if (!OF_THE_PROTOCOL.has(method))
+        onNotification(method, { value: params, text: text ?? writeExact(params) });
       return message;
     }
-    if (message.id === undefined) return message;
+    const slot = message.id === undefined ? undefined : open.get(message.id);
+    if (slot === undefined || slot.heard !== null) return message;
+    slot.heard = answerOf(message, text);
+    return 'error' in message ? message : { ...message, result: STAND_IN };
+  }
+
+  /** In the SDK's turn, so that what came before the answer is told before it. */
+  function receive(message: JSONRPCMessage): JSONRPCMessage {
+    if ('method' in message || message.id === undefined) return message;
     noteAnswer(message.id);
     const slot = open.get(message.id);
-    if (!slot) return message;
-    if ('error' in message) {
-      const { code, message: text, data } = message.error;
-      slot.settle({ kind: 'error', code, message: text, ...(data === undefined ? {} : { data }) });
-      return message;
-    }
-    slot.settle({ kind: 'result', result: message.result });
-    return { jsonrpc: '2.0', id: message.id, result: STAND_IN };
+    // What the transport made up itself was not heard.
+    slot?.settle(slot.heard ?? answerOf(message, null));
+    return message;
   }
 
   function noteHandshake(method: string, id: RequestId): void {
@@ -83,7 +120,7 @@ export function createExchange(clock: Clock): Exchange {
     if (id === discoveryId && discovery === 'open') discovery = 'answered';
   }
 
-  function report(params: unknown): void {
+  function report(params: Readonly<Record<string, unknown>>, text: string | null): void {
     const parsed = progressSchema.safeParse(params);
     if (!parsed.success) return;
     const { progressToken, progress, total, message } = parsed.data;
@@ -91,10 +128,15 @@ export function createExchange(clock: Clock): Exchange {
       progress,
       ...(total === undefined ? {} : { total }),
       ...(message === undefined ? {} : { message }),
+      text: text ?? writeExact(params),
     });
   }
 
   return {
+    hear,
+    askedIn(id) {
+      return asked.get(id) ?? null;
+    },
     wrap(inner, processId) {
       const outer: Transport = {
         ...(inner.hasPerRequestStream === undefined ? {} : { hasPerRequestStream: inner.hasPerRequestStream }),
@@ -112,6 +154,7 @@ export function createExchange(clock: Clock): Exchange {
           }
           if ('method' in message && 'id' in message && message.id !== undefined)
             noteHandshake(message.method, message.id);
+          if (!('method' in message) && message.id !== undefined) asked.delete(message.id);
           try {
             await inner.send(message, options);
           } catch (error) {
@@ -137,6 +180,7 @@ export function createExchange(clock: Clock): Exchange {
         const slot: Slot = {
           id: null,
           leave,
+          heard: null,
           onProgress,
           settle(answer) {
             if (slot.id !== null) open.delete(slot.id);
@@ -167,8 +211,21 @@ export function createExchange(clock: Clock): Exchange {
   };
 }
 
+function answerOf(message: JSONRPCResponse, text: string | null): Answer {
+  if ('result' in message) return { kind: 'result', result: message.result, text };
+  const { code, message: words, data } = message.error;
+  return {
+    kind: 'error',
+    code,
+    message: words,
+    ...(data === undefined ? {} : { data }),
+    ...(text === null ? {} : { text }),
+  };
+}
+
 interface Slot {
   id: RequestId | null;
+  heard: Answer | null;
   readonly leave: AbortController;
   onProgress(progress: Progress): void;
   settle(answer: Answer): void;
@@ -183,6 +240,8 @@ const progressSchema = z.looseObject({
 });
 /** Long enough for a cancellation to be sent before the connection that it is about is given up. */
 const LINGER_MS = 1_000;
+/** Between us and the upstream: the SDK acts on them. */
+const OF_THE_PROTOCOL = new Set(['notifications/cancelled', 'notifications/subscriptions/acknowledged']);
 /** The SDK gets this in place of the answer and checks it: the members that some method or era requires. */
 const STAND_IN = {
   resultType: 'complete',

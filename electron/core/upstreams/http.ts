@@ -1,10 +1,19 @@
 import type { LookupFunction } from 'node:net';
-import { type RequestId, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import {
+  type JSONRPCMessage,
+  type RequestId,
+  SSEClientTransport,
+  StreamableHTTPClientTransport,
+  type Transport,
+  type TransportSendOptions,
+} from '@modelcontextprotocol/client';
 import type { Dispatcher } from 'undici';
+import { sealed, unsealed } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel } from './channel.ts';
 import { openConnections } from './connections.ts';
 import type { Environment } from './environment.ts';
+import { eventStream } from './event-stream.ts';
 
 export interface HttpParts {
   readonly url: string;
@@ -17,8 +26,8 @@ export interface HttpParts {
   readonly lookup: LookupFunction | undefined;
   readonly clock: Clock;
   readonly limits: { readonly messageBytes: number; readonly ceilingMs: number };
-  /** Puts the exact arguments into a serialized message. */
-  fill(serialized: string): string;
+  /** What is for the SDK of a message; null: it is no MCP message. */
+  hear(text: string): JSONRPCMessage | null;
   onTooLarge(id: RequestId | null): void;
   /** The response to this request ended; if its answer was not in it, none will come. */
   onStreamEnded(id: RequestId): void;
@@ -42,7 +51,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
     const to = new URL(target);
     if (to.origin !== url.origin) throw new Error('a request to another origin was refused');
     const method = (init?.method ?? 'GET') as Dispatcher.HttpMethod;
-    const body = typeof init?.body === 'string' ? init.body : null;
+    const body = typeof init?.body === 'string' ? unsealed(init.body) : null;
     const id = body === null ? null : requestIn(body);
     if (style === 'sse' && method === 'GET') standing += 1;
     // The SDK's event source would connect again by itself, to a session that was never initialized.
@@ -52,7 +61,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
       path: to.pathname + to.search,
       method,
       headers: headersOf(init?.headers, parts),
-      body: body === null ? null : parts.fill(body),
+      body: body?.text ?? null,
       // A server that answers with plain JSON sends no header before the call has ended, nor a stream before its first event.
       headersTimeout: method === 'GET' ? 0 : parts.limits.ceilingMs + SLACK_MS,
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
@@ -62,10 +71,11 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
     const onTooLarge = () => parts.onTooLarge(id);
     const content = isStream
       ? eventStream(answer.body, parts.limits.messageBytes, {
+          hear: parts.hear,
           onTooLarge,
           onEnd: (resumable) => streamEnded(id, resumable),
         })
-      : await whole(answer.body, parts.limits.messageBytes, onTooLarge);
+      : forSdk(await whole(answer.body, parts.limits.messageBytes, onTooLarge), parts);
     return response(answer, content);
   };
 
@@ -100,6 +110,11 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
           reconnectionOptions: RECONNECTION,
         });
 
+  const send: Transport['send'] = transport.send.bind(transport);
+  // The SDK's transports write messages by `JSON.stringify`.
+  transport.send = (message: JSONRPCMessage | JSONRPCMessage[], options?: TransportSendOptions) =>
+    send(sealed(message) as JSONRPCMessage, options);
+
   let closing: Promise<void> | null = null;
   async function close(): Promise<void> {
     if (transport instanceof StreamableHTTPClientTransport && transport.sessionId !== undefined && ending === null) {
@@ -128,11 +143,10 @@ function headersOf(given: RequestInit['headers'], parts: HttpParts): Record<stri
   return { 'user-agent': parts.userAgent, ...headers, ...parts.secretHeaders };
 }
 
-/** The id of the request in a body that the SDK wrote; arguments are still a marker, so it is short. */
-function requestIn(body: string): RequestId | null {
-  const message: unknown = JSON.parse(body);
-  if (typeof message !== 'object' || message === null || !('method' in message) || !('id' in message)) return null;
-  return typeof message.id === 'number' || typeof message.id === 'string' ? message.id : null;
+/** The request in a body that the SDK wrote. */
+function requestIn({ id, method }: { readonly id?: unknown; readonly method?: unknown }): RequestId | null {
+  if (method === undefined) return null;
+  return typeof id === 'number' || typeof id === 'string' ? id : null;
 }
 
 function mediaType(header: string | string[] | undefined): string {
@@ -154,6 +168,12 @@ function response(
   return new Response(isEmpty ? null : content, init);
 }
 
+/** What the SDK is to read of an answer that is one message; anything else it gets as it is. */
+function forSdk(body: Uint8Array<ArrayBuffer>, { hear }: HttpParts): Uint8Array<ArrayBuffer> {
+  const message = hear(new TextDecoder().decode(body));
+  return message === null ? body : new TextEncoder().encode(JSON.stringify(message));
+}
+
 async function whole(
   body: Dispatcher.ResponseData['body'],
   limit: number,
@@ -171,46 +191,6 @@ async function whole(
     }
   }
   return new Uint8Array(Buffer.concat(chunks));
-}
-
-/** The limit is for one event: a stream may live for days. */
-function eventStream(
-  body: Dispatcher.ResponseData['body'],
-  limit: number,
-  on: { onTooLarge(): void; onEnd(resumable: boolean): void },
-): ReadableStream<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  let size = 0;
-  let tail = '';
-  let resumable = false;
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await chunks.next();
-        if (done) {
-          controller.close();
-          return on.onEnd(resumable);
-        }
-        const text = tail + value.toString('latin1');
-        resumable ||= /(^|\n)id:/.test(text);
-        const boundary = Math.max(text.lastIndexOf('\n\n'), text.lastIndexOf('\n\r\n'));
-        size = boundary >= 0 ? text.length - boundary : size + value.length;
-        tail = text.slice(-4);
-        if (size > limit) {
-          on.onTooLarge();
-          body.destroy();
-          return controller.error(new Error('an event is larger than the limit'));
-        }
-        controller.enqueue(value);
-      } catch (error) {
-        controller.error(error);
-        on.onEnd(resumable);
-      }
-    },
-    cancel() {
-      body.destroy();
-    },
-  });
 }
 
 function atMost(promise: Promise<void>, clock: Clock, ms: number): Promise<void> {

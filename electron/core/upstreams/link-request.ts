@@ -1,9 +1,10 @@
 import type { Era } from '../../../shared/model.ts';
+import { membersOf, withoutMembers } from '../exact-members.ts';
+import { exactly, type Written, withoutMeta, writeExact } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Answer, Ask } from './exchange.ts';
 import { faultOf } from './faults.ts';
 import { inWords, sizeInWords, type UpstreamLimits } from './limits.ts';
-import type { ArgumentMarkers } from './marker.ts';
 import { offered } from './offered.ts';
 import { parameterHeaders } from './parameter-headers.ts';
 import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
@@ -21,7 +22,6 @@ interface RequestParts {
   readonly url: string | null;
   readonly clock: Clock;
   readonly limits: UpstreamLimits;
-  readonly markers: ArgumentMarkers;
   ask: Ask;
   ending(): string | null;
   inputSchema(tool: string): unknown;
@@ -39,7 +39,6 @@ export function createLinkRequest(
 ): (request: LinkRequest, onPausable: (pause: Pause) => void) => Promise<LinkOutcome> {
   return async (call, onPausable) => {
     const { clock, limits } = parts;
-    const placed = call.argumentsText === null ? null : parts.markers.put(call.argumentsText);
     const abort = new AbortController();
     let why: 'cancelled' | 'timeout' | 'ceiling' | null = null;
     const stop = (reason: NonNullable<typeof why>) => {
@@ -73,7 +72,7 @@ export function createLinkRequest(
         call.method === 'tools/call' && typeof name === 'string' && call.argumentsText !== null
           ? parameterHeaders(parts.inputSchema(name), call.argumentsText)
           : {};
-      const params = paramsOf(call, placed?.marker ?? null, parts.era);
+      const params = paramsOf(call, parts.era);
       const answer = await parts.ask(call.method, params, { signal: abort.signal, headers }, (progress) => {
         if (why !== null) return;
         restartLimit();
@@ -86,7 +85,6 @@ export function createLinkRequest(
       cancelLimit();
       cancelCeiling();
       call.signal.removeEventListener('abort', onAbort);
-      placed?.drop();
     }
   };
 }
@@ -105,7 +103,7 @@ function outcomeOf(answer: Answer, parts: RequestParts): LinkOutcome {
     case 'error':
       return answer;
     case 'result':
-      return answered(answer.result, parts);
+      return answered(answer.result, answer.text, parts);
     case 'cut':
       return cut(answer.why, parts);
     case 'threw': {
@@ -121,15 +119,17 @@ function outcomeOf(answer: Answer, parts: RequestParts): LinkOutcome {
   }
 }
 
-function answered(given: Readonly<Record<string, unknown>>, parts: RequestParts): UpstreamOutcome {
-  if (given.resultType === 'input_required') {
-    return { kind: 'input_required', result: given };
-  }
-  const result = withoutResultEnvelope(given);
-  const resultText = JSON.stringify(result);
-  const bytes = Buffer.byteLength(resultText);
+function answered(
+  result: Readonly<Record<string, unknown>>,
+  exact: string | null,
+  parts: RequestParts,
+): UpstreamOutcome {
+  const given: Written = { value: result, text: exact ?? writeExact(result) };
+  if (result.resultType === 'input_required') return { kind: 'input_required', result: given };
+  const { value, text } = withoutResultEnvelope(given);
+  const bytes = Buffer.byteLength(text);
   if (bytes > parts.limits.resultBytes) return tooLarge(parts, parts.limits.resultBytes, 'result');
-  return { kind: 'answered', result, resultText, bytes };
+  return { kind: 'answered', result: value, resultText: text, bytes };
 }
 
 function cut(why: 'too_large' | 'stream_ended' | 'ended', parts: RequestParts): UpstreamOutcome {
@@ -148,40 +148,54 @@ function tooLarge({ name }: RequestParts, bytes: number, what: 'message' | 'resu
   return { kind: 'failed', errorClass: 'result_too_large', message };
 }
 
-function paramsOf(request: LinkRequest, marker: Record<string, unknown> | null, era: Era): Record<string, unknown> {
+function paramsOf(request: LinkRequest, era: Era): Record<string, unknown> {
+  const { argumentsText, round } = request;
   const meta = metaOf(request, era);
   return {
+    ...exactly(request.moreText),
     ...request.params,
-    ...(marker === null ? {} : { arguments: marker }),
-    ...(request.round === null || era === 'legacy' ? {} : roundOf(request.round)),
-    ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
+    ...(argumentsText === null ? {} : { arguments: exactly(argumentsText) }),
+    ...(round === null || era === 'legacy' ? {} : roundOf(round)),
+    ...(meta === null ? {} : { _meta: meta }),
   };
 }
 
 function roundOf({ inputResponses, requestState }: NonNullable<LinkRequest['round']>): Record<string, unknown> {
-  return { inputResponses, ...(requestState === undefined ? {} : { requestState }) };
+  const answers = Object.entries(inputResponses).map(([name, { text }]) => [name, exactly(text)] as const);
+  return { inputResponses: Object.fromEntries(answers), ...(requestState === undefined ? {} : { requestState }) };
 }
 
 /**
  * What a caller says about itself is for us, and towards the upstream we speak for ourselves; but what may be asked of the
  * caller is the caller's to say, and on the modern era it says so in each request.
  */
-function metaOf({ meta, caller }: LinkRequest, era: Era): Record<string, unknown> {
-  const kept = Object.fromEntries(
-    Object.entries(meta).filter(([key]) => !ENVELOPE.has(key) && key !== 'progressToken'),
-  );
-  if (era === 'legacy') return kept;
+function metaOf({ metaText, caller }: LinkRequest, era: Era): Record<string, unknown> | null {
+  const kept = withoutMembers(metaText, isOfTheHop);
+  if (era === 'legacy') return membersOf(kept).length === 0 ? null : exactly(kept);
   return {
-    ...kept,
+    ...exactly(kept),
     [`${PREFIX}clientCapabilities`]: offered(caller.capabilities),
     ...(caller.logLevel === null ? {} : { [`${PREFIX}logLevel`]: caller.logLevel }),
   };
 }
 
+/** The caller's progress token, and what it said to us. */
+function isOfTheHop(name: string): boolean {
+  return name === 'progressToken' || name.startsWith(PREFIX) || name.startsWith('gatehouse/');
+}
+
 /** `resultType: complete` and the server's name belong to the hop that ends here, not to the result. */
-function withoutResultEnvelope(result: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { resultType, _meta, ...rest } = result;
-  if (resultType === undefined && _meta === undefined) return result;
+function withoutResultEnvelope(given: Written): Written {
+  const { resultType, _meta } = given.value;
+  const named = typeof _meta === 'object' && _meta !== null && SERVER_INFO in _meta;
+  if (!named && resultType !== 'complete') return given;
+  const bare = named ? withoutMeta(given.text, (name) => name === SERVER_INFO) : given.text;
+  const text = resultType === 'complete' ? withoutMembers(bare, (name) => name === 'resultType') : bare;
+  return { value: withoutEnvelope(given.value), text };
+}
+
+function withoutEnvelope(value: Written['value']): Written['value'] {
+  const { resultType, _meta, ...rest } = value;
   const kept = resultType === undefined || resultType === 'complete' ? rest : { resultType, ...rest };
   if (typeof _meta !== 'object' || _meta === null) return _meta === undefined ? kept : { ...kept, _meta };
   const meta = Object.fromEntries(Object.entries(_meta).filter(([key]) => key !== SERVER_INFO));
@@ -190,6 +204,3 @@ function withoutResultEnvelope(result: Readonly<Record<string, unknown>>): Reado
 
 const PREFIX = 'io.modelcontextprotocol/';
 const SERVER_INFO = `${PREFIX}serverInfo`;
-const ENVELOPE = new Set(
-  ['protocolVersion', 'clientInfo', 'clientCapabilities', 'logLevel'].map((key) => PREFIX + key),
-);

@@ -7,6 +7,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import type { Era, UpstreamSettings } from '../../../shared/model.ts';
+import { exactError, exactly, type Written, withoutMeta, writeExact } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel, Failure } from './channel.ts';
 import { type Ask, createExchange, type Exchange } from './exchange.ts';
@@ -15,7 +16,6 @@ import { createLevels } from './levels.ts';
 import type { UpstreamLimits } from './limits.ts';
 import { createLinkRequest, type LinkOutcome, type LinkRequest, type Pause } from './link-request.ts';
 import { type Listing, listAll } from './listing.ts';
-import type { ArgumentMarkers } from './marker.ts';
 import { mayBeAsked } from './offered.ts';
 import { badHandshake, endedAtStart, MODERN, notModern, timedOut, unreachable } from './unopened.ts';
 import type { UpstreamOutcome } from './upstreams.ts';
@@ -28,7 +28,6 @@ export interface LinkParts {
   readonly version: string;
   readonly clock: Clock;
   readonly limits: UpstreamLimits;
-  readonly markers: ArgumentMarkers;
   /** Input schemas by tool, as listed last over any link of this upstream. */
   readonly schemas: Map<string, unknown>;
   /** Opens a channel; called again when the first one shows that another style is needed. */
@@ -50,7 +49,7 @@ export interface LinkParts {
   /** The upstream asked for something that could not be asked of the one caller it belongs to. It was refused. */
   onRefusedRequest(method: string): void;
   /** A notification that belongs to no request in flight, or not to one alone. */
-  onNotice(method: string, params: Readonly<Record<string, unknown>>): void;
+  onNotice(method: string, params: Written): void;
   /** After the link was open: the process ended, or the connection broke for good. */
   onEnded(how: string): void;
 }
@@ -108,7 +107,17 @@ async function connect(
   prior: PriorDiscovery | null,
   style: 'usual' | 'sse',
 ): Promise<Link | NotConnected> {
-  const exchange = createExchange(parts.clock);
+  const inFlight = new Set<LinkRequest>();
+  const exchange = createExchange(parts.clock, (method, given) => {
+    const params = withoutSubscription(given);
+    if (LISTS_CHANGED.has(method)) {
+      parts.onListChanged();
+      return;
+    }
+    const owner = OF_A_REQUEST.has(method) ? onlyCaller(inFlight) : null;
+    if (owner === null) parts.onNotice(method, params);
+    else owner.onNotification(method, params);
+  });
   const channel = parts.open(exchange, style);
   deadline.whenOver(() => void channel.close());
   const client = new Client(
@@ -125,27 +134,18 @@ async function connect(
     isOpen = false;
     parts.onEnded(channel.ending() ?? 'broke the connection');
   };
-  const inFlight = new Set<LinkRequest>();
-  client.fallbackRequestHandler = async (request) => {
-    const params: Record<string, unknown> = request.params ?? {};
+  client.fallbackRequestHandler = async (request, { mcpReq }) => {
+    const value: Record<string, unknown> = request.params ?? {};
+    const params: Written = { value, text: exchange.askedIn(mcpReq.id) ?? writeExact(value) };
     const asker = onlyCaller(inFlight);
-    if (asker === null || !mayBeAsked(asker.caller.capabilities, request.method, params)) {
+    if (asker === null || !mayBeAsked(asker.caller.capabilities, request.method, value)) {
       parts.onRefusedRequest(request.method);
       throw new ProtocolError(ProtocolErrorCode.MethodNotFound, 'Method not found');
     }
     const answer = await asker.ask(request.method, params);
-    if (answer.kind === 'error') throw new ProtocolError(answer.code, answer.message, answer.data);
-    return { ...answer.result };
-  };
-  client.fallbackNotificationHandler = async ({ method, params: given = {} }) => {
-    const params = withoutSubscription(given);
-    if (LISTS_CHANGED.has(method)) {
-      parts.onListChanged();
-      return;
-    }
-    const owner = OF_A_REQUEST.has(method) ? onlyCaller(inFlight) : null;
-    if (owner === null) parts.onNotice(method, params);
-    else owner.onNotification(method, params);
+    if (answer.kind === 'result') return exactly(answer.result.text);
+    const { code, message, data, text } = answer;
+    throw new ProtocolError(code, message, text === undefined ? data : exactError(text));
   };
 
   const probing = prior === null;
@@ -311,11 +311,11 @@ function rememberSchemas(schemas: Map<string, unknown>, tools: readonly unknown[
 }
 
 /** The number of our own listening stream ends with it (2026-07-28, subscriptions). */
-function withoutSubscription(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { _meta, ...rest } = params;
+function withoutSubscription(params: Written): Written {
+  const { _meta } = params.value;
   if (typeof _meta !== 'object' || _meta === null || !(SUBSCRIPTION in _meta)) return params;
-  const kept = Object.entries(_meta).filter(([key]) => key !== SUBSCRIPTION);
-  return kept.length === 0 ? rest : { ...rest, _meta: Object.fromEntries(kept) };
+  const text = withoutMeta(params.text, (name) => name === SUBSCRIPTION);
+  return { value: JSON.parse(text) as Written['value'], text };
 }
 
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';

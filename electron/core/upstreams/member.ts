@@ -1,5 +1,6 @@
 import type { UpstreamView } from '../../../shared/model.ts';
 import type { Inventory, Tool } from '../catalog/inventory.ts';
+import type { Written } from '../exact-text.ts';
 import { type ConnectingParts, connectUpstream } from './connecting.ts';
 import { endpointOf, type UpstreamDefinition } from './definitions.ts';
 import { demoRisks } from './demo.ts';
@@ -41,7 +42,7 @@ export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showL
   mayStart(): boolean;
   changed(): void;
   noteCapabilities(capabilities: Readonly<Record<string, unknown>>): void;
-  notice(method: string, params: Readonly<Record<string, unknown>>, sessionKey: string | null): void;
+  notice(method: string, params: Written, sessionKey: string | null): void;
 }
 
 export function createMember(initial: UpstreamDefinition, parts: MemberParts): Member {

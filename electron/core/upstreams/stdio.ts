@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/client';
+import { exactTextOf } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel } from './channel.ts';
 import type { Group, Processes } from './processes.ts';
@@ -17,8 +18,8 @@ export interface StdioParts {
   readonly clock: Clock;
   readonly processes: Processes;
   readonly limits: { readonly messageBytes: number; readonly graceMs: number };
-  /** Puts the exact arguments into a serialized message. */
-  fill(serialized: string): string;
+  /** What is for the SDK of a line; null: it is no MCP message. */
+  hear(line: string): JSONRPCMessage | null;
   /** A message over the limit; the id when it can be told. The process is ended. */
   onTooLarge(id: RequestId | null): void;
   onStderr(chunk: string): void;
@@ -59,7 +60,7 @@ export function openStdio(wanted: StdioWanted, parts: StdioParts): Channel {
     send: (message) =>
       new Promise((resolve, reject) => {
         if (ending !== null) return reject(new Error(ending));
-        child.stdin.write(`${parts.fill(JSON.stringify(message))}\n`, (error) => {
+        child.stdin.write(`${oneLine(exactTextOf(message) ?? JSON.stringify(message))}\n`, (error) => {
           if (!error) return resolve();
           // Its end is known a moment after its pipe broke, and says more than the pipe does.
           void within(gone, clock, PARTING_MS).then(() => reject(new Error(ending ?? error.message)));
@@ -70,7 +71,7 @@ export function openStdio(wanted: StdioWanted, parts: StdioParts): Channel {
 
   const reader = lineReader(() => limits.messageBytes, {
     line(text) {
-      const message = parseMessage(text);
+      const message = parts.hear(text);
       if (message !== null) return transport.onmessage?.(message);
       if (text.trim() === '') return;
       garbage += 1;
@@ -189,28 +190,9 @@ function lineReader(limit: () => number, on: { line(text: string): void; tooLong
   }
 }
 
-/** The message in a line; null when the line is none. */
-function parseMessage(text: string): JSONRPCMessage | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // Not JSON: programs print banners and warnings on standard output.
-    return null;
-  }
-  if (!isObject(value) || value.jsonrpc !== '2.0') return null;
-  const hasId = typeof value.id === 'string' || typeof value.id === 'number';
-  const isRequest = typeof value.method === 'string' && (value.id === undefined || hasId);
-  const isAnswer = hasId && (isObject(value.result) || isError(value.error));
-  return isRequest || isAnswer ? (value as unknown as JSONRPCMessage) : null;
-}
-
-function isError(value: unknown): boolean {
-  return isObject(value) && typeof value.code === 'number' && typeof value.message === 'string';
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** A line break between two values of a client's text would end the message here; a space says the same. */
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, ' ');
 }
 
 /** The request that a message answers, from its first bytes. */

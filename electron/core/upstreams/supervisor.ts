@@ -1,5 +1,6 @@
 import type { Era, UpstreamStatus } from '../../../shared/model.ts';
 import type { Log } from '../diagnosis/log.ts';
+import type { Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Failure } from './channel.ts';
 import { type ClientLinks, createClientLinks, type LinkManner } from './client-links.ts';
@@ -30,7 +31,7 @@ export interface SupervisorParts {
   /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
   takeIn(listed: Listed, isFirst: boolean): void;
   changed(): void;
-  notice(method: string, params: Readonly<Record<string, unknown>>, sessionKey: string | null): void;
+  notice(method: string, params: Written, sessionKey: string | null): void;
 }
 
 export interface LinkEvents {
@@ -38,7 +39,7 @@ export interface LinkEvents {
   onOpening(): void;
   onListChanged(): void;
   onEnded(how: string): void;
-  onNotice(method: string, params: Readonly<Record<string, unknown>>): void;
+  onNotice(method: string, params: Written): void;
 }
 
 export interface SupervisorState {

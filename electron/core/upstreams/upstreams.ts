@@ -5,6 +5,7 @@ import type { Era, UpstreamTransport, UpstreamView } from '../../../shared/model
 import type { Audit } from '../audit/audit.ts';
 import type { Inventory } from '../catalog/inventory.ts';
 import type { Log } from '../diagnosis/log.ts';
+import type { Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
 import { type Confirmed, unsealed } from './confirmed.ts';
@@ -19,8 +20,8 @@ import {
 } from './definitions.ts';
 import type { Environment } from './environment.ts';
 import { createEras } from './eras.ts';
+import type { ErrorAnswer, Progress } from './exchange.ts';
 import { defaultLimits, type UpstreamLimits } from './limits.ts';
-import { createArgumentMarkers } from './marker.ts';
 import { createMember, type Member } from './member.ts';
 import { createProcesses } from './processes.ts';
 import { changedSettings, refuseSettings, type SettingsChange, usualSettings } from './settings.ts';
@@ -55,32 +56,32 @@ export interface Caller {
 
 /** What a modern upstream asked for in the round before, answered (2026-07-28, multi round-trip requests). */
 export interface Round {
-  readonly inputResponses: Readonly<Record<string, unknown>>;
+  readonly inputResponses: Readonly<Record<string, Written>>;
   readonly requestState: string | undefined;
 }
 
-export type AskAnswer =
-  | { readonly kind: 'result'; readonly result: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown };
+export type AskAnswer = { readonly kind: 'result'; readonly result: Written } | ErrorAnswer;
 
 export interface UpstreamRequest {
   readonly requestId: string;
   readonly upstreamId: string;
   readonly method: RelayedMethod;
-  /** `params` without `_meta`, and without `arguments` where their exact text is given. */
+  /** What is ours to say in `params`: whose tool, prompt or resource it is. It comes before anything in `moreText`. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** Exact text of an object: the caller's other members of `params`. `{}` where there are none. */
+  readonly moreText: string;
   /** The exact text to forward as `params.arguments`: these bytes, nothing else, reach the upstream. */
   readonly argumentsText: string | null;
-  /** `_meta` members of the caller that pass through (never progressToken, never keys of ours). */
-  readonly meta: Readonly<Record<string, unknown>>;
+  /** Exact text of an object: the caller's `_meta`. What belongs to the hop before goes no further. */
+  readonly metaText: string;
   readonly caller: Caller;
   readonly round: Round | null;
   readonly signal: AbortSignal;
-  onProgress(progress: { readonly progress: number; readonly total?: number; readonly message?: string }): void;
+  onProgress(progress: Progress): void;
   /** Other notifications that belong to this request: `notifications/message` and what we do not know. */
-  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
+  onNotification(method: string, params: Written): void;
   /** The upstream asks the caller (elicitation, sampling, roots). Only what the caller declared gets here. */
-  ask(method: string, params: Readonly<Record<string, unknown>>): Promise<AskAnswer>;
+  ask(method: string, params: Written): Promise<AskAnswer>;
 }
 
 /** The result of an upstream: what it says, and the text that goes to the caller, whose digest is recorded. */
@@ -97,7 +98,7 @@ export interface Answered {
 /** An upstream's own JSON-RPC error is relayed unchanged. */
 export type UpstreamOutcome =
   | Answered
-  | { readonly kind: 'error'; readonly code: number; readonly message: string; readonly data?: unknown }
+  | ErrorAnswer
   | {
       readonly kind: 'failed';
       readonly errorClass: Extract<
@@ -116,16 +117,11 @@ export type UpstreamOutcome =
       readonly message: string;
     }
   /** A modern upstream asks for input; `result` is its own. The request is to be made again with the answers. */
-  | { readonly kind: 'input_required'; readonly result: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'input_required'; readonly result: Written }
   | { readonly kind: 'cancelled' };
 
 /** Told of what an upstream says beside its answers. `sessionKey`: for that session alone; null: for whom it concerns. */
-export type UpstreamNotice = (
-  upstreamId: string,
-  method: string,
-  params: Readonly<Record<string, unknown>>,
-  sessionKey: string | null,
-) => void;
+export type UpstreamNotice = (upstreamId: string, method: string, params: Written, sessionKey: string | null) => void;
 
 export interface Upstreams {
   list(workspaceId?: string): readonly UpstreamView[];
@@ -217,7 +213,6 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     processes,
     inventory,
     eras: createEras(parts.db, clock),
-    markers: createArgumentMarkers(),
     environment,
     lookup: parts.lookup,
     commandEnvironment: async () =>

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createArgumentMarkers } from '../../../electron/core/upstreams/marker.ts';
 import { httpRecorder, received, rig, stdioRecorder } from './rig.ts';
 
 /** Every one of these is changed by a round through JSON.parse and JSON.stringify, or by a careless replacement. */
@@ -37,24 +36,9 @@ describe.each(CASES)('$era over $over', ({ era, over }) => {
     const { id } = await it.addReady('recorder', transport);
     expect(it.upstreams.get(id)?.era).toBe(era);
     for (const text of TEXTS) {
-      const outcome = await it.call(id, 'echo', text, { meta: { 'example/trace': '{"gatehouse:arguments:' } });
+      const outcome = await it.call(id, 'echo', text, { metaText: '{"example/trace":1.0}' });
       expect(outcome.kind).toBe('answered');
     }
     expect(received(file, 'tools/call').map(argumentsIn)).toEqual(TEXTS);
   });
-});
-
-test('a marker is replaced only while its call runs, and foreign text never', () => {
-  const markers = createArgumentMarkers();
-  const placed = markers.put('{"x":1.0}');
-  const message = JSON.stringify({
-    params: { arguments: placed.marker, _meta: { quoted: JSON.stringify(placed.marker) } },
-  });
-  expect(markers.fill(message)).toBe(
-    `{"params":{"arguments":{"x":1.0},"_meta":{"quoted":${JSON.stringify(JSON.stringify(placed.marker))}}}}`,
-  );
-  placed.drop();
-  expect(markers.fill(message)).toBe(message);
-  const foreign = `{"gatehouse:arguments:${'0'.repeat(32)}":0}`;
-  expect(markers.fill(foreign)).toBe(foreign);
 });

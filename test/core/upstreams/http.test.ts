@@ -15,7 +15,7 @@ test('B12: the upstream sees our headers and its own secrets, nothing else', asy
   const server = await httpRecorder(file);
   const view = await it.addReady('x', withHeader(server.url, 'X-Api-Key'), { 'X-Api-Key': 'canary-key' });
   await it.call(view.id, 'echo', '{}', {
-    meta: { progressToken: 'mine', 'io.modelcontextprotocol/clientInfo': { name: 'agent' } },
+    metaText: '{"progressToken":"mine","io.modelcontextprotocol/clientInfo":{"name":"agent"}}',
   });
   const names = new Set(recorded(file).flatMap((entry) => Object.keys(entry.headers ?? {})));
   expect([...names].toSorted()).toEqual([

@@ -28,6 +28,7 @@ serveStdio(() => {
   expect(await it.call(view.id, 'add', '{"a":1,"b":2}')).toEqual({
     kind: 'answered',
     result: { content: [{ type: 'text', text: '3' }] },
+    resultText: '{"content":[{"type":"text","text":"3"}]}',
     bytes: expect.any(Number),
   });
   // The next start takes the era from the verdict of this one.

@@ -403,6 +403,7 @@ test("an upstream's own error is relayed as it is", async () => {
     kind: 'error',
     code: -32050,
     message: 'a\r\nX: y',
+    text: '{"code":-32050,"message":"a\\r\\nX: y","data":{"why":1}}',
     data: { why: 1 },
   });
 });
