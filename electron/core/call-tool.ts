@@ -4,6 +4,7 @@ import type { Approvals } from './approvals/approvals.ts';
 import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
+import { besideOf } from './call/beside.ts';
 import { toldOfEdit } from './call/edited.ts';
 import { endingOf } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
@@ -37,7 +38,7 @@ export interface ToolCall {
   readonly argumentsText: string;
   /** Exact text of an object: the caller's `_meta`. */
   readonly metaText: string;
-  /** Exact text of an object: what passes on of `params` beside name or URI, arguments and `_meta`. */
+  /** Exact text of an object: the members of `params` that the protocol does not name. */
   readonly moreText: string;
   /** What the caller declared that it can be asked. */
   readonly capabilities: Readonly<Record<string, unknown>>;
@@ -172,33 +173,44 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   }
   if (call.cancelled.aborted) return { kind: 'cancelled' };
 
-  const recorded = await record.forwarded(argumentsText);
+  const beside = besideOf(call.moreText, decision);
+  const recorded = await record.forwarded(argumentsText, beside);
   if (recorded.kind === 'unavailable') return refused('audit_unavailable', recorded.reason);
 
-  const ending = await parts.rounds.start(call, aim, record, requestOf(call, aim, argumentsText));
+  const ending = await parts.rounds.start(call, aim, record, requestOf(call, aim, argumentsText, beside.text));
   if (ending.kind === 'answered') parts.resources.learn(call.client.id, aim.upstream.id, ending.result);
   return ending;
 }
 
 /** What goes upstream: the upstream's own name, and the text that was shown. */
-function requestOf(call: ToolCall, aim: Aim, argumentsText: string): UpstreamRequest {
+function requestOf(call: ToolCall, aim: Aim, argumentsText: string, besideText: string): UpstreamRequest {
   const { target } = call;
   const goes =
     target.kind === 'resource'
-      ? ({ method: 'resources/read', params: { uri: target.uri }, argumentsText: null } as const)
+      ? ({
+          method: 'resources/read',
+          params: { uri: target.uri },
+          argumentsText: null,
+          moreText: besideText,
+        } as const)
       : target.kind === 'completion'
-        ? ({ method: 'completion/complete', params: completionOf(aim), argumentsText: null } as const)
+        ? ({
+            method: 'completion/complete',
+            params: completionOf(aim),
+            argumentsText: null,
+            moreText: argumentsText,
+          } as const)
         : ({
             method: target.kind === 'prompt' ? 'prompts/get' : 'tools/call',
             params: { name: aim.name },
             argumentsText,
+            moreText: besideText,
           } as const);
   return {
     ...goes,
     requestId: call.requestId,
     upstreamId: aim.upstream.id,
     metaText: call.metaText,
-    moreText: call.moreText,
     caller: {
       clientId: call.client.id,
       sessionKey: call.sessionId ?? call.client.id,

@@ -8,6 +8,7 @@ import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Aim, CallTarget } from './aim.ts';
+import type { Beside } from './beside.ts';
 
 /** The audit entries of one call: `asked` only if it parks, `forwarded` before the first byte upstream, `ended` always. */
 export interface CallRecord {
@@ -23,7 +24,7 @@ export interface CallRecord {
   /** The card ended after the caller had been told `pending` or had left: nobody else would say how. */
   lapsed(approval: ApprovalView): void;
   /** Durable before the first byte goes upstream. */
-  forwarded(argumentsText: string): Promise<AuditWritten>;
+  forwarded(argumentsText: string, beside: Beside): Promise<AuditWritten>;
   /** The answer does not wait for it; it is retried until it is written. */
   ended(ending: CallEnding): void;
 }
@@ -166,11 +167,13 @@ export function createCallRecord(
         ),
       );
     },
-    async forwarded(argumentsText) {
+    async forwarded(argumentsText, { text, leftOut }) {
       // What the agent sent opens the record; what the person made of it stands beside it.
       const written = await durable('forwarded', edited === null ? argumentsText : call.argumentsText, {
         forwardedSha256: digest(argumentsText),
         ...(edited === null ? {} : { editedArguments: redactArguments(edited).redacted }),
+        ...(text === '{}' ? {} : { beside: redactArguments(text).redacted, besideSha256: digest(text) }),
+        ...(leftOut.length === 0 ? {} : { leftOut: leftOut.slice(0, MOST_NAMES) }),
         ...(approval ? { approval } : {}),
       });
       if (written.kind === 'written') forwardedAt = clock.monotonic();
@@ -206,6 +209,7 @@ export function createCallRecord(
   };
 }
 
+const MOST_NAMES = 20;
 const NOBODY_ANSWERED = 'Nobody answered in time; it was not run.';
 const NOT_REDEEMED = 'It was approved, but the client did not call again in time; it was not run.';
 

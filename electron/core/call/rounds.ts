@@ -257,7 +257,8 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
         onNotification: call.onNotification,
         round: { inputResponses, requestState: state.upstreamState },
       };
-      const recorded = await record.forwarded(state.request.argumentsText ?? '');
+      const { argumentsText, moreText } = state.request;
+      const recorded = await record.forwarded(argumentsText ?? '', { text: moreText, leftOut: [] });
       if (recorded.kind === 'unavailable')
         return { kind: 'refused', errorClass: 'audit_unavailable', message: recorded.reason, rule: null };
       return modernEnding(await upstreams.request(request), call, aim, record, state.request, round);

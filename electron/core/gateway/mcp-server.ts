@@ -19,6 +19,7 @@ import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from '.
 import { type CallerSide, callerSide } from './caller.ts';
 import { relayedResult, sealAnswers } from './exact-answers.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
+import { unknownMembers } from './passed-on.ts';
 import { type RelayParts, relay } from './relay.ts';
 import { requestIdData } from './responses.ts';
 import { answerOf, errorOf, refusal, type ToolAnswer, type ToolResult } from './tool-result.ts';
@@ -148,7 +149,7 @@ async function toolCall(
   }
 
   const { target, argumentsText } = named;
-  const ending = await parts.callTool({ ...side, target, argumentsText, moreText: '{}' });
+  const ending = await parts.callTool({ ...side, target, argumentsText, moreText: unknownMembers(arrival.slices) });
   return answerOf(ending, {
     requestId: arrival.requestId,
     named: name === 'call_external_tool' && target.kind === 'own' ? `${target.upstream} / ${target.name}` : name,

@@ -8,4 +8,28 @@ export function paramsPassedOn(slices: Slices): string {
   return withoutMembers(slices.get(PARAMS_PATH) ?? '{}', (name) => OF_THE_HOP.has(name));
 }
 
+/**
+ * The members of `params` that the protocol does not name. Exact text of an object. What could pass for a member that says
+ * which tool runs, or with what, is not among them: Go's JSON decoder reads `Name` as `name`, and the last one wins.
+ */
+export function unknownMembers(slices: Slices): string {
+  return withoutMembers(slices.get(PARAMS_PATH) ?? '{}', (name) => KNOWN.has(folded(name)));
+}
+
+/** Upper and lower case, compatibility forms, separators and invisible characters make no other name. */
+function folded(name: string): string {
+  return name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '');
+}
+
 const OF_THE_HOP = new Set(['_meta', 'inputResponses', 'requestState']);
+const KNOWN = new Set([
+  ...['meta', 'inputresponses', 'requeststate', 'progresstoken'],
+  ...['name', 'tool', 'toolname', 'prompt', 'promptname', 'uri', 'ref'],
+  ...['argument', 'arguments', 'arg', 'args', 'input', 'inputs', 'params', 'parameters'],
+  // Tasks are not relayed: a call that asked for one would never be answered.
+  'task',
+  'proto',
+]);

@@ -6,7 +6,7 @@ import type { Resources } from '../catalog/resources.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival } from './arrival.ts';
 import type { CallerSide } from './caller.ts';
-import { paramsPassedOn } from './passed-on.ts';
+import { paramsPassedOn, unknownMembers } from './passed-on.ts';
 import { answerOf, type ToolAnswer } from './tool-result.ts';
 
 /** Everything a client may ask beside tools: prompts, resources, completion. */
@@ -65,7 +65,6 @@ export async function relay(
         side,
         { kind: 'prompt', upstream: onlyUpstream, name },
         arrival.slices.get(ARGUMENTS_PATH) ?? '{}',
-        '{}',
         name,
       );
     }
@@ -79,7 +78,6 @@ export async function relay(
         side,
         { kind: 'resource', upstream: onlyUpstream, uri },
         JSON.stringify({ uri }),
-        '{}',
         uri,
       );
     }
@@ -94,7 +92,6 @@ export async function relay(
         arrival,
         side,
         { kind: 'completion', upstream: onlyUpstream, of: ref.type, named },
-        text,
         text,
         named,
       );
@@ -127,10 +124,14 @@ async function call(
   side: CallerSide,
   target: CallTarget,
   argumentsText: string,
-  moreText: string,
   named: string,
 ): Promise<ToolAnswer> {
-  const ending = await parts.callTool({ ...side, target, argumentsText, moreText });
+  const ending = await parts.callTool({
+    ...side,
+    target,
+    argumentsText,
+    moreText: target.kind === 'completion' ? '{}' : unknownMembers(arrival.slices),
+  });
   if (ending.kind === 'unknown_tool')
     return target.kind === 'resource'
       ? unknownResource(named)
