@@ -379,6 +379,9 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   });
   approvals.onChange(() => topics.tell('approvals'));
   approvals.onCard((approval) => {
+    // A burst is one card: it comes up and is announced once (design section 9, F13).
+    const joins = ({ id, group }: ApprovalView) => group === approval.group && id !== approval.id;
+    if (approvals.list('waiting').some(joins)) return;
     for (const listener of cardListeners) listener({ approval });
     platform.notify({
       title: `${approval.client} asks: ${approval.upstream} / ${approval.tool}`,

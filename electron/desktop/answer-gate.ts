@@ -20,8 +20,8 @@ export interface AnswerGate {
   /** The window came into sight: what it holds is seen from now on only. */
   appeared(): void;
   input(event: HandInput): void;
-  /** Spends the last press on an answer about `card`. */
-  admit(card: string): GateVerdict;
+  /** Spends the last press on an answer about `card`; null: about something that is not shown. */
+  admit(card: string | null): GateVerdict;
 }
 
 /** How long a card must have been in sight before a press on it counts, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
 import type { AnswerGate } from './answer-gate.ts';
-import { type Card, cardKey, cardOnTop } from './cards.ts';
+import { type Card, cardKey, cardOnTop, type OnTop } from './cards.ts';
 
 /**
  * Follows which card the approval window shows, from what the main process handed to the page and from the page's
@@ -11,15 +11,18 @@ export interface CardView {
   handedApprovals(approvals: readonly ApprovalView[]): void;
   handedConfirmations(confirmations: readonly ConfirmationView[]): void;
   asked(card: Card | null): void;
+  /** The key, as the gate knows it, of what is shown now if all of these are on it; null: they are not. */
+  shownWith(cards: readonly Card[]): string | null;
 }
 
 export function createCardView(gate: Pick<AnswerGate, 'shown'>): CardView {
   let approvals: readonly ApprovalView[] = [];
   let confirmations: readonly ConfirmationView[] = [];
   let inAddress: Card | null = null;
+  let onTop: OnTop | null = null;
   const look = () => {
-    const card = cardOnTop(approvals, confirmations, inAddress);
-    gate.shown(card && cardKey(card));
+    onTop = cardOnTop(approvals, confirmations, inAddress);
+    gate.shown(onTop?.key ?? null);
   };
 
   return {
@@ -34,6 +37,10 @@ export function createCardView(gate: Pick<AnswerGate, 'shown'>): CardView {
     asked(card) {
       inAddress = card;
       look();
+    },
+    shownWith(cards) {
+      const isShown = (card: Card) => onTop?.answers.includes(cardKey(card)) === true;
+      return onTop !== null && cards.length > 0 && cards.every(isShown) ? onTop.key : null;
     },
   };
 }

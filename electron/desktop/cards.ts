@@ -1,6 +1,7 @@
+import { batchesOf } from '../../shared/batches.ts';
 import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
 
-/** What the approval window shows: one call, or one administrative act. */
+/** What is answered in the approval window: one call, or one administrative act. */
 export interface Card {
   readonly kind: 'approval' | 'confirmation';
   readonly id: string;
@@ -18,18 +19,29 @@ export function cardInAddress(url: string): Card | null {
   return { kind: match[1] === 'approval' ? 'approval' : 'confirmation', id: match[2] };
 }
 
+/** What stands in the window at one time: an act, a call, or all calls of one client to one tool. */
+export interface OnTop {
+  /** Another one as soon as a call joins or leaves it: what was not in sight long enough is not answered. */
+  readonly key: string;
+  /** Keys of what may be answered on it. */
+  readonly answers: readonly string[];
+}
+
 /** The card the person asked for while it still waits, else the oldest; null when nothing waits. */
 export function cardOnTop(
   waiting: readonly ApprovalView[],
   confirmations: readonly ConfirmationView[],
   asked: Card | null,
-): Card | null {
+): OnTop | null {
   const cards = [
-    ...waiting.map(({ id, createdAt }) => ({ kind: 'approval' as const, id, createdAt })),
-    ...confirmations.map(({ id, createdAt }) => ({ kind: 'confirmation' as const, id, createdAt })),
+    ...batchesOf(waiting).map((calls) => ({
+      createdAt: calls[0]?.createdAt ?? 0,
+      answers: calls.map(({ id }) => cardKey({ kind: 'approval', id })),
+    })),
+    ...confirmations.map(({ id, createdAt }) => ({ createdAt, answers: [cardKey({ kind: 'confirmation', id })] })),
   ];
   const found =
-    cards.find((card) => asked !== null && cardKey(card) === cardKey(asked)) ??
+    cards.find(({ answers }) => asked !== null && answers.includes(cardKey(asked))) ??
     cards.toSorted((a, b) => a.createdAt - b.createdAt)[0];
-  return found ? { kind: found.kind, id: found.id } : null;
+  return found ? { key: found.answers.join(' '), answers: found.answers } : null;
 }

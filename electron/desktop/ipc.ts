@@ -5,7 +5,7 @@ import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
 import type { Api, ApiAnswer } from '../core/api.ts';
 import type { AnswerGate, GateVerdict } from './answer-gate.ts';
 import type { CardView } from './card-view.ts';
-import { type Card, cardKey } from './cards.ts';
+import type { Card } from './cards.ts';
 import { APPROVAL_CHANNELS, MAIN_CHANNELS } from './channels.ts';
 
 /** Answers the main window. Handlers hang on its own webContents, so no other window reaches them. */
@@ -58,12 +58,13 @@ export function answerApprovalWindow(parts: {
       }
       case 'approvalApprove':
       case 'approvalDeny':
+      case 'approvalsApproveMany':
+      case 'approvalsDenyMany':
       case 'confirmationAnswer': {
-        const named = answerOf.safeParse(input);
-        const card = named.success ? cardOf(named.data) : null;
-        if (card === null) return { kind: 'bad_request', message: 'The answer does not say what it answers.' };
+        const cards = answeredBy(name, input);
+        if (cards.length === 0) return { kind: 'bad_request', message: 'The answer does not say what it answers.' };
         // SECURITY: an answer counts only after a press that the main process saw, on the card shown there (F10, F17).
-        const verdict = gate.admit(cardKey(card));
+        const verdict = gate.admit(view.shownWith(cards));
         if (verdict.kind === 'refused') return answered({ kind: 'refused', message: REFUSALS[verdict.reason] });
         return api.request(name, input, caller);
       }
@@ -82,7 +83,21 @@ function demandSender(event: IpcMainInvokeEvent | IpcMainEvent, contents: WebCon
 }
 
 const review = z.object({ approval: z.string().max(200).optional(), confirmation: z.string().max(200).optional() });
-const answerOf = review;
+const many = z.object({
+  approvals: z.array(z.string().max(200)).optional(),
+  calls: z.array(z.object({ approval: z.string().max(200) })).optional(),
+});
+
+/** Everything that one answer is about; nothing when it does not say. */
+function answeredBy(name: string, input: unknown): readonly Card[] {
+  if (name === 'approvalsApproveMany' || name === 'approvalsDenyMany') {
+    const { approvals = [], calls = [] } = many.safeParse(input).data ?? {};
+    return [...approvals, ...calls.map(({ approval }) => approval)].map((id) => ({ kind: 'approval', id }));
+  }
+  const named = review.safeParse(input);
+  const card = named.success ? cardOf(named.data) : null;
+  return card === null ? [] : [card];
+}
 
 function cardOf(named: z.output<typeof review>): Card | null {
   if (named.approval !== undefined) return { kind: 'approval', id: named.approval };

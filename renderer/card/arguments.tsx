@@ -14,10 +14,12 @@ interface Shown {
   readonly text: string;
   /** Called once, when the end of the arguments has been on the screen. */
   onSeen(): void;
+  /** What can be done with them. */
+  readonly action?: React.ReactNode;
 }
 
 /** The whole arguments of a call, as a tree and as the exact text that will be forwarded; never cut. */
-export function Arguments({ text, onSeen }: Shown) {
+export function Arguments({ text, onSeen, action }: Shown) {
   const json = useMemo(() => parseExact(text), [text]);
   const secrets = useMemo(() => (json ? secretsIn(json) : []), [json]);
   const [revealed, setRevealed] = useState<ReadonlySet<number>>(new Set());
@@ -36,6 +38,7 @@ export function Arguments({ text, onSeen }: Shown) {
         <span className="quiet">{sizeOf(text)}</span>
         {hidesSomething(text) && <span className="flag">holds characters that cannot be seen; shown as escapes</span>}
         <span className="grow" />
+        {action}
         <ToggleButtonGroup
           className="segments"
           aria-label="How to show the arguments"

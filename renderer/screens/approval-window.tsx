@@ -1,14 +1,21 @@
 import { useEffect, useState } from 'react';
 import { Button } from 'react-aria-components';
+import { batchesOf } from '../../shared/batches.ts';
 import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
-import { ApprovalCard } from '../card/approval-card.tsx';
+import { BatchCard } from '../card/batch-card.tsx';
 import { ConfirmationCard } from '../card/confirmation-card.tsx';
 import { useLive } from '../live.ts';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { placeOf } from './approvals.tsx';
 
 type Waiting =
-  | { readonly kind: 'approval'; readonly id: string; readonly at: number; readonly approval: ApprovalView }
+  /** `id` is that of its oldest call. */
+  | {
+      readonly kind: 'approval';
+      readonly id: string;
+      readonly at: number;
+      readonly calls: readonly ApprovalView[];
+    }
   | {
       readonly kind: 'confirmation';
       readonly id: string;
@@ -30,7 +37,7 @@ export function ApprovalWindow() {
     return () => window.removeEventListener('hashchange', onMove);
   }, []);
   const queue = queueOf(approvals.data ?? [], confirmations.data ?? []);
-  const found = queue.findIndex((one) => one.id === wanted);
+  const found = queue.findIndex((one) => holds(one, wanted));
   const index = Math.max(0, found);
   const shown = queue[index];
   const place = placeOf(index, queue.length);
@@ -42,7 +49,7 @@ export function ApprovalWindow() {
           <p>You can close this window.</p>
         </Empty>
       )}
-      {shown?.kind === 'approval' && <ApprovalCard key={shown.id} approval={shown.approval} queue={place} />}
+      {shown?.kind === 'approval' && <BatchCard key={shown.calls[0]?.group} calls={shown.calls} queue={place} />}
       {shown?.kind === 'confirmation' && (
         <ConfirmationCard key={shown.id} confirmation={shown.confirmation} queue={place} />
       )}
@@ -67,15 +74,20 @@ function goTo({ kind, id }: Waiting): void {
 
 function queueOf(approvals: readonly ApprovalView[], confirmations: readonly ConfirmationView[]): readonly Waiting[] {
   const queue: readonly Waiting[] = [
-    ...approvals
-      .filter((approval) => approval.state === 'waiting')
-      .map((approval) => ({ kind: 'approval', id: approval.id, at: approval.createdAt, approval }) as const),
+    ...batchesOf(approvals.filter((approval) => approval.state === 'waiting')).flatMap((calls) =>
+      calls[0] ? [{ kind: 'approval', id: calls[0].id, at: calls[0].createdAt, calls } as const] : [],
+    ),
     ...confirmations.map(
       (confirmation) =>
         ({ kind: 'confirmation', id: confirmation.id, at: confirmation.createdAt, confirmation }) as const,
     ),
   ];
   return [...queue].sort((a, b) => a.at - b.at);
+}
+
+/** A call is named by its own id, and shown on the card of all that wait with it. */
+function holds(waiting: Waiting, wanted: string | null): boolean {
+  return waiting.kind === 'approval' ? waiting.calls.some(({ id }) => id === wanted) : waiting.id === wanted;
 }
 
 function idInAddress(): string | null {

@@ -1,14 +1,16 @@
 import { useState } from 'react';
 import { Button } from 'react-aria-components';
+import { batchesOf } from '../../shared/batches.ts';
 import type { ApprovalView, ConfirmationView } from '../../shared/model.ts';
-import { ApprovalCard } from '../card/approval-card.tsx';
+import { BatchCard } from '../card/batch-card.tsx';
 import { ConfirmationCard } from '../card/confirmation-card.tsx';
 import { Visible } from '../card/visible.tsx';
 import { useBridge, useLive, useNow } from '../live.ts';
 import { RiskBadge } from '../parts/badges.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { timeLeft } from '../parts/time.ts';
-import { RecentDecisions, StandingApprovals } from './decisions.tsx';
+import { RecentDecisions } from './decisions.tsx';
+import { StandingApprovals } from './standing.tsx';
 
 /** Everything that waits for the person, and what was answered before. */
 export function ApprovalsScreen() {
@@ -16,6 +18,7 @@ export function ApprovalsScreen() {
   const approvals = useLive('approvalsList', { state: 'all' }, ['approvals']);
   const confirmations = useLive('confirmationsList', {}, ['confirmations']);
   const waiting = (approvals.data ?? []).filter((approval) => approval.state === 'waiting');
+  const batches = batchesOf(waiting);
   const asked = confirmations.data ?? [];
   const answersHere = bridge.surface === 'dashboard';
   return (
@@ -38,11 +41,11 @@ export function ApprovalsScreen() {
           <ConfirmationRow key={confirmation.id} confirmation={confirmation} />
         ),
       )}
-      {waiting.map((approval, index) =>
+      {batches.map((calls, index) =>
         answersHere ? (
-          <ApprovalCard key={approval.id} approval={approval} queue={placeOf(index, waiting.length)} />
+          <BatchCard key={calls[0]?.group} calls={calls} queue={placeOf(index, batches.length)} />
         ) : (
-          <ApprovalRow key={approval.id} approval={approval} />
+          <ApprovalRow key={calls[0]?.group} calls={calls} />
         ),
       )}
       <StandingApprovals />
@@ -81,9 +84,11 @@ function WhatApprovingHereMeans() {
 }
 
 /** In the main window: what waits, and the way to the window that answers it. */
-function ApprovalRow({ approval }: { readonly approval: ApprovalView }) {
+function ApprovalRow({ calls }: { readonly calls: readonly ApprovalView[] }) {
   const bridge = useBridge();
   const now = useNow();
+  const [approval] = calls;
+  if (!approval) return null;
   return (
     <article className={`card row risk-edge-${approval.risk}`}>
       <div className="grow">
@@ -92,6 +97,7 @@ function ApprovalRow({ approval }: { readonly approval: ApprovalView }) {
         </h3>
         <p className="quiet">
           for <Visible text={approval.client} /> · {timeLeft(approval.expiresAt - now)} left
+          {calls.length > 1 && ` · ${calls.length} calls`}
           {approval.callerLeft && ' · caller left'}
         </p>
       </div>

@@ -1,10 +1,8 @@
-import { Button } from 'react-aria-components';
-import type { ApprovalState, ApprovalView, StandingApprovalView } from '../../shared/model.ts';
+import type { ApprovalState, ApprovalView } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
-import { useAct, useBridge, useLive, useNow } from '../live.ts';
+import { useNow } from '../live.ts';
 import { RiskBadge } from '../parts/badges.tsx';
-import { Problem } from '../parts/notes.tsx';
-import { timeAgo, timeLeft } from '../parts/time.ts';
+import { timeAgo } from '../parts/time.ts';
 
 const RECENT_AT_MOST = 20;
 
@@ -37,6 +35,7 @@ export function RecentDecisions({ approvals }: { readonly approvals: readonly Ap
                 {' '}
                 for <Visible text={approval.client} />
                 {approval.state === 'approved' && ' · waits for the caller to ask again'}
+                {approval.editedSha256 !== null && ' · as you edited it'}
                 {approval.denyReason && (
                   <>
                     {' '}
@@ -52,56 +51,4 @@ export function RecentDecisions({ approvals }: { readonly approvals: readonly Ap
       </ul>
     </section>
   );
-}
-
-/** Remembered answers that still hold, each with its end. */
-export function StandingApprovals() {
-  const standing = useLive('standingList', {}, ['approvals']);
-  if (!standing.data?.length) return null;
-  return (
-    <section>
-      <h3 className="section">Standing approvals</h3>
-      <p className="quiet section-text">
-        Calls that match one of these run without asking, until it ends or you revoke it.
-      </p>
-      <ul className="list">
-        {standing.data.map((one) => (
-          <StandingRow key={one.id} standing={one} />
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function StandingRow({ standing }: { readonly standing: StandingApprovalView }) {
-  const bridge = useBridge();
-  const act = useAct();
-  const now = useNow();
-  return (
-    <li className="list-row">
-      <span className="grow">
-        <strong>
-          <Visible text={standing.upstream} /> / <Visible text={standing.tool} />
-        </strong>
-        <span className="quiet">
-          {' '}
-          for <Visible text={standing.client} /> · used {standing.usedCount}×
-        </span>
-        <Problem message={act.problem} />
-      </span>
-      <span className="quiet">{endOf(standing, now)}</span>
-      <Button
-        className="button small"
-        isDisabled={act.busy}
-        onPress={() => void act.run(() => bridge.request('standingRevoke', { standing: standing.id }))}
-      >
-        Revoke
-      </Button>
-    </li>
-  );
-}
-
-function endOf(standing: StandingApprovalView, now: number): string {
-  if (standing.expiresAt !== null) return `${timeLeft(standing.expiresAt - now)} left`;
-  return standing.scope === 'session' ? 'until the session ends' : 'until you revoke it';
 }

@@ -49,6 +49,34 @@ test('nothing is shown when nothing waits', () => {
   expect(last(shown)).toBeNull();
 });
 
+test('calls of one client to one tool are one card, another as soon as a call joins or leaves it', () => {
+  const { shown, view: cards } = view();
+  const [a, b, c] = ['a', 'b', 'c'].map((id, n) => approvalView({ id, group: 'g', createdAt: n }));
+  cards.handedApprovals([b!, a!]);
+  expect(last(shown)).toBe('approval:a approval:b');
+  cards.handedApprovals([a!, b!, c!]);
+  expect(last(shown)).toBe('approval:a approval:b approval:c');
+  cards.asked({ kind: 'approval', id: 'b' });
+  expect(last(shown)).toBe('approval:a approval:b approval:c');
+  cards.handedApprovals([a!, c!]);
+  expect(last(shown)).toBe('approval:a approval:c');
+});
+
+test('an answer is about what is shown only when every call it names is on that card', () => {
+  const { view: cards } = view();
+  const call = (id: string) => ({ kind: 'approval', id }) as const;
+  expect(cards.shownWith([call('a')])).toBeNull();
+  cards.handedApprovals([
+    approvalView({ id: 'a', group: 'g', createdAt: 1 }),
+    approvalView({ id: 'b', group: 'g', createdAt: 2 }),
+    approvalView({ id: 'other', createdAt: 3 }),
+  ]);
+  expect(cards.shownWith([call('b')])).toBe('approval:a approval:b');
+  expect(cards.shownWith([call('b'), call('a')])).toBe('approval:a approval:b');
+  for (const named of [[], [call('other')], [call('a'), call('other')], [{ kind: 'confirmation', id: 'a' } as const]])
+    expect(cards.shownWith(named)).toBeNull();
+});
+
 test('an address names a card or nothing', () => {
   expect(cardInAddress('app://ui/approval.html#approval=a1')).toEqual({ kind: 'approval', id: 'a1' });
   expect(cardInAddress('app://ui/approval.html#confirmation=k1')).toEqual({ kind: 'confirmation', id: 'k1' });

@@ -5,7 +5,7 @@ export function approvalView(over: Partial<ApprovalView> = {}): ApprovalView {
   return {
     id: 'a1',
     requestId: 'r1',
-    group: 'g1',
+    group: over.id ?? 'a1',
     workspace: 'Personal',
     clientId: 'c1',
     client: 'Claude Code',

@@ -27,7 +27,9 @@ describe('answering a call', () => {
     await approve().click();
     await tab.page.getByText('Nothing waits for you').waitFor();
     const argumentsSha256 = createHash('sha256').update(argumentsText).digest('hex');
-    expect(askedFor(tab.core, 'approvalApprove')).toEqual([{ approval: 'a1', argumentsSha256, scope: 'once' }]);
+    expect(askedFor(tab.core, 'approvalApprove')).toEqual([
+      { approval: 'a1', argumentsSha256, scope: 'once', pins: [], edited: null },
+    ]);
     expect(tab.core.asked.find((asked) => asked.name === 'approvalApprove')?.caller.origin).toBe('dashboard');
     expect(tab.faults).toEqual([]);
   });
@@ -46,12 +48,12 @@ describe('answering a call', () => {
 
   test('a denial takes its reason to the agent', async () => {
     tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
-    await tab.page.getByRole('button', { name: 'Deny with a reason…' }).click();
+    await tab.page.getByRole('button', { name: 'With a reason, or pause…' }).click();
     await tab.page.getByLabel('What the agent is told').fill('use staging');
     await tab.page.waitForSelector('button.deny:enabled');
     await tab.page.getByRole('button', { name: 'Deny with this reason' }).click();
     await tab.page.getByText('“use staging”').waitFor();
-    expect(askedFor(tab.core, 'approvalDeny')).toEqual([{ approval: 'a1', reason: 'use staging' }]);
+    expect(askedFor(tab.core, 'approvalDeny')).toEqual([{ approval: 'a1', reason: 'use staging', pause: false }]);
   });
 
   test('a refused answer says why beside the buttons', async () => {
@@ -88,6 +90,161 @@ describe('answering a call', () => {
     await tab.page.reload();
     await tab.page.getByRole('heading', { level: 2 }).waitFor();
     expect(await tab.page.getByText('This tab approves.').count()).toBe(0);
+  });
+});
+
+describe('more than yes and no', () => {
+  const text = '{"path":"/a","n":9007199254740993,"api_key":"sk-1234567890abcdef12"}';
+
+  test('edited arguments are sent as they were typed, for this call alone, and show what changed', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText: text, session: 's1' })));
+    await armed();
+    await tab.page.getByText('15 minutes').click();
+    await tab.page.getByRole('button', { name: 'Edit…' }).click();
+    const box = tab.page.getByLabel('Arguments to run');
+    expect(await box.inputValue()).toBe(text);
+    await box.fill('{"path":"/a"');
+    await tab.page.getByText('This is not JSON yet.').waitFor();
+    expect(await tab.page.getByRole('button', { name: 'Approve as edited' }).isDisabled()).toBe(true);
+    const edited = text.replace('…993', '').replace('/a', '/b\u200b');
+    await box.fill(edited);
+    expect(await tab.page.getByLabel('What you changed').innerText()).toMatch(/\/path/);
+    await tab.page.getByText('holds characters that cannot be seen; as it is, with escapes:').waitFor();
+    await armed();
+    await tab.page.getByRole('button', { name: 'Approve as edited' }).click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalApprove')).toMatchObject([{ scope: 'once', edited, pins: [] }]);
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('values are pinned one by one; nothing is pinned without a tick, and secrets are not shown', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText: text })));
+    await armed();
+    await tab.page.getByText('These values…').click();
+    const button = tab.page.getByRole('button', { name: 'Approve these values always' });
+    expect(await button.isDisabled()).toBe(true);
+    const pins = tab.page.getByRole('group', { name: 'Always, for calls of this tool' });
+    expect(await pins.innerText()).not.toContain('sk-1234');
+    await pins.getByText('/path').click();
+    await pins.getByText('/n', { exact: true }).click();
+    await armed();
+    await button.click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalApprove')).toMatchObject([{ scope: 'values', pins: ['/path', '/n'] }]);
+  });
+
+  test('a scope that the core would refuse cannot be chosen', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ risk: 'destructive', session: null })));
+    const scopes = tab.page.getByRole('radiogroup', { name: 'How long a yes lasts' }).getByRole('radio');
+    const off = await scopes.evaluateAll((all) => all.map((one) => one.hasAttribute('disabled')));
+    expect(off).toEqual([false, true, true, true, true]);
+  });
+
+  test('deny and pause says so to the core, with the reason', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
+    await tab.page.getByRole('button', { name: 'With a reason, or pause…' }).click();
+    await tab.page.getByLabel('What the agent is told').fill('stop');
+    await tab.page.waitForSelector('button.deny:enabled');
+    await tab.page.getByRole('button', { name: 'Deny and pause client' }).click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalDeny')).toEqual([{ approval: 'a1', reason: 'stop', pause: true }]);
+  });
+
+  test('what differs from the last approved call is marked, secrets are not shown by it', async () => {
+    const previous = { at: Date.now() - 180_000, argumentsText: text.replace('/a', '/old').replace('sk-1', 'sk-2') };
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ argumentsText: text, previous })));
+    const difference = tab.page.getByLabel('Difference to the last approved call');
+    expect(await difference.innerText()).toContain('3 min ago');
+    expect(await difference.locator('del').innerText()).toContain('old');
+    expect(await difference.locator('ins').innerText()).toContain('a');
+    expect(await difference.innerText()).toContain('is another, and looks like a secret');
+    expect(await difference.innerText()).not.toContain('sk-');
+    expect(await difference.innerText()).not.toContain('/n');
+  });
+});
+
+describe('a burst of one tool is one table', () => {
+  const burst =
+    (count: number, more = {}) =>
+    (core: Tab['core']) => {
+      for (let n = 1; n <= count; n += 1) {
+        const argumentsText = JSON.stringify({ path: `/tmp/${n}`, mode: 'create' });
+        core.state.approvals.push(
+          anApproval({ id: `a${n}`, group: 'g', createdAt: Date.now() + n, argumentsText, ...more }),
+        );
+      }
+    };
+
+  test('of what differs; what is the same stands once; the ticked calls are approved, each with its own digest', async () => {
+    tab = await openTab(ui, burst(3));
+    const table = tab.page.getByRole('table');
+    await table.waitFor();
+    expect(await table.locator('th').allInnerTexts()).toEqual(['', '/path', 'Alone']);
+    expect(await table.locator('tbody td:nth-child(2)').allInnerTexts()).toEqual(['"/tmp/1"', '"/tmp/2"', '"/tmp/3"']);
+    expect(await tab.page.getByLabel('The same in all calls').innerText()).toContain('"create"');
+    expect(await tab.page.getByRole('article').count()).toBe(1);
+    const approveThem = tab.page.getByRole('button', { name: /^Approve \d/ });
+    expect(await approveThem.isDisabled()).toBe(true);
+    for (const n of [1, 3]) await tab.page.getByLabel(`Call ${n}`, { exact: true }).click({ force: true });
+    await armed();
+    expect(await approveThem.innerText()).toBe('Approve 2 calls once');
+    const [first, , third] = tab.core.state.approvals;
+    await approveThem.click();
+    await expect
+      .poll(() => askedFor(tab.core, 'approvalsApproveMany'))
+      .toEqual([
+        {
+          calls: [first!, third!].map(({ id, argumentsSha256 }) => ({ approval: id, argumentsSha256 })),
+        },
+      ]);
+    // The one that is left is a card like any other.
+    await tab.page.getByRole('button', { name: 'Approve once' }).waitFor();
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('one of them is opened alone and answered as any call is', async () => {
+    tab = await openTab(ui, burst(3));
+    await tab.page.getByRole('button', { name: 'Open call 2 alone' }).click();
+    await tab.page.getByText('All 3 calls of this tool').waitFor();
+    await armed();
+    await approve().click();
+    await expect.poll(() => askedFor(tab.core, 'approvalApprove')).toMatchObject([{ approval: 'a2' }]);
+    await tab.page.getByRole('table').waitFor();
+  });
+
+  test('all are denied at once, and the client is paused', async () => {
+    tab = await openTab(ui, burst(3));
+    await tab.page.getByRole('checkbox', { name: 'All calls' }).click({ force: true });
+    await tab.page.getByRole('button', { name: 'With a reason, or pause…' }).click();
+    await tab.page.waitForSelector('button.deny:enabled');
+    await tab.page.getByRole('button', { name: 'Deny and pause client' }).click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'approvalsDenyMany')).toEqual([
+      { approvals: ['a1', 'a2', 'a3'], reason: '', pause: true },
+    ]);
+  });
+
+  test('Approve waits until the last call was on the screen, and again when one more comes', async () => {
+    tab = await openTab(ui, burst(40));
+    await tab.page.getByRole('checkbox', { name: 'All calls' }).click({ force: true });
+    await tab.page.waitForTimeout(700);
+    const approveThem = tab.page.getByRole('button', { name: 'Approve 40 calls once' });
+    expect(await approveThem.isDisabled()).toBe(true);
+    await tab.page.getByLabel('Call 40', { exact: true }).scrollIntoViewIfNeeded();
+    await tab.page.evaluate('document.querySelector(".batch-box").scrollTop = 1e6');
+    await armed();
+    tab.core.state.approvals.push(anApproval({ id: 'late', group: 'g', createdAt: Date.now() + 99 }));
+    await tab.page.evaluate('document.querySelector(".batch-box").scrollTop = 0');
+    tab.core.tell('approvals');
+    await tab.page.getByText('41 calls').waitFor();
+    expect(await approveThem.isDisabled()).toBe(true);
+  });
+
+  test('texts that are no objects are compared as texts, and nothing of an argument is markup', async () => {
+    tab = await openTab(ui, burst(2, { argumentsText: '"<b>x</b>\u202e"' }));
+    await tab.page.getByRole('table').waitFor();
+    expect(await tab.page.locator('tbody tr').first().innerText()).toContain('<b>x</b>\\u202e');
+    expect(await tab.page.locator('tbody b').count()).toBe(0);
   });
 });
 
@@ -304,6 +461,27 @@ describe('the queue', () => {
     });
     await tab.page.getByText('“not today”').waitFor();
     await tab.page.getByText('used 3×').waitFor();
+  });
+
+  test('standing approvals say what they are bound to, are searched, and revoked all of one client', async () => {
+    tab = await openTab(ui, (core) => {
+      core.state.standing.push(
+        aStanding({ tool: 'one', scope: 'values', expiresAt: null, pins: [{ pointer: '/repo', shown: '"gate"' }] }),
+        aStanding({ tool: 'two' }),
+        aStanding({ tool: 'three', client: 'codex', clientId: 'c2' }),
+      );
+    });
+    await tab.page.getByText('/repo is "gate"').waitFor();
+    const rows = tab.page.locator('section', { hasText: 'Standing approvals' }).locator('li');
+    expect(await rows.count()).toBe(3);
+    await tab.page.getByLabel('Search standing approvals').fill('codex');
+    await expect.poll(() => rows.count()).toBe(1);
+    await tab.page.getByLabel('Search standing approvals').fill('');
+    await tab.page.getByRole('button', { name: 'Revoke all of claude-code' }).click();
+    await tab.page.getByText('Revoke all 2 of claude-code?').waitFor();
+    await tab.page.getByRole('button', { name: 'Revoke', exact: true }).first().click();
+    await expect.poll(() => tab.core.state.standing.map(({ client }) => client)).toEqual(['codex']);
+    expect(askedFor(tab.core, 'standingRevokeAll')).toEqual([{ client: 'c1' }]);
   });
 
   test('cards say their place, and the navigation counts them', async () => {
