@@ -12,6 +12,7 @@ import type {
   Key,
   PauseView,
   Policy,
+  ReplayReport,
   SinkView,
   StandingApprovalView,
   StatusView,
@@ -206,6 +207,17 @@ export const API = {
   policyExport: z.object({ workspace: id.optional() }),
   /** Whole policy as YAML text; refused with line and column when it does not parse. */
   policyImport: z.object({ workspace: id.optional(), yaml: z.string().max(1_000_000) }),
+  /**
+   * "What would this have done?": a draft against the latest calls of the audit, at most so many, none older than
+   * `sinceMs`. `list` bounds how many changed calls are returned one by one; the counts are of all.
+   */
+  policyReplay: z.object({
+    workspace: id.optional(),
+    yaml: z.string().max(1_000_000),
+    sinceMs: z.number().int().positive().nullable().default(null),
+    calls: z.number().int().min(1).max(100_000).default(10_000),
+    list: z.number().int().min(0).max(10_000).default(200),
+  }),
   /** What the policy says of one call, for `policy test` and the tools screen. */
   policyDecide: z.object({ client: id, upstream: id, tool: z.string(), argumentsText: z.string().default('{}') }),
 
@@ -357,6 +369,7 @@ export interface RequestResults {
   policyGet: { readonly policy: Policy | null; readonly problem: string | null };
   policyExport: { readonly yaml: string };
   policyImport: Done<{ policy: Policy }>;
+  policyReplay: Done<{ report: ReplayReport }>;
   policyDecide: Done<{ decision: Decision; explanation: Explanation }>;
   /** `changed`: false when it was so already. `note`: what the person must know all the same. */
   callsPause: Done<{ changed: boolean; note: string | null; pauses: readonly PauseView[] }>;

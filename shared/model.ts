@@ -349,6 +349,44 @@ export interface Decision {
   readonly modifiers?: readonly RuleModifiers[];
 }
 
+/** What became of a call by its policy; `rate_limited`: a rule let it run, and another had let too many run already. */
+export type ReplayOutcome = Effect | 'rate_limited';
+
+/** A call of the audit, as it was decided and as a draft would have decided it. */
+export interface ReplayedCall {
+  readonly requestId: string;
+  readonly at: number;
+  readonly client: string;
+  readonly upstream: string;
+  readonly tool: string;
+  readonly kind: CallKind;
+  readonly risk: Risk;
+  /** Redacted, and the beginning only. */
+  readonly argumentsText: string;
+  readonly before: { readonly outcome: ReplayOutcome; readonly rule: string | null };
+  readonly after: { readonly outcome: ReplayOutcome; readonly rule: string | null };
+  /** Why `after` is not certain; null: it is. */
+  readonly cannotTell: string | null;
+}
+
+/** What a draft policy would have done with calls of the audit. */
+export interface ReplayReport {
+  readonly calls: number;
+  /** Times of the oldest and the newest of them. */
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly same: number;
+  readonly changed: number;
+  readonly cannotTell: number;
+  /** The changes by what they change, the most frequent first. */
+  readonly steps: readonly { readonly before: ReplayOutcome; readonly after: ReplayOutcome; readonly calls: number }[];
+  /** To how many calls the modifiers of the draft would have applied. */
+  readonly modified: { readonly redactArgs: number; readonly redactResult: number; readonly holdResult: number };
+  /** Newest first; fewer than `changed` where so many were not asked for. */
+  readonly changes: readonly ReplayedCall[];
+  readonly untold: readonly ReplayedCall[];
+}
+
 /** Of a rule that was considered: what of it matched, what did not, and whether it counted. */
 export interface RuleExplanation {
   readonly rule: string;

@@ -11,6 +11,7 @@ import { findCommand, type Parsed, parseCommand } from './parse.ts';
 import { pauseCommands } from './pauses.ts';
 import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
+import { policyReplayCommands } from './policy-replay.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
 import { sinkCommands } from './sinks.ts';
 import { start } from './start.ts';
@@ -43,6 +44,7 @@ export const COMMANDS: readonly Command[] = [
   toolsReview,
   ...toolCommands,
   ...policyCommands,
+  ...policyReplayCommands,
   ...approvalCommands,
   ...auditCommands,
   ...sinkCommands,

@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { Rule } from '../../shared/model.ts';
-import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
+import { type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { workspaceOption } from './names.ts';
+import { readYaml, reasonOf } from './policy-file.ts';
 import { visible } from './untrusted.ts';
 
 const show: Command = {
@@ -115,28 +115,5 @@ const lint: Command = {
     return 0;
   },
 };
-
-/** The text of the named file, `-` for stdin; null when it cannot be read, and that was said. */
-async function readYaml(call: Call): Promise<string | null> {
-  const file = call.words[0] ?? '';
-  if (file === '-') return text(call.stdin);
-  try {
-    return readFileSync(resolve(call.cwd, file), 'utf8');
-  } catch (error) {
-    call.terminal.say(`gatehouse: ${visible(file)} cannot be read: ${reasonOf(error)}.`);
-    return null;
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  EACCES: 'it is not yours to read or write',
-  EISDIR: 'it is a folder',
-};
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  return REASONS[code] ?? code;
-}
 
 export const policyCommands: readonly Command[] = [show, exportPolicy, importPolicy, lint];

@@ -38,6 +38,7 @@ import { clientRequests } from './requests/clients.ts';
 import { createConfirmAgain } from './requests/confirm-again.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
+import { replayRequests } from './requests/replay.ts';
 import { sinkRequests } from './requests/sinks.ts';
 import { toolRequests } from './requests/tools.ts';
 import { trustRequests } from './requests/trusts.ts';
@@ -334,6 +335,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
+    ...replayRequests({ policies, clients, audit, clock }),
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),

@@ -6,6 +6,7 @@ import { messageOf, useBridge, useLive } from '../live.ts';
 import { EffectBadge } from '../parts/badges.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
+import { ReplayPanel } from './replay.tsx';
 
 /** The rules as they hold now, the same as YAML, and the way to replace them. */
 export function PolicyScreen() {
@@ -103,6 +104,7 @@ function Draft(props: { readonly text: string; onChange(text: string): void; onC
         <TextArea className="react-aria-TextArea mono" rows={16} spellCheck="false" />
       </TextField>
       <Problem message={problem} />
+      <ReplayPanel yaml={props.text} />
       <div className="actions">
         <span className="grow" />
         <Button className="button" onPress={props.onClose}>

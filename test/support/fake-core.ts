@@ -11,6 +11,7 @@ import type {
   ClientView,
   ConfirmationView,
   Policy,
+  ReplayReport,
   SinkView,
   StandingApprovalView,
   StatusView,
@@ -39,6 +40,7 @@ export interface FakeState {
   clients: ClientView[];
   records: AuditRecordView[];
   policy: Policy | null;
+  replay: ReplayReport;
   sinks: SinkView[];
 }
 
@@ -246,6 +248,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       if (yaml.includes('\t')) return { kind: 'refused', message: 'Tabs do not indent YAML.', line: 3, column: 1 };
       return { kind: 'done', policy: state.policy ?? { defaultEffect: 'deny', rules: [] } };
     },
+    policyReplay: () => ({ kind: 'done', report: state.replay }),
     policyDecide: () => refused,
     approvalsList: ({ state: wanted }) => (wanted === 'waiting' ? waiting() : state.approvals),
     approvalApprove({ approval, argumentsSha256, scope }) {
@@ -374,6 +377,18 @@ export function emptyState(): FakeState {
     sinks: [],
     clients: [],
     records: [],
+    replay: {
+      calls: 0,
+      from: null,
+      to: null,
+      same: 0,
+      changed: 0,
+      cannotTell: 0,
+      steps: [],
+      modified: { redactArgs: 0, redactResult: 0, holdResult: 0 },
+      changes: [],
+      untold: [],
+    },
     policy: { defaultEffect: 'require_approval', rules: [] },
   };
 }

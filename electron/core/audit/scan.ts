@@ -33,6 +33,8 @@ export interface RecordedCall {
   readonly rule: string | null;
   /** The standing approval that made `allow` of what the rule wanted to ask. */
   readonly standing: string | null;
+  /** The trust in the client that did. */
+  readonly trust: string | null;
   /** Which revision of the workspace's policy decided; null in records of older versions. */
   readonly policy: string | null;
   /** How the person answered, and where. */
@@ -114,6 +116,7 @@ export function recordedCall(record: AuditRecordView): RecordedCall | null {
     effect,
     rule: record.rule,
     standing: record.standing,
+    trust: typeof opening.trust === 'string' ? opening.trust : null,
     policy: typeof opening.policy === 'string' ? opening.policy : null,
     approval: record.approval,
     approvedBy: record.approvedBy,

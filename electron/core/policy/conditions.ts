@@ -46,7 +46,9 @@ export function compileCondition(condition: Condition, depth = 1): ConditionTest
   if (path === null || compare === null) return unknown;
   return (argumentsValue, budget) => {
     const found = valueAt(argumentsValue, path);
-    return found === UNTOLD ? 'unknown' : compare(found, budget);
+    if (found === WITHIN_UNTOLD) return 'unknown';
+    // A value that was taken out was there.
+    return found === UNTOLD && condition.op !== 'exists' ? 'unknown' : compare(found, budget);
   };
 }
 
@@ -84,7 +86,7 @@ export function conditionLeaves(
 
 /** A value in words, cut: for people, never for comparing. */
 function said(value: unknown): string {
-  if (value === UNTOLD) return 'not known';
+  if (value === UNTOLD || value === WITHIN_UNTOLD) return 'not known';
   const text = typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? String(value));
   return text.length > MOST_SAID ? `${text.slice(0, MOST_SAID)}…` : text;
 }
@@ -119,6 +121,8 @@ export function parsePointer(pointer: string): readonly string[] | null {
 
 /** Stands for "there is no such field": unlike null and undefined no argument can be it. */
 const MISSING = Symbol('missing');
+/** Stands for a field within a value that is no longer known: it may be there or not. */
+const WITHIN_UNTOLD = Symbol('within untold');
 type Found = unknown | typeof MISSING;
 type Compare = (found: Found, budget: Budget) => Truth;
 
@@ -152,7 +156,7 @@ function negate(truth: Truth): Truth {
 function valueAt(value: unknown, path: readonly string[]): Found {
   let here: unknown = value;
   for (const step of path) {
-    if (here === UNTOLD) return UNTOLD;
+    if (here === UNTOLD) return WITHIN_UNTOLD;
     if (typeof here !== 'object' || here === null) return MISSING;
     if (Array.isArray(here) && !/^(0|[1-9][0-9]*)$/.test(step)) return MISSING;
     if (!Object.hasOwn(here, step)) return MISSING;

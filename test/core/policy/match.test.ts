@@ -123,11 +123,11 @@ describe('what cannot be told', () => {
     expect(decide(opened, facts)).toMatchObject({ effect: 'require_approval', rule: 'perhaps' });
   });
 
-  test('a value that is no longer known is told by no comparison', () => {
+  test('a value that is no longer known is told by no comparison, only that it was there', () => {
     const cut = someFacts({ arguments: { path: UNTOLD, list: [1, UNTOLD] } });
     for (const condition of [
       { field: '/path', op: 'eq', value: 'x' },
-      { field: '/path', op: 'exists' },
+      { field: '/path/deeper', op: 'exists' },
       { field: '/path/deeper', op: 'eq', value: 1 },
       { field: '/list', op: 'contains', value: 2 },
       { field: '/list', op: 'eq', value: [1, 2] },
@@ -136,6 +136,8 @@ describe('what cannot be told', () => {
       expect(decide(denies, cut).effect).toBe('deny');
       expect(mildestEffect(denies, cut)).toBe('allow');
     }
+    const wantsNone = rule('r', 'deny', { arguments: { field: '/path', op: 'exists', value: false } });
+    expect(decide(policy('allow', wantsNone), cut).effect).toBe('allow');
     expect(
       decide(policy('allow', rule('r', 'deny', { arguments: { field: '/list', op: 'contains', value: 1 } })), cut)
         .effect,
