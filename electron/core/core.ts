@@ -189,6 +189,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     db,
     clock,
     vault,
+    seals,
     audit,
     log,
     folder: dataFolder,

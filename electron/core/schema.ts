@@ -9,7 +9,7 @@ import { sessionsSchema } from './gateway/session-store.ts';
 import { policiesSchema } from './policy/policy.ts';
 import { type SealedTable, sealsSchema } from './seals/sealed-table.ts';
 import { secretsSchema } from './secrets/vault.ts';
-import { sinksSchema } from './sinks/definitions.ts';
+import { sealedSinks, sinksSchema } from './sinks/definitions.ts';
 import type { Migration } from './store/store.ts';
 import { sealedUpstreams, upstreamsSchema } from './upstreams/definitions.ts';
 
@@ -40,4 +40,4 @@ export const MIGRATIONS: readonly Migration[] = [
  * What is sealed (seals.ts). A migration that changes a sealed member of rows that are there has each of them asked about
  * again.
  */
-export const SEALED: readonly SealedTable[] = [sealedUpstreams];
+export const SEALED: readonly SealedTable[] = [sealedUpstreams, sealedSinks];

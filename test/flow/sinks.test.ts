@@ -1,12 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { type EntryRow, entryHash } from '../../electron/core/audit/entry.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import type { SinkView } from '../../shared/model.ts';
 import { eventually, startGatehouse, type TestGatehouse } from '../support/gatehouse.ts';
+import { createMemoryKeychain } from '../support/memory-keychain.ts';
 import { refuses, startCollector, takes } from '../support/otlp-collector.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 
@@ -15,14 +17,15 @@ const CLI = { origin: 'cli', label: 'cli' } as const;
 test('JSON lines: every entry is there once, in order, whole and private, also after a restart', async () => {
   const base = folder();
   const path = join(base, 'audit.jsonl');
-  const first = await startGatehouse({ folder: join(base, 'data') });
+  const again = { folder: join(base, 'data'), platform: { keychain: createMemoryKeychain() } };
+  const first = await startGatehouse(again);
   await addSink(first, 'file', { kind: 'jsonl', path });
   const key = await called(first, 3);
   await upToDate(first, 'file');
   await first.close();
   expect(statSync(path).mode & 0o777).toBe(0o600);
 
-  const second = await startGatehouse({ folder: join(base, 'data') });
+  const second = await startGatehouse(again);
   onTestFinished(() => second.close());
   await second.call(key, 'demo__list_notes');
   const isCall = ({ type, phase, kind }: Line) => type === 'entry' && phase === 'ended' && kind === 'tool_call';
@@ -166,6 +169,8 @@ test('PostgreSQL: killed in the middle and started again, nothing is lost and no
   expect(failing.waiting).toBeGreaterThan(10);
 
   await postgres.start();
+  // Found well, it is not waited for until the end of the back-off.
+  expect(await gatehouse.ask('sinkTest', { sink: 'db' })).toMatchObject({ kind: 'done' });
   const done = await upToDate(gatehouse, 'db', ({ state, waiting }) => state === 'up_to_date' && waiting === 0);
   expect(done).toMatchObject({ missed: 0, reason: null });
   const rows = await postgres.query<EntryRow>('SELECT * FROM gatehouse_audit ORDER BY seq');
@@ -215,6 +220,28 @@ test('a secret is never in the address: PostgreSQL and OTLP addresses with one a
   });
   expect(plain).toMatchObject({ kind: 'refused', message: expect.stringContaining('without encryption') });
   expect(await gatehouse.ask('sinksList')).toEqual([]);
+});
+
+test('a sink changed on disk while Gatehouse is stopped gets nothing until it is added again', async () => {
+  const base = folder();
+  const [mine, theirs] = [join(base, 'mine.jsonl'), join(base, 'theirs.jsonl')];
+  const again = { folder: join(base, 'data'), platform: { keychain: createMemoryKeychain() } };
+  const first = await startGatehouse(again);
+  await addSink(first, 'file', { kind: 'jsonl', path: mine });
+  await upToDate(first, 'file');
+  await first.close();
+  const db = new Database(join(base, 'data', 'state.db'));
+  expect(db.prepare('UPDATE sinks SET target = replace(target, ?, ?)').run(mine, theirs).changes).toBe(1);
+  db.close();
+
+  const second = await startGatehouse(again);
+  onTestFinished(() => second.close());
+  const sink = await upToDate(second, 'file', ({ state }) => state === 'failing');
+  expect(sink.reason).toContain('changed in the settings database by something else');
+  await second.ask('sinkPause', { sink: 'file' });
+  await second.ask('sinkResume', { sink: 'file' });
+  await upToDate(second, 'file', ({ state }) => state === 'failing');
+  expect(existsSync(theirs)).toBe(false);
 });
 
 test('a file that holds something else is left as it is', async () => {

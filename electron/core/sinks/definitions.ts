@@ -4,6 +4,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import { z } from 'zod';
 import type { SinkTarget } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 
 /** What the person wrote down about one sink. Secret values are in the vault, never here. */
 export interface SinkDefinition {
@@ -35,6 +36,13 @@ CREATE TABLE sinks (
   created_at INTEGER NOT NULL
 ) STRICT;
 `;
+
+/** Where the audit goes is confirmed by the person; whether it is paused is not. */
+export const sealedSinks: SealedTable = {
+  table: 'sinks',
+  id: '{row}.id',
+  members: { name: '{row}.name', target: '{row}.target', startSeq: '{row}.start_seq' },
+};
 
 export function createSinkDefinitions(db: BetterSqlite3.Database, clock: Clock): SinkDefinitions {
   const select = db.prepare('SELECT id, name, target, paused, start_seq, created_at FROM sinks ORDER BY name');

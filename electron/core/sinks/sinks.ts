@@ -4,6 +4,7 @@ import type { SinkTarget, SinkView } from '../../../shared/model.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
+import type { Seals } from '../seals/seals.ts';
 import type { Vault } from '../secrets/vault.ts';
 import type { Progress } from './courier.ts';
 import { createSinkDefinitions, placeOf, refuseTarget, type SinkDefinition, sinkSecrets } from './definitions.ts';
@@ -40,6 +41,8 @@ export interface SinksParts {
   readonly db: BetterSqlite3.Database;
   readonly clock: Clock;
   readonly vault: Pick<Vault, 'put' | 'get' | 'has' | 'removeAll'>;
+  /** Whether a definition is as the person confirmed it. */
+  readonly seals: Pick<Seals, 'check' | 'difference'>;
   readonly audit: Pick<Audit, 'write' | 'writeSoon'>;
   readonly log: Log;
   /** The data folder. */
@@ -211,6 +214,9 @@ export function createSinks(parts: SinksParts): Sinks {
     | { readonly kind: 'read'; readonly values: Readonly<Record<string, string>> }
     | { readonly kind: 'unavailable'; readonly reason: string }
   > {
+    const checked = await parts.seals.check();
+    if (checked.kind === 'unavailable') return checked;
+    if (parts.seals.difference('sinks', id) !== null) return { kind: 'unavailable', reason: CHANGED };
     const values: Record<string, string> = {};
     for (const [name, place] of sinkSecrets(id, target)) {
       const read = await vault.get(place);
@@ -345,6 +351,9 @@ function runnable(
 ): RunnableSink {
   return { id, target, secrets, paused, startSeq };
 }
+
+const CHANGED =
+  'It was changed in the settings database by something else than Gatehouse, so nothing is sent there. Remove the sink and add it again.';
 
 const taken = (name: string) => `There is already a sink "${name}". Choose another name, or remove that one first.`;
 
