@@ -80,6 +80,9 @@ export async function startPostgres(): Promise<TestPostgres> {
         },
       );
       server = started;
+      // A test that is ended from outside must neither wait for it nor leave it behind.
+      started.unref();
+      process.once('exit', () => started.kill('SIGQUIT'));
       await eventually(
         async () => {
           if (started.exitCode !== null) throw new Error(`postgres ended with ${started.exitCode}`);

@@ -22,8 +22,11 @@ createCourier({
   cursor: {
     get: () => cursors.get('one'),
     set(cursor) {
-      // Until the test kills it.
-      while (stopAt === 'before-cursor') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+      if (stopAt === 'before-cursor') {
+        // The test kills it here.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30_000);
+        process.exit(2);
+      }
       cursors.set('one', cursor);
     },
   },
@@ -32,4 +35,4 @@ createCourier({
   },
   async gap() {},
 }).wake();
-setInterval(() => {}, 1_000);
+setTimeout(() => process.exit(3), 30_000);

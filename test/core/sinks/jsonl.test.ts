@@ -35,8 +35,8 @@ function fileSink(path: string, maxBytes = 100_000_000, keep = 3) {
 
 const seqs = (path: string) =>
   readFileSync(path, 'utf8')
-    .trimEnd()
     .split('\n')
+    .filter(Boolean)
     .map((line) => JSON.parse(line) as { readonly type: string; readonly seq: number })
     .filter(({ type }) => type === 'entry')
     .map(({ seq }) => seq);
@@ -91,8 +91,11 @@ test('kill -9 between delivery and cursor: nothing is lost, and what is there tw
   const path = newFile();
   const child = fileURLToPath(new URL('./courier.child.ts', import.meta.url));
   const cursors = join(path, '..', 'sinks.db');
-  const start = (stopAt: string) =>
-    spawn(process.execPath, [child, path, cursors, stopAt], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const start = (stopAt: string) => {
+    const started = spawn(process.execPath, [child, path, cursors, stopAt], { stdio: 'ignore' });
+    onTestFinished(() => void started.kill('SIGKILL'));
+    return started;
+  };
 
   const killed = start('before-cursor');
   await eventually(() => (existsSync(path) && seqs(path).length > 0 ? true : null), 'the first delivery', 10_000);
