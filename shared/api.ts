@@ -4,6 +4,7 @@ import { IDLE_STOP_RANGE, LIMIT_RANGES, type LimitRange } from './limits.ts';
 import type {
   ApprovalView,
   AuditPage,
+  AuditWork,
   ClientView,
   ConfirmationView,
   Decision,
@@ -126,6 +127,26 @@ const sinkTarget = z.discriminatedUnion('kind', [
     keep: z.number().int().min(1).max(1_000).default(10),
   }),
 ]);
+
+/** Which records: every condition that is given must hold. */
+const auditQuery = {
+  requestId: id.optional(),
+  /** Label of a client, or its id. */
+  client: z.string().optional(),
+  upstream: z.string().optional(),
+  tool: z.string().optional(),
+  effect: z.enum(['allow', 'deny', 'require_approval']).optional(),
+  rule: z.string().optional(),
+  outcome: z.string().optional(),
+  errorClass: z.string().optional(),
+  kind: z.string().optional(),
+  workspace: z.string().optional(),
+  /** From this time on, and before that one. */
+  from: z.number().int().optional(),
+  to: z.number().int().optional(),
+  /** Words that must all occur in one record; the last may be the beginning of one. */
+  text: z.string().max(200).optional(),
+};
 
 export const API = {
   status: z.object({}),
@@ -270,27 +291,18 @@ export const API = {
   auditList: z.object({
     before: z.number().int().optional(),
     limit: z.number().int().min(1).max(500).default(100),
-    requestId: id.optional(),
-    client: z.string().optional(),
-    upstream: z.string().optional(),
-    tool: z.string().optional(),
-    effect: z.enum(['allow', 'deny', 'require_approval']).optional(),
-    rule: z.string().optional(),
-    outcome: z.string().optional(),
-    errorClass: z.string().optional(),
-    kind: z.string().optional(),
-    workspace: z.string().optional(),
-    /** From this time on, and before that one. */
-    from: z.number().int().optional(),
-    to: z.number().int().optional(),
-    /** Words that must all occur in one record; the last may be the beginning of one. */
-    text: z.string().max(200).optional(),
+    ...auditQuery,
   }),
   /** Why a recorded call was decided as it was. */
   auditExplain: z.object({ requestId: id }),
   auditVerify: z.object({}),
-  /** JSON lines with the public key in the first; see docs/audit-format.md. */
-  auditExport: z.object({}),
+  /**
+   * `proof`: the whole log as JSON lines with signatures and public key (docs/audit-format.md). `jsonl` and `csv`: the
+   * records that the query finds, one a line, newest first.
+   */
+  auditExport: z.object({ as: z.enum(['proof', 'jsonl', 'csv']).default('proof'), ...auditQuery }),
+  /** What takes long in the audit now, and how far it is. */
+  auditState: z.object({}),
 
   sinksList: z.object({}),
   /** Every entry of the audit is sent there from now on, so the person confirms it. */
@@ -390,6 +402,7 @@ export interface RequestResults {
   auditExplain: Done<{ explained: ExplainedRecord }>;
   auditVerify: VerifyReport;
   auditExport: { readonly path: string; readonly entries: number };
+  auditState: { readonly work: AuditWork | null; readonly behind: number };
   sinksList: readonly SinkView[];
   sinkAdd: Done<{ sink: SinkView }>;
   sinkRemove: Done;

@@ -615,6 +615,14 @@ export interface AuditPage {
   readonly behind: number;
 }
 
+/** What takes long in the audit now. */
+export interface AuditWork {
+  readonly what: 'verify' | 'export';
+  readonly done: number;
+  /** Null: not known before it is done. */
+  readonly of: number | null;
+}
+
 export interface VerifyReport {
   readonly ok: boolean;
   readonly entries: number;

@@ -1,6 +1,7 @@
 import type { AuditRecordView, VerifyReport } from '../../shared/model.ts';
+import { recordLine, sayProgress } from './audit-lines.ts';
 import { type Command, JSON_OPTION } from './command.ts';
-import { shownTime, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 import { visible } from './untrusted.ts';
 
 /** The most one look at the audit gives. */
@@ -24,7 +25,7 @@ const tail: Command = {
     const door = await call.door();
     if (!door) return 1;
     const print = (record: AuditRecordView) =>
-      terminal.print(call.flag('json') ? JSON.stringify(record) : lineOf(record));
+      terminal.print(call.flag('json') ? JSON.stringify(record) : recordLine(record));
     const shown = new Map<string, number>();
     const look = async (most: number): Promise<boolean> => {
       const answer = await door.ask('auditList', { limit: most });
@@ -54,30 +55,16 @@ const tail: Command = {
   },
 };
 
-function lineOf(record: AuditRecordView): string {
-  // An event is over when it is written; only a call can still be running, and only a call has an id to ask for.
-  const isCall = record.entries.some(({ phase }) => phase !== 'event');
-  const words = [
-    shownTime(record.at),
-    record.client ?? '-',
-    record.tool === null
-      ? [record.kind, record.upstream].filter(Boolean).join(' ')
-      : `${record.upstream ?? '?'}/${record.tool}`,
-    record.effect === null ? null : `${record.effect}${record.rule === null ? '' : ` by ${record.rule}`}`,
-    record.outcome ?? (isCall ? 'running' : null),
-    record.errorClass,
-    isCall ? record.requestId : null,
-  ];
-  return visible(words.filter((word) => word !== null).join('  '));
-}
-
 const verify: Command = {
   words: ['audit', 'verify'],
   summary: 'check that no entry was changed, removed or put in; exit code 1 when one was',
   options: JSON_OPTION,
   async run(call) {
     const door = await call.door();
-    const report = await door?.ask('auditVerify', {});
+    if (!door) return 1;
+    const stop = sayProgress(call, door);
+    const report = await door.ask('auditVerify', {});
+    stop();
     if (!report) return 1;
     if (call.flag('json')) call.terminal.print(JSON.stringify(report));
     else printReport(report, call.terminal);
@@ -99,18 +86,4 @@ function printReport(report: VerifyReport, terminal: Terminal): void {
   for (const note of report.notes) terminal.print(`note         ${visible(note)}`);
 }
 
-const exportRecords: Command = {
-  words: ['audit', 'export'],
-  summary: 'write the whole audit as JSON lines that anyone can verify; prints the path',
-  options: JSON_OPTION,
-  async run(call) {
-    const door = await call.door();
-    const written = await door?.ask('auditExport', {});
-    if (!written) return 1;
-    call.terminal.print(call.flag('json') ? JSON.stringify(written) : written.path);
-    call.terminal.say(`${written.entries} entries.`);
-    return 0;
-  },
-};
-
-export const auditCommands: readonly Command[] = [tail, verify, exportRecords];
+export const auditCommands: readonly Command[] = [tail, verify];

@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { findDataFolder, thisMachine } from '../core/control/data-folder.ts';
 import { approvalCommands } from './approvals.ts';
 import { auditCommands } from './audit.ts';
+import { auditRecordCommands } from './audit-records.ts';
 import { clientCommands } from './clients.ts';
 import type { Call, Command } from './command.ts';
 import { type Door, openDoor } from './door.ts';
@@ -47,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   ...policyReplayCommands,
   ...approvalCommands,
   ...auditCommands,
+  ...auditRecordCommands,
   ...sinkCommands,
   stdio,
 ];

@@ -693,6 +693,78 @@ describe('audit', () => {
     notes: ['The signing key lies in a file.'],
   } as const;
 
+  test('list asks for what the options say, page by page, and says when nothing matches', async () => {
+    const page = (seq: number, nextBefore: number | null) => ({
+      records: [recordView({ requestId: `r${seq}`, client: 'a', upstream: 'files', tool: 't', outcome: 'answered' })],
+      nextBefore,
+      behind: 0,
+    });
+    app.answers = { auditList: page(1, null) };
+    const found = await run(
+      ['audit', 'list', '--decision', 'deny', '--class', 'policy_denied', '--since', '2026-11-20', '--text', 'a b'],
+      app,
+    );
+    expect(found).toMatchObject({ code: 0, out: expect.stringMatching(/a {2}files\/t {2}answered\n$/) });
+    expect(app.asked.at(-1)?.input).toMatchObject({
+      effect: 'deny',
+      errorClass: 'policy_denied',
+      from: new Date('2026-11-20T00:00').getTime(),
+      text: 'a b',
+      limit: 50,
+    });
+    app.answers = { auditList: { records: [], nextBefore: null, behind: 7 } };
+    const none = await run(['audit', 'list'], app);
+    expect(none.err).toContain('7 entries cannot be found yet');
+    expect(none.err).toContain('No record matches.');
+    for (const words of [
+      ['--decision', 'maybe'],
+      ['--since', 'yesterday'],
+      ['--lines', '0'],
+    ])
+      expect(await run(['audit', 'list', ...words], app)).toMatchObject({ code: 1 });
+  });
+
+  test('export writes a proof of everything, or the records that match', async () => {
+    app.answers = { auditExport: { path: '/data/exports/a.csv', entries: 2 } };
+    expect(await run(['audit', 'export', '--csv', '--tool', 't'], app)).toMatchObject({ out: '/data/exports/a.csv\n' });
+    expect(app.asked.at(-1)?.input).toMatchObject({ as: 'csv', tool: 't' });
+    const refused = await run(['audit', 'export', '--tool', 't'], app);
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('A proof is the whole log') });
+  });
+
+  test('explain shows each rule with what it wanted and what was there', async () => {
+    const explained = {
+      requestId: 'r1',
+      recorded: { effect: 'deny', rule: 'no-\u202edelete', standing: null },
+      by: 'now',
+      policy: '3-abc',
+      explanation: {
+        decision: { effect: 'allow', rule: null, reason: 'No rule matches.', standing: null },
+        defaultEffect: 'allow',
+        certain: false,
+        rules: [
+          {
+            rule: 'r',
+            effect: 'deny',
+            modifiers: [],
+            matched: 'unknown',
+            decided: false,
+            applied: false,
+            members: [{ member: 'arguments/x', matched: 'unknown', wanted: 'eq 1', actual: 'not known' }],
+          },
+        ],
+      },
+      notes: ['1 value was redacted.'],
+    } as const;
+    app.answers = { auditExplain: { kind: 'done', explained } };
+    const { out } = await run(['audit', 'explain', 'r1'], app);
+    expect(out).toContain('3-abc, the one in force now');
+    expect(out).toContain('not for certain');
+    expect(out).toContain('  r: deny, cannot be told\n      arguments/x cannot be told: wants eq 1; has not known');
+    expect(out).toContain('note      1 value was redacted.');
+    expect(out).not.toContain('\u202e');
+  });
+
   test('verify ends with 1 when the audit does not verify, and says where', async () => {
     app.answers = { auditVerify: report };
     expect(await run(['audit', 'verify'], app)).toMatchObject({ code: 0 });

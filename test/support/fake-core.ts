@@ -321,6 +321,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       publicKey: null,
       notes: ['The head was last anchored 12 s ago.'],
     }),
+    auditState: () => ({ work: null, behind: 0 }),
     auditExport: () => ({ path: '/data/exports/audit.jsonl', entries: 128 }),
     connectLines: () => ({
       endpoint: state.status.endpoint,

@@ -1,5 +1,5 @@
-import type { AuditPage, AuditPhase, Effect, VerifyReport } from '../../../shared/model.ts';
-import type { IndexState } from './messages.ts';
+import type { AuditPage, AuditPhase, AuditWork, Effect, VerifyReport } from '../../../shared/model.ts';
+import type { Exported, IndexState } from './messages.ts';
 import type { RecordedCall } from './scan.ts';
 
 /**
@@ -81,8 +81,12 @@ export interface Audit {
   /** How far the index behind `list` and `scanCalls` is. For /health. */
   indexed(): IndexState;
   verify(): Promise<VerifyReport>;
-  /** Writes a JSON-lines export into the data folder's `exports/` and says where. */
-  exportLines(): Promise<{ readonly path: string; readonly entries: number }>;
+  /** Writes the whole log with its proof as JSON lines into the data folder's `exports/` and says where. */
+  exportLines(): Promise<Exported>;
+  /** Writes the records that a query finds, newest first, for other programs. */
+  exportRecords(format: 'jsonl' | 'csv', query: AuditQuery): Promise<Exported>;
+  /** What of this takes long now, for whoever waits for it. */
+  work(): AuditWork | null;
   /** Flushes, anchors the head, ends the workers. */
   close(): Promise<void>;
 }

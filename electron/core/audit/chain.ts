@@ -7,6 +7,8 @@ import { keyId, readPublicKey } from './signing.ts';
 
 /** Where the rows come from: the database, or the lines of an export. Ascending, at most `limit`. */
 export interface ChainSource {
+  /** The last entry there is. */
+  readonly upTo: number;
   entries(afterSeq: number, limit: number): readonly EntryRow[];
   commits(afterSeq: number, limit: number): readonly CommitRow[];
 }
@@ -36,13 +38,13 @@ const CHUNK = 2_000;
 
 /**
  * Goes through the chain and says whether it is whole, and if not, the first sequence number at which it is not. Yields
- * after every chunk so that the caller can do something else meanwhile.
+ * where it is after every chunk, so that the caller can do something else meanwhile.
  */
 export function* verifyChain(
   source: ChainSource,
   trust: Trust,
   options: WalkOptions = {},
-): Generator<void, VerifyReport> {
+): Generator<number, VerifyReport> {
   const { from = { ...NO_HEAD, publicKey: null }, signatures = 'all' } = options;
   const { anchor } = trust;
   let last: Head = from;
@@ -103,7 +105,7 @@ export function* verifyChain(
       groupStart = row.seq + 1;
     }
     if (rows.length < CHUNK) break;
-    yield;
+    yield last.seq;
   }
 
   const ahead = commits.peek();
@@ -131,7 +133,7 @@ export function* verifyChain(
 }
 
 /** Runs a walk to its end at once. */
-export function finish(walk: Generator<void, VerifyReport>): VerifyReport {
+export function finish(walk: Generator<unknown, VerifyReport>): VerifyReport {
   for (;;) {
     const step = walk.next();
     if (step.done) return step.value;

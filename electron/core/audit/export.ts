@@ -23,7 +23,7 @@ const CHUNK = 1_000;
 export function* exportLines(
   db: Database.Database,
   { folder, at, version, publicKey }: ExportOptions,
-): Generator<void, { readonly path: string; readonly entries: number }> {
+): Generator<{ readonly done: number; readonly of: number }, { readonly path: string; readonly entries: number }> {
   const source = chainSource(db);
   const head = db.prepare<[], CommitRow>('SELECT * FROM commits ORDER BY seq DESC LIMIT 1').get() ?? null;
   const upTo = head?.seq ?? 0;
@@ -58,7 +58,7 @@ export function* exportLines(
       if (lines.length > 0) writeFileSync(fd, `${lines.map((each) => each.line).join('\n')}\n`);
       entries += rows.length;
       after = last;
-      yield;
+      yield { done: last, of: upTo };
     }
     fsyncSync(fd);
     closeSync(fd);

@@ -13,6 +13,8 @@ export interface Follower {
    * damaged one is made anew. Rejects with what SQLite says where there can be none.
    */
   ask<T>(question: (index: Database.Database, behind: number) => T): Promise<T>;
+  /** The same for what goes on in steps; a damaged projection ends it, and the next question makes it anew. */
+  askLong<T>(question: (index: Database.Database) => Promise<T>): Promise<T>;
   close(): void;
 }
 
@@ -88,6 +90,14 @@ export function createFollower(log: Database.Database, path: string, tell: (stat
         if (!isDamaged(error)) throw error;
         discard();
         return await answerTo(question);
+      }
+    },
+    async askLong(question) {
+      for (let last = Number.POSITIVE_INFINITY; ; ) {
+        const behind = await answerTo((_, entries) => entries);
+        // Where it comes no further (a full disk), what there is must do.
+        if (behind === 0 || behind >= last) return question(opened().db);
+        last = behind;
       }
     },
     close() {

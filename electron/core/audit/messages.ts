@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
-import type { AuditPage, VerifyReport } from '../../../shared/model.ts';
+import type { AuditPage, AuditWork, VerifyReport } from '../../../shared/model.ts';
 import type { StoreFault } from '../store/store.ts';
 import type { Anchor } from './anchor.ts';
-import type { AuditFilter } from './audit.ts';
+import type { AuditFilter, AuditQuery } from './audit.ts';
 import type { Trust } from './chain.ts';
 import type { EntryDraft } from './entry.ts';
 import type { ScannedCalls } from './scan.ts';
@@ -60,10 +60,21 @@ export interface ReaderRequests {
     readonly ask: { readonly trust: Trust; readonly signatures: 'all' | 'last' };
     readonly answer: VerifyReport;
   };
+  /** The whole log with its proof. */
   export: {
     readonly ask: { readonly at: number; readonly version: string; readonly publicKey: string | null };
-    readonly answer: { readonly path: string; readonly entries: number };
+    readonly answer: Exported;
   };
+  /** The records that a query finds, for other programs. */
+  exportRecords: {
+    readonly ask: { readonly at: number; readonly format: 'jsonl' | 'csv'; readonly query: AuditQuery };
+    readonly answer: Exported;
+  };
+}
+
+export interface Exported {
+  readonly path: string;
+  readonly entries: number;
 }
 
 export type ReaderRequest = keyof ReaderRequests;
@@ -93,4 +104,5 @@ export type FromReader =
   | { readonly id: number; readonly kind: 'answer'; readonly answer: unknown }
   /** One sentence for a person. */
   | { readonly id: number; readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'indexed'; readonly state: IndexState };
+  | { readonly kind: 'indexed'; readonly state: IndexState }
+  | { readonly kind: 'work'; readonly work: AuditWork | null };

@@ -246,6 +246,11 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       await outbox.settled();
       return reader.ask('export', { at: clock.now(), version, publicKey: credentials?.key.publicKey ?? null });
     },
+    async exportRecords(format, query) {
+      await outbox.settled();
+      return reader.ask('exportRecords', { at: clock.now(), format, query });
+    },
+    work: reader.work,
     close() {
       ending ??= end();
       return ending;

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { parentPort } from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import type { AuditWork } from '../../../shared/model.ts';
 import { BUSY_TIMEOUT_MS, faultOf } from '../store/database.ts';
 import { verifyChain } from './chain.ts';
 import { exportLines } from './export.ts';
+import { exportRecords } from './export-records.ts';
 import { createFollower, type Follower } from './follower.ts';
 import type { FromReader, ReaderQuestion, ToReader } from './messages.ts';
 import { listRecords } from './queries.ts';
@@ -52,10 +54,14 @@ async function answerTo(message: ReaderQuestion, { db, follower }: NonNullable<t
       return follower.ask((index) => scanCalls(index, db, message));
     case 'verify': {
       const trust = { ...message.trust, anchor: ownAnchor(db, message.trust.anchor) };
-      return inChunks(verifyChain(chainSource(db), trust, { signatures: message.signatures }));
+      const source = chainSource(db);
+      const steps = verifyChain(source, trust, { signatures: message.signatures });
+      return inChunks('verify', steps, (done) => ({ done, of: source.upTo }));
     }
     case 'export':
-      return inChunks(exportLines(db, message));
+      return inChunks('export', exportLines(db, message), (progress) => progress);
+    case 'exportRecords':
+      return follower.askLong((index) => inChunks('export', exportRecords(index, db, message), (progress) => progress));
   }
 }
 
@@ -78,12 +84,29 @@ function reading(folder: string): NonNullable<typeof open> {
   return open;
 }
 
-async function inChunks<T>(steps: Generator<void, T>): Promise<T> {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    await new Promise((resolve) => setImmediate(resolve));
-    if (ending) steps.throw(new Error('Gatehouse is closing.'));
+/** How often it is told how far long work is. Milliseconds. */
+const TELL_MS = 500;
+
+/** `progress`: how far it is, from what a step yields. */
+async function inChunks<S, T>(
+  what: AuditWork['what'],
+  steps: Generator<S, T>,
+  progress: (step: S) => Omit<AuditWork, 'what'>,
+): Promise<T> {
+  let told = performance.now();
+  try {
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if (performance.now() - told > TELL_MS) {
+        told = performance.now();
+        say({ kind: 'work', work: { what, ...progress(step.value) } });
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      if (ending) steps.throw(new Error('Gatehouse is closing.'));
+    }
+  } finally {
+    say({ kind: 'work', work: null });
   }
 }
 

@@ -18,6 +18,7 @@ export function chainSource(db: Database.Database): ChainSource {
     'SELECT * FROM commits WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
   );
   return {
+    upTo,
     entries: (after, limit) => entries.all(after, upTo, limit),
     commits: (after, limit) => commits.all(after, upTo, limit),
   };

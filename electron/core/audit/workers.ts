@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { AuditWork } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type {
   FromReader,
@@ -78,6 +79,8 @@ export interface ReaderWorker {
   follow(): void;
   /** How far the index is, as last told. */
   indexed(): IndexState;
+  /** What takes long there now, as last told. */
+  work(): AuditWork | null;
   end(): Promise<void>;
 }
 
@@ -88,11 +91,13 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
   let nextId = 1;
   let over = false;
   let state: IndexState = { seq: 0, head: 0 };
+  let work: AuditWork | null = null;
   const asked = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
 
   function abandon(why: string): void {
     const open = [...asked.values()];
     asked.clear();
+    work = null;
     worker = null;
     for (const { reject } of open) reject(new Error(why));
   }
@@ -103,6 +108,10 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
     started.on('message', (message: FromReader) => {
       if (message.kind === 'indexed') {
         state = message.state;
+        return;
+      }
+      if (message.kind === 'work') {
+        work = message.work;
         return;
       }
       const question = asked.get(message.id);
@@ -140,6 +149,7 @@ export function startReader(folder: string, clock: Clock): ReaderWorker {
       if (!over) running().postMessage({ request: 'follow', folder } satisfies ToReader);
     },
     indexed: () => state,
+    work: () => work,
     async end() {
       over = true;
       const ending = worker;

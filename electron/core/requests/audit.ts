@@ -1,6 +1,6 @@
 import type { ExplainedRecord, Policy } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
-import type { Audit, AuditFilter } from '../audit/audit.ts';
+import type { Audit } from '../audit/audit.ts';
 import { type RecordedCall, recordedCall } from '../audit/scan.ts';
 import type { Clients } from '../clients/clients.ts';
 import { explain } from '../policy/explain.ts';
@@ -11,7 +11,7 @@ export function auditRequests(parts: {
   readonly audit: Audit;
   readonly policies: Pick<Policies, 'get' | 'parseYaml'>;
   readonly clients: Pick<Clients, 'workspaces'>;
-}): Pick<Handlers, 'auditList' | 'auditExplain' | 'auditVerify' | 'auditExport'> {
+}): Pick<Handlers, 'auditList' | 'auditExplain' | 'auditVerify' | 'auditExport' | 'auditState'> {
   const { audit, policies, clients } = parts;
 
   /** The policy of a workspace that had this version, from the changes that the audit holds; null when none has it. */
@@ -47,14 +47,15 @@ export function auditRequests(parts: {
       notes: [
         ...(isThen ? [] : [POLICY_GONE]),
         ...(call.standing === null ? [] : [BY_STANDING]),
+        ...(call.trust === null ? [] : [BY_TRUST]),
         ...untoldOf(call),
-        ...(isThen && call.standing === null && explanation.decision.effect !== call.effect ? [OTHERWISE] : []),
+        ...(isThen && call.standing === null && call.trust === null && explanation.decision.effect !== call.effect ? [OTHERWISE] : []),
       ],
     };
   }
 
   return {
-    auditList: (input) => audit.list(withoutUndefined(input)),
+    auditList: (input) => audit.list(given(input)),
 
     async auditExplain({ requestId }) {
       const [record] = (await audit.list({ requestId, limit: 1 })).records;
@@ -66,10 +67,17 @@ export function auditRequests(parts: {
 
     auditVerify: () => audit.verify(),
 
-    async auditExport(_input, caller) {
-      const made = await audit.exportLines();
-      audit.writeSoon({ phase: 'event', kind: 'audit_exported', detail: { entries: made.entries, by: caller.label } });
+    async auditExport({ as, ...input }, caller) {
+      const query = given(input);
+      const made = as === 'proof' ? await audit.exportLines() : await audit.exportRecords(as, query);
+      const what = { as, entries: made.entries, ...(as === 'proof' ? {} : { query }) };
+      audit.writeSoon({ phase: 'event', kind: 'audit_exported', detail: { ...what, by: caller.label } });
       return made;
+    },
+
+    auditState() {
+      const { head, seq } = audit.indexed();
+      return { work: audit.work(), behind: Math.max(0, head - seq) };
     },
   };
 }
@@ -82,11 +90,15 @@ const UNDECIDED =
 const POLICY_GONE =
   'The policy that decided is no longer known, so the one in force now is explained; it may decide otherwise.';
 const BY_STANDING = 'A standing approval answered in place of the person.';
+const BY_TRUST = 'Trust for some minutes answered in place of the person.';
 const OTHERWISE =
   'The record holds another decision than its policy gives for what the record tells: something that decided is not in it.';
 
-function withoutUndefined(input: { readonly limit: number } & Record<string, unknown>): AuditFilter {
+/** What is left out, or left empty on a screen, is no condition. */
+function given<T extends object>(input: T): Given<T> {
   return Object.fromEntries(
     Object.entries(input).filter(([, value]) => value !== undefined && value !== ''),
-  ) as unknown as AuditFilter;
+  ) as Given<T>;
 }
+
+type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
