@@ -49,7 +49,9 @@ export function auditRequests(parts: {
         ...(call.standing === null ? [] : [BY_STANDING]),
         ...(call.trust === null ? [] : [BY_TRUST]),
         ...untoldOf(call),
-        ...(isThen && call.standing === null && call.trust === null && explanation.decision.effect !== call.effect ? [OTHERWISE] : []),
+        ...(isThen && call.standing === null && call.trust === null && explanation.decision.effect !== call.effect
+          ? [OTHERWISE]
+          : []),
       ],
     };
   }
