@@ -13,6 +13,7 @@ import { AuditScreen } from './screens/audit.tsx';
 import { ClientsScreen } from './screens/clients.tsx';
 import { PolicyScreen } from './screens/policy.tsx';
 import { SignedOut } from './screens/signed-out.tsx';
+import { SinksScreen } from './screens/sinks.tsx';
 import { ToolsScreen } from './screens/tools.tsx';
 import { UpstreamsScreen } from './screens/upstreams.tsx';
 
@@ -21,6 +22,7 @@ const SCREENS = [
   ['tools', 'Tools'],
   ['upstreams', 'Upstreams'],
   ['audit', 'Audit'],
+  ['sinks', 'Sinks'],
   ['clients', 'Clients'],
   ['policy', 'Policy'],
 ] as const;
@@ -97,6 +99,7 @@ function Frame({ connection }: { readonly connection: Connection }) {
             />
           )}
           {screen === 'audit' && <AuditScreen />}
+          {screen === 'sinks' && <SinksScreen />}
           {screen === 'clients' && <ClientsScreen />}
           {screen === 'policy' && <PolicyScreen />}
         </main>
