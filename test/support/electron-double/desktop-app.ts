@@ -21,11 +21,24 @@ export interface DesktopApp {
   ask<T>(name: string, ...args: readonly unknown[]): Promise<T>;
   /** The page of the n-th window, loaded. */
   page(index: number): Promise<Page>;
+  /** Everything that crossed between a page and the main process so far, in both directions. */
+  readonly ipc: readonly Crossed[];
+  /** stdout and stderr so far. */
+  said(): string;
   /** What the pages complained about: errors, and breaches of the CSP. */
   readonly complaints: readonly string[];
   /** A press of the mouse, seen by the main process before the page, as in Electron. */
   press(index: number, target: Locator): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Crossed {
+  readonly window: number;
+  readonly direction: 'to the main process' | 'to the page';
+  readonly channel: string;
+  /** The name of the request that it is, or that it answers; empty for what the main process says unasked. */
+  readonly request: string;
+  readonly text: string;
 }
 
 export interface Exit {
@@ -37,7 +50,7 @@ export interface Exit {
 export function runMain(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-): { child: ChildProcess; exit: Promise<Exit> } {
+): { child: ChildProcess; exit: Promise<Exit>; said(): string } {
   const child = fork(join(import.meta.dirname, 'run-main.mjs'), [MAIN, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
@@ -52,14 +65,16 @@ export function runMain(
     stderr += chunk;
   });
   const exit = new Promise<Exit>((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
-  return { child, exit };
+  return { child, exit, said: () => stdout + stderr };
 }
 
-export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
-  const { child, exit } = runMain(['--data', dataFolder, '--port', '0', '--json'], {
+export async function startDesktopApp(dataFolder: string, env: NodeJS.ProcessEnv = {}): Promise<DesktopApp> {
+  const { child, exit, said } = runMain(['--data', dataFolder, '--port', '0', '--json'], {
     // A bus that is not there: notifications are Electron's own then, which the double keeps.
     DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent/bus',
+    ...env,
   });
+  const ipc: Crossed[] = [];
   const wire = openWire(child);
   const complaints: string[] = [];
   const browser = await chromium.launch({
@@ -77,6 +92,7 @@ export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
     pages.set(index, loaded);
   });
   wire.events.on('sent', async (index: number, channel: string, args: readonly unknown[]) => {
+    ipc.push({ window: index, direction: 'to the page', channel, request: '', text: JSON.stringify(args) });
     const page = await pages.get(index);
     await page?.evaluate(`__deliver(${JSON.stringify(channel)}, ${JSON.stringify(args)})`).catch(() => {
       // The page is between two documents; it asks for everything when it is there.
@@ -93,15 +109,24 @@ export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
     page.setDefaultTimeout(10_000);
     const frameOf = (url: string) => ({ url: toApp(url), parent: null });
     await page.exposeBinding('__invoke', async ({ frame }, channel: string, args: readonly unknown[]) => {
+      const request = String(args[0]);
+      const crossed = (direction: Crossed['direction'], what: unknown) =>
+        void ipc.push({ window: index, direction, channel, request, text: JSON.stringify(what) ?? '' });
+      crossed('to the main process', args);
       try {
-        return { result: await wire.ask('invoke', index, channel, args, frameOf(frame.url())) };
+        const result = await wire.ask('invoke', index, channel, args, frameOf(frame.url()));
+        crossed('to the page', result);
+        return { result };
       } catch (error) {
+        crossed('to the page', String(error));
         return { error: `Error invoking remote method '${channel}': ${String(error)}` };
       }
     });
-    await page.exposeBinding('__send', ({ frame }, channel: string, args: readonly unknown[]) =>
-      wire.ask('send', index, channel, args, frameOf(frame.url())),
-    );
+    await page.exposeBinding('__send', ({ frame }, channel: string, args: readonly unknown[]) => {
+      const text = JSON.stringify(args);
+      ipc.push({ window: index, direction: 'to the main process', channel, request: '', text });
+      return wire.ask('send', index, channel, args, frameOf(frame.url()));
+    });
     await page.addInitScript({ content: sandboxed(readFileSync(preload, 'utf8')) });
     page.on('console', (message) => {
       if (message.type() === 'error') complaints.push(`window ${index}: ${message.text()}`);
@@ -143,6 +168,8 @@ export async function startDesktopApp(dataFolder: string): Promise<DesktopApp> {
 
   return {
     ready,
+    ipc,
+    said,
     complaints,
     ask: wire.ask,
     page: pageAt,
