@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   API,
   ONLY,
@@ -6,6 +7,10 @@ import {
   type RequestName,
   type RequestResult,
 } from '../../shared/api.ts';
+import { faultFields } from './diagnosis/fault.ts';
+import type { Log } from './diagnosis/log.ts';
+import { faultOf } from './store/database.ts';
+import { codeOf } from './store/files.ts';
 
 /** Who asks, and from where. `label` goes into the audit: `dashboard`, `cli`, `approval window` … */
 export interface Caller {
@@ -19,7 +24,9 @@ export type ApiAnswer<N extends RequestName = RequestName> =
   | { readonly kind: 'bad_request'; readonly message: string }
   /** This origin may not make this request. */
   | { readonly kind: 'forbidden'; readonly message: string }
-  | { readonly kind: 'unknown_request'; readonly message: string };
+  | { readonly kind: 'unknown_request'; readonly message: string }
+  /** The settings cannot be read or written now, or a bug of ours: the log has it under the id in the message. */
+  | { readonly kind: 'failed'; readonly message: string };
 
 /** Answers every request of `shared/api.ts`. Input is untrusted and parsed here, by the schema of its request. */
 export interface Api {
@@ -34,7 +41,7 @@ export type Handlers = {
   ) => RequestResult<N> | Promise<RequestResult<N>>;
 };
 
-export function createApi(handlers: Handlers): Api {
+export function createApi(handlers: Handlers, parts: { readonly log: Log; readonly databasePath: string }): Api {
   return {
     async request(name, input, caller) {
       if (!isRequestName(name))
@@ -52,9 +59,23 @@ export function createApi(handlers: Handlers): Api {
         const field = issue === undefined || issue.path.length === 0 ? 'the input' : issue.path.join('.');
         return { kind: 'bad_request', message: `${field}: ${issue?.message ?? 'does not fit'}.` };
       }
-      return { kind: 'answered', result: await answer(handlers, name, parsed.data, caller) };
+      try {
+        return { kind: 'answered', result: await answer(handlers, name, parsed.data, caller) };
+      } catch (error) {
+        const requestId = randomBytes(8).toString('hex');
+        parts.log.error('request_failed', { requestId, request: name, ...faultFields(error) });
+        return { kind: 'failed', message: sentenceOf(error, parts.databasePath, requestId) };
+      }
     },
   };
+}
+
+/** Whoever asks is told what can be mended, and of a bug nothing but where to look: its words may quote anything (N8). */
+function sentenceOf(error: unknown, databasePath: string, requestId: string): string {
+  const fault = codeOf(error).startsWith('SQLITE_') ? faultOf(error, databasePath) : null;
+  return fault === null
+    ? `Gatehouse failed to answer. The log has more under request ${requestId}.`
+    : `This was not done. ${fault.message}`;
 }
 
 /** The schema of `name` has just produced `input`, which the compiler cannot follow through the table. */

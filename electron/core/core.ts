@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ApprovalView, Client, Topic, VerifyReport } from '../../shared/model.ts';
-import { type Api, createApi } from './api.ts';
+import { type Api, createApi, type Handlers } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
 import { createConfirmations } from './approvals/confirmations.ts';
@@ -330,7 +330,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   });
 
   const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
-  const api = createApi({
+  const handlers: Handlers = {
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
@@ -342,7 +342,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
     ...auditRequests({ audit, policies, clients }),
     ...sinkRequests({ sinks, audit, widening }),
-  });
+  };
+  const api = createApi(handlers, { log, databasePath: join(dataFolder, 'state.db') });
 
   // What one part must know of another's change.
   const tellEveryListSoon = debounced(() => tellListChanged(null));

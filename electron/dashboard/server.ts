@@ -194,6 +194,8 @@ async function signedIn(request: IncomingMessage, response: ServerResponse, path
       return answer(response, 403, { message: answered.message });
     case 'unknown_request':
       return answer(response, 404, { message: answered.message });
+    case 'failed':
+      return answer(response, 500, { message: answered.message });
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, closeSync, mkdirSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/gatehouse.ts';
@@ -13,7 +13,7 @@ import {
   startHeadless,
   startWords,
 } from '../support/headless.ts';
-import { CAN_MOUNT, mountTmpfs, unmount } from '../support/tmpfs.ts';
+import { CAN_MOUNT, fill, mountTmpfs, unmount } from '../support/tmpfs.ts';
 
 // Whoever may not mount has the other way, further down.
 const onDisk = CAN_MOUNT ? test : () => {};
@@ -149,21 +149,4 @@ async function outage(
   expect(refused.filter(({ detail }) => String(detail.arguments).includes('during'))).toHaveLength(4);
   expect(entries.filter(({ kind }) => kind === 'audit_unavailable_gap')).toHaveLength(1);
   expect(await gatehouse.ask('auditVerify')).toMatchObject({ ok: true, problem: null });
-}
-
-/** To the last byte. */
-function fill(path: string): void {
-  const file = openSync(path, 'a');
-  try {
-    for (let block = Buffer.alloc(64 * 1024); block.length >= 1; block = block.subarray(0, block.length >> 1)) {
-      try {
-        for (;;) writeSync(file, block);
-      } catch {
-        // Full for a block of this size; a smaller one may still fit.
-      }
-    }
-  } finally {
-    closeSync(file);
-  }
-  expect(() => appendFileSync(path, Buffer.alloc(8192))).toThrow(/ENOSPC/);
 }

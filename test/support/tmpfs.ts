@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmdirSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -22,4 +22,20 @@ function canMount(): boolean {
   if (mounted) unmount(folder);
   rmdirSync(folder);
   return mounted;
+}
+
+/** Writes to the file until its disk has no byte left. */
+export function fill(path: string): void {
+  const file = openSync(path, 'a');
+  try {
+    for (let block = Buffer.alloc(64 * 1024); block.length >= 1; block = block.subarray(0, block.length >> 1)) {
+      try {
+        for (;;) writeSync(file, block);
+      } catch {
+        // Full for a block of this size; a smaller one may still fit.
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
 }

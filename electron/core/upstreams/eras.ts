@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PriorDiscovery } from '@modelcontextprotocol/client';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Clock } from '../platform.ts';
+import { codeOf } from '../store/files.ts';
 
 /**
  * Which protocol era an upstream was found to speak, so that the next start needs no probe. An older verdict expires: a
@@ -38,10 +39,19 @@ export function createEras(db: BetterSqlite3.Database, clock: Clock): Eras {
     },
     note(identity, verdict) {
       const discover = verdict.kind === 'modern' ? JSON.stringify(verdict.discover) : null;
-      insert.run(hash(identity), verdict.kind, discover, clock.now());
+      ifWritable(() => insert.run(hash(identity), verdict.kind, discover, clock.now()));
     },
-    forget: (identity) => void remove.run(hash(identity)),
+    forget: (identity) => ifWritable(() => remove.run(hash(identity))),
   };
+}
+
+/** What is not noted is asked for again, so a full disk costs a question and not the connection. */
+function ifWritable(write: () => unknown): void {
+  try {
+    write();
+  } catch (error) {
+    if (!codeOf(error).startsWith('SQLITE_')) throw error;
+  }
 }
 
 function hash(identity: string): string {

@@ -1,6 +1,7 @@
 import type { UpstreamView } from '../../../shared/model.ts';
 import type { Inventory, Tool } from '../catalog/inventory.ts';
 import type { Written } from '../exact-text.ts';
+import type { Failure } from './channel.ts';
 import { type ConnectingParts, connectUpstream } from './connecting.ts';
 import { endpointOf, type UpstreamDefinition } from './definitions.ts';
 import { demoRisks } from './demo.ts';
@@ -40,6 +41,8 @@ export interface Member {
 export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines' | 'lines' | 'schemas'> {
   readonly inventory: Inventory;
   mayStart(): boolean;
+  /** What it means that something could not be written down; throws what is a bug. */
+  unsaved(error: unknown): Failure;
   changed(): void;
   noteCapabilities(capabilities: Readonly<Record<string, unknown>>): void;
   notice(method: string, params: Written, sessionKey: string | null): void;
@@ -78,11 +81,20 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     isPerClient: () => definition.settings.share === 'per_client',
     isSetModern: () => definition.settings.era === 'modern',
     idleStopMs: () => definition.settings.idleStopMs,
-    connect: (signal, events, how) => connectUpstream(connecting, signal, events, how),
+    connect: (signal, events, how) => connectUpstream(connecting, signal, events, how).catch(parts.unsaved),
     takeIn,
   });
 
-  function takeIn(listed: Listed, isFirst: boolean): void {
+  function takeIn(listed: Listed, isFirst: boolean): Failure | null {
+    try {
+      takeAllIn(listed, isFirst);
+      return null;
+    } catch (error) {
+      return parts.unsaved(error);
+    }
+  }
+
+  function takeAllIn(listed: Listed, isFirst: boolean): void {
     const before = inventory.tools(id);
     const endpoint = endpointOf(definition.transport);
     const problems = [

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Log } from '../diagnosis/log.ts';
+import { codeOf } from '../store/files.ts';
 
 /**
  * The processes we started, each in a group of its own. They are written down, so that a start after a crash ends what was
@@ -16,6 +17,8 @@ export interface Processes {
 
 export interface Group {
   readonly pid: number;
+  /** Why it could not be written down, so that a start after a crash would not know of it; null when it was. */
+  readonly fault: Error | null;
   /** Remembers who descends from it now: once a parent is gone, nobody can tell any more. */
   remember(): void;
   /** To every process of the group, to descendants that left it, and to whoever holds its pipes. */
@@ -43,13 +46,24 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
     'INSERT OR REPLACE INTO upstream_processes (pid, upstream_id, boot, started, pipes) VALUES (?, ?, ?, ?, ?)',
   );
   const remove = db.prepare('DELETE FROM upstream_processes WHERE pid = ? AND boot = ?');
+  /** The error of a database that cannot be written now; null when it was. */
+  function faultIn(write: () => unknown): Error | null {
+    try {
+      write();
+      return null;
+    } catch (error) {
+      if (!(error instanceof Error) || !codeOf(error).startsWith('SQLITE_')) throw error;
+      log.warn('upstream_process_not_written', { code: codeOf(error) });
+      return error;
+    }
+  }
   const lastResort = () => {
     for (const group of groups) group.signal('SIGKILL');
   };
   return {
     started(upstreamId, pid) {
       const pipes = pipesOf(pid);
-      insert.run(pid, upstreamId, boot, processStat(pid)?.started ?? '', pipes.join(' '));
+      const fault = faultIn(() => insert.run(pid, upstreamId, boot, processStat(pid)?.started ?? '', pipes.join(' ')));
       const strays = new Map<string, Stray>();
       const remember = () => {
         for (const stray of [...descendants(pid), ...holders(pipes)])
@@ -57,6 +71,7 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
       };
       const group: Group = {
         pid,
+        fault,
         remember,
         signal(name) {
           remember();
@@ -70,7 +85,8 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
         forget() {
           groups.delete(group);
           if (groups.size === 0) process.off('exit', lastResort);
-          if (db.open) remove.run(pid, boot);
+          // A row that stays does no harm: the next start looks whether it is still that process.
+          if (db.open) faultIn(() => remove.run(pid, boot));
         },
       };
       if (groups.size === 0) process.on('exit', lastResort);

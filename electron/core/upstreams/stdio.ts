@@ -112,6 +112,11 @@ export function openStdio(wanted: StdioWanted, parts: StdioParts): Channel {
     });
     return closing;
   }
+  // SECURITY: what could not be written down would outlive us if we were killed (P15).
+  if (group !== null && group.fault !== null) {
+    void close();
+    throw group.fault;
+  }
   // A process that ends by itself leaves nothing to stop, yet its group has to be seen empty and forgotten.
   void gone.then(close);
 

@@ -29,7 +29,8 @@ export interface SupervisorParts {
   /** Opens the upstream anew; `events` are of this link alone. */
   connect(signal: AbortSignal, events: LinkEvents, manner: LinkManner | null): Promise<Link | Failure>;
   /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
-  takeIn(listed: Listed, isFirst: boolean): void;
+  /** Why it could not be saved; null when it was. */
+  takeIn(listed: Listed, isFirst: boolean): Failure | null;
   changed(): void;
   notice(method: string, params: Written, sessionKey: string | null): void;
 }
@@ -180,7 +181,11 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     failure = null;
     readyAt = clock.monotonic();
     capabilities = opened.capabilities;
-    parts.takeIn(listing, true);
+    const unsaved = parts.takeIn(listing, true);
+    if (unsaved !== null) {
+      letGo();
+      return failed(unsaved);
+    }
     if (subscriptions.size > 0) void opened.watch(new Set(subscriptions.keys()));
     parts.record('upstream_started', { pid: opened.pid, era: opened.era });
     set('ready', null);
@@ -235,8 +240,10 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   function noteListing(listing: Listing): void {
     if (link === null) return;
     // Calls still work and what is known stays known: a listing that failed is only said.
-    if (listing.kind === 'listed') parts.takeIn(listing, false);
-    set('ready', listing.kind === 'listed' ? null : listing.message);
+    const failure = listing.kind === 'listed' ? parts.takeIn(listing, false) : listing;
+    set('ready', failure?.message ?? null);
+    // It listed and will not say so again.
+    if (listing.kind === 'listed' && failure !== null) clock.after(limits.maxBackoffMs, relisting.soon);
   }
 
   function idleStopMs(): number | null {

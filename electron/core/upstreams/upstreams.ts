@@ -25,6 +25,7 @@ import { defaultLimits, type UpstreamLimits } from './limits.ts';
 import { createMember, type Member } from './member.ts';
 import { createProcesses } from './processes.ts';
 import { changedSettings, refuseSettings, type SettingsChange, usualSettings } from './settings.ts';
+import { unsaved } from './unsaved.ts';
 
 export { upstreamsSchema } from './definitions.ts';
 
@@ -226,10 +227,16 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
   processes.cleanUp();
   for (const definition of definitions.all()) take(definition);
 
+  /** What goes together on disk: when one of the writes fails, none of them happened. */
+  function allOrNothing(write: () => void): void {
+    parts.db.transaction(write)();
+  }
+
   function take(definition: UpstreamDefinition): Member {
     const member: Member = createMember(definition, {
       ...shared,
       mayStart: () => !isStopping && members.get(definition.id) === member && member.definition().enabled,
+      unsaved: (error) => unsaved(definition.name, error, parts.db),
       changed: () => tell(definition.id),
       noteCapabilities: (capabilities) => definitions.update(definition.id, { capabilities }),
       noteCommand: (path) => definitions.update(definition.id, { resolvedCommand: path }),
@@ -364,10 +371,12 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         return refused(unwritten);
       }
       const kept = new Set(places.values());
-      for (const place of secretPlaces(id, old.transport).values()) if (!kept.has(place)) vault.remove(place);
       const isNewCommand = endpointOf(transport) !== endpointOf(old.transport);
       const change = { transport, tags, settings, resolvedCommand: isNewCommand ? null : old.resolvedCommand };
-      definitions.update(id, change);
+      allOrNothing(() => {
+        for (const place of secretPlaces(id, old.transport).values()) if (!kept.has(place)) vault.remove(place);
+        definitions.update(id, change);
+      });
       member.redefine({ ...old, ...change });
       record(old, 'upstream_changed', {
         ...(wanted === undefined ? {} : whatRuns(transport)),
@@ -399,10 +408,12 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const member = members.get(id);
       if (!member) return refused('There is no such upstream.');
       const last = member.view();
+      allOrNothing(() => {
+        definitions.remove(id);
+        vault.removeAll(`upstream/${id}/`);
+      });
       members.delete(id);
-      definitions.remove(id);
       await member.stop();
-      vault.removeAll(`upstream/${id}/`);
       inventory.forget(id);
       record(member.definition(), 'upstream_removed', {});
       tell(id);
