@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Keychain } from '../platform.ts';
 import type { Sealer, Vault } from '../secrets/vault.ts';
+import { faultOf } from '../store/database.ts';
+import { codeOf } from '../store/files.ts';
 import { placeOf, rowsOf, type SealedRow, type SealedTable, sealEveryChange } from './sealed-table.ts';
 
 /**
@@ -78,10 +80,17 @@ export function createSeals(parts: {
     if (noted.kind === 'locked' || noted.kind === 'absent') return { kind: 'unavailable', reason: noted.reason };
     if (!db.open) return { kind: 'unavailable', reason: CLOSING };
     const isFirst = noted.kind === 'missing' && find.get(BEGUN) === undefined;
-    db.transaction(() => {
-      for (const table of tables) checkTable(table, opened, isFirst);
-      put.run(BEGUN, opened.seal(BEGUN, BEGUN));
-    })();
+    try {
+      db.transaction(() => {
+        for (const table of tables) checkTable(table, opened, isFirst);
+        put.run(BEGUN, opened.seal(BEGUN, BEGUN));
+      })();
+    } catch (error) {
+      // A full disk: nothing was sealed, and whoever waits for the check asks again.
+      const fault = codeOf(error).startsWith('SQLITE_') ? faultOf(error, db.name) : null;
+      if (fault === null) throw error;
+      return { kind: 'unavailable', reason: fault.message };
+    }
     sealer = opened;
     unsealed.clear();
     // What was not written now is written by the next start: until then the file alone says it.
