@@ -131,9 +131,9 @@ export const ERRORS = {
   rate_limited: {
     code: 41016,
     form: 'HTTP 429 with Retry-After, or tool result with isError: true',
-    what: 'Too many requests at once.',
-    why: 'This key has too many requests in flight or queued.',
-    fix: 'Wait for answers before sending more.',
+    what: 'Too many requests.',
+    why: 'This key has too many requests in flight or queued; or a rule limits how many calls run within a time, and the message names it.',
+    fix: 'Wait for answers, or for the time that the message names, before sending more.',
     page: null,
     retryable: true,
   },

@@ -329,6 +329,8 @@ export interface Rule extends Modifiers {
 /** The modifiers of one matching rule. */
 export interface RuleModifiers extends Modifiers {
   readonly rule: string;
+  /** The rule's own, for the agent. */
+  readonly reason?: string;
 }
 
 export interface Policy {

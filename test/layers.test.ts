@@ -51,6 +51,7 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
     'electron/core/exact-json.ts',
     'electron/core/exact-members.ts',
     'electron/core/exact-text.ts',
+    'electron/core/time-limit.ts',
   ],
   ['shared', 'shared/'],
 ];

@@ -1,15 +1,16 @@
 import { ERRORS, type ErrorClass } from '../../shared/errors.ts';
-import type { Client, Decision, Era, Key, Policy, Workspace } from '../../shared/model.ts';
+import type { Client, Decision, Era, Key, RuleModifiers, Workspace } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { besideOf } from './call/beside.ts';
 import { toldOfEdit } from './call/edited.ts';
-import { endingOf } from './call/ending.ts';
-import { factsOf } from './call/facts.ts';
+import { endingOf, rateLimited } from './call/ending.ts';
+import { judge, judgeAgain } from './call/judge.ts';
 import { type CallRecord, createCallRecord } from './call/record.ts';
 import type { Resumed, Rounds } from './call/rounds.ts';
+import { type HoldResult, ruledNotes, ruleResult } from './call/rule-result.ts';
 import type { Inventory, Tool } from './catalog/inventory.ts';
 import type { Resources } from './catalog/resources.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
@@ -22,6 +23,7 @@ import type { Written } from './exact-text.ts';
 import type { Clock } from './platform.ts';
 import type { Decide } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
+import type { Counted, RateLimits } from './policy/rate-limits.ts';
 import type { ErrorAnswer, Progress } from './upstreams/exchange.ts';
 import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
 
@@ -67,6 +69,9 @@ export type CallEnding =
       readonly errorClass: ErrorClass;
       readonly message: string;
       readonly rule: string | null;
+      /** Left out: as its class says. */
+      readonly retryable?: boolean;
+      readonly retryAfterMs?: number;
     }
   | { readonly kind: 'pending'; readonly approvalId: string; readonly expiresAt: number; readonly rule: string | null }
   /** What the caller gets is `resultText`; a rule that changes `result` makes text and bytes anew. */
@@ -99,6 +104,9 @@ export interface CallToolParts {
   readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
   readonly rounds: Pick<Rounds, 'start' | 'resume'>;
+  readonly rateLimits: RateLimits;
+  /** Null: nobody can look at a result, so one that a rule holds is not given out. */
+  readonly holdResult: HoldResult | null;
   readonly upstreams: Pick<Upstreams, 'unavailable'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -123,9 +131,12 @@ export async function callTool(parts: CallToolParts, call: ToolCall): Promise<Ca
 
 /** A retry continues its call: decided again, no second card, same record (design section 3). */
 async function goOn(parts: CallToolParts, call: ToolCall, resumed: Resumed): Promise<CallEnding> {
-  const runs = resumed.record.edited() ?? call.argumentsText;
-  const stopped = checkAgain(parts, call, resumed.aim, parsedArguments(runs));
-  if (stopped === null) return resumed.goOn();
+  const { aim, record } = resumed;
+  const { stopped, modifiers } = checkAgain(parts, call, aim, resumed.argumentsText, [
+    parsedArguments(resumed.argumentsText),
+  ]);
+  if (stopped === null)
+    return finish(parts, call, aim, record, modifiers, await resumed.goOn(ruledNotes(call, modifiers)));
   resumed.drop();
   return stopped;
 }
@@ -149,10 +160,14 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const checked = checkArguments(parts, aim, call.argumentsText);
   if (checked.kind === 'invalid') return refused('invalid_arguments', checked.message);
 
-  const { policy, problem, version } = parts.policies.get(call.workspace.id);
-  const decision = decideCall(parts, call, aim, policy, checked.value);
-  record.decided(decision, version);
-  if (decision.effect === 'deny') return denied(decision, aim, problem);
+  const judged = judge(parts, call, aim, checked.value, (text) => checkArguments(parts, aim, text));
+  record.argumentsRuled(judged.arguments);
+  let argumentsText = judged.arguments.text;
+  let { modifiers } = judged.decision;
+  const decision =
+    judged.stopped === null ? granted(parts, call, aim, judged.decision, argumentsText) : judged.decision;
+  record.decided(decision, judged.version);
+  if (judged.stopped !== null) return judged.stopped;
 
   // Nobody is asked about a call that cannot run, whatever the answer.
   const gone = parts.upstreams.unavailable(aim.upstream.id);
@@ -161,23 +176,51 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const canRecord = parts.audit.available();
   if (!canRecord.ok) return refused('audit_unavailable', canRecord.reason);
 
-  let argumentsText = call.argumentsText;
+  const counted = countedAs(call, aim);
+  const limited = parts.rateLimits.look(modifiers, counted);
+  if (limited !== null) return rateLimited(limited, aim);
+
   if (decision.effect === 'require_approval') {
-    const asked = await ask(parts, call, aim, decision, record);
+    const asked = await ask(parts, call, aim, decision, record, argumentsText);
     if (asked.kind !== 'approved') return asked;
+    const isWhole = judged.arguments.text === call.argumentsText;
     argumentsText = asked.argumentsText;
 
-    const value = asked.edited ? parsedArguments(argumentsText) : checked.value;
-    const stopped = checkAgain(parts, call, aim, value);
-    if (stopped !== null) return stopped;
+    // What came is looked at once more beside what is left of it, unless the person wrote something else in its place.
+    const values = [
+      ...(asked.edited ? [] : [checked.value]),
+      ...(asked.edited || !isWhole ? [parsedArguments(argumentsText)] : []),
+    ];
+    const again = checkAgain(parts, call, aim, argumentsText, values);
+    if (again.stopped !== null) return again.stopped;
+    modifiers = again.modifiers;
   }
   if (call.cancelled.aborted) return { kind: 'cancelled' };
 
+  const taken = parts.rateLimits.take(modifiers, counted);
+  if (taken.kind === 'limited') return rateLimited(taken, aim);
   const beside = besideOf(call.moreText, decision);
   const recorded = await record.forwarded(argumentsText, beside);
-  if (recorded.kind === 'unavailable') return refused('audit_unavailable', recorded.reason);
+  if (recorded.kind === 'unavailable') {
+    taken.giveBack();
+    return refused('audit_unavailable', recorded.reason);
+  }
 
-  const ending = await parts.rounds.start(call, aim, record, requestOf(call, aim, argumentsText, beside.text));
+  const heard = { ...call, ...ruledNotes(call, modifiers) };
+  const came = await parts.rounds.start(heard, aim, record, requestOf(heard, aim, argumentsText, beside.text));
+  return finish(parts, call, aim, record, modifiers, came);
+}
+
+/** What came back, as the rules leave it for the agent. */
+async function finish(
+  parts: CallToolParts,
+  call: ToolCall,
+  aim: Aim,
+  record: CallRecord,
+  modifiers: readonly RuleModifiers[] | undefined,
+  came: CallEnding,
+): Promise<CallEnding> {
+  const ending = await ruleResult(parts.holdResult, { call, aim, record }, modifiers, came);
   if (ending.kind === 'answered') parts.resources.learn(call.client.id, aim.upstream.id, ending.result);
   return ending;
 }
@@ -245,8 +288,8 @@ function parsedArguments(argumentsText: string): Readonly<Record<string, unknown
     : {};
 }
 
-function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Policy | null, value: unknown): Decision {
-  const decision = judge(parts, call, aim, policy, value);
+/** What satisfies a rule that asks, where something does: every look counts as a use of it. */
+function granted(parts: CallToolParts, call: ToolCall, aim: Aim, decision: Decision, argumentsText: string): Decision {
   if (decision.effect !== 'require_approval') return decision;
   const bound = {
     clientId: call.client.id,
@@ -255,9 +298,9 @@ function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Poli
     connection: null,
     tool: aim.name,
     fingerprint: aim.fingerprint,
-    argumentsText: call.argumentsText,
+    argumentsText,
   };
-  // A standing approval, and trust in the client, satisfy require_approval, never a deny: a deny has been returned above.
+  // A standing approval, and trust in the client, satisfy require_approval, never a deny: that is no question here.
   const standing = parts.approvals.standingFor(bound);
   if (standing !== null) return { ...decision, effect: 'allow', standing };
   const isCovered = aim.risk !== 'destructive' && !parts.approvals.yesWaits(bound);
@@ -265,20 +308,8 @@ function decideCall(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Poli
   return trust === null ? decision : { ...decision, effect: 'allow', trust };
 }
 
-/** What the policy alone says: every look at the standing approvals counts as a use of the one that holds. */
-function judge(parts: CallToolParts, call: ToolCall, aim: Aim, policy: Policy | null, value: unknown): Decision {
-  return parts.decide(policy, factsOf(call, aim, parts.clock.now(), value));
-}
-
-function denied(decision: Decision, { name, upstream }: Aim, problem: string | null): CallEnding {
-  const why = problem ?? decision.reason;
-  const by = decision.rule === null ? '' : ` by rule "${decision.rule}"`;
-  return {
-    kind: 'refused',
-    errorClass: 'policy_denied',
-    message: `${upstream.name} / ${name} is denied${by}. ${why}`,
-    rule: decision.rule,
-  };
+function countedAs(call: ToolCall, { name, upstream }: Aim): Counted {
+  return { workspaceId: call.workspace.id, clientId: call.client.id, upstreamId: upstream.id, tool: name };
 }
 
 type Asked = CallEnding | { readonly kind: 'approved'; readonly argumentsText: string; readonly edited: boolean };
@@ -289,6 +320,7 @@ async function ask(
   aim: Aim,
   decision: Decision,
   record: CallRecord,
+  argumentsText: string,
 ): Promise<Asked> {
   const { name, title, risk, fingerprint, upstream } = aim;
   const answer = await parts.approvals.request({
@@ -305,7 +337,7 @@ async function ask(
     risk,
     fingerprint,
     decision,
-    argumentsText: call.argumentsText,
+    argumentsText,
     holdMs: call.client.holdMs,
     signal: call.left(),
     onWaiting: call.onWaiting,
@@ -364,23 +396,28 @@ const TOO_MANY = {
 function whyNotEdited(parts: CallToolParts, call: ToolCall, aim: Aim, argumentsText: string): string | null {
   const checked = checkArguments(parts, aim, argumentsText);
   if (checked.kind === 'invalid') return `The edited arguments cannot be used: ${checked.message}`;
-  const stopped = checkAgain(parts, call, aim, checked.value);
+  const { stopped } = checkAgain(parts, call, aim, argumentsText, [checked.value]);
   return stopped?.kind === 'refused' ? stopped.message : null;
 }
 
 /** Between the question and the yes the world may have changed: key, pause, definition, policy. */
-function checkAgain(parts: CallToolParts, call: ToolCall, aim: Aim, value: unknown): CallEnding | null {
+function checkAgain(
+  parts: CallToolParts,
+  call: ToolCall,
+  aim: Aim,
+  runs: string,
+  values: readonly unknown[],
+): ReturnType<typeof judgeAgain> {
+  const stop = (stopped: CallEnding) => ({ stopped, modifiers: undefined });
   if (!parts.clients.keyIsLive(call.key.id))
-    return refused('approval_denied', 'The key of this client ended while the call waited.');
+    return stop(refused('approval_denied', 'The key of this client ended while the call waited.'));
   const paused = parts.pauses.pausedFor(call.client.id);
-  if (paused !== null) return refused('paused', pausedMessage(paused));
+  if (paused !== null) return stop(refused('paused', pausedMessage(paused)));
   const now = aim.kind === 'resource' ? aim : parts.inventory.find(aim.upstream.id, aim.name, aim.kind);
   if (now === null || now.state !== 'reviewed' || now.fingerprint !== aim.fingerprint) {
-    return refused('tool_changed', `${aim.upstream.name} / ${aim.name} changed while the call waited.`);
+    return stop(refused('tool_changed', `${aim.upstream.name} / ${aim.name} changed while the call waited.`));
   }
-  const { policy, problem } = parts.policies.get(call.workspace.id);
-  const decision = judge(parts, call, { ...aim, risk: now.risk }, policy, value);
-  return decision.effect === 'deny' ? denied(decision, aim, problem) : null;
+  return judgeAgain(parts, call, { ...aim, risk: now.risk }, runs, values);
 }
 
 function refused(errorClass: ErrorClass, message: string): CallEnding {

@@ -31,6 +31,7 @@ import { createHealth, withPatience } from './health.ts';
 import type { Platform } from './platform.ts';
 import { alwaysDenied, decide } from './policy/decide.ts';
 import { createPolicies, starterPolicy } from './policy/policy.ts';
+import { createRateLimits } from './policy/rate-limits.ts';
 import { appRequests } from './requests/app.ts';
 import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
@@ -265,6 +266,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     resources,
     rounds,
+    rateLimits: createRateLimits({ clock }),
+    holdResult: null,
     upstreams,
     clock,
     log,

@@ -16,6 +16,7 @@ import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { systemClock } from '../../electron/core/platform.ts';
 import { decide } from '../../electron/core/policy/decide.ts';
 import { createPolicies } from '../../electron/core/policy/policy.ts';
+import { createRateLimits } from '../../electron/core/policy/rate-limits.ts';
 import { MIGRATIONS } from '../../electron/core/schema.ts';
 import { createVault } from '../../electron/core/secrets/vault.ts';
 import { openStore } from '../../electron/core/store/store.ts';
@@ -131,6 +132,8 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       pauses,
       audit,
       resources: { find: () => null, learn() {} },
+      rateLimits: createRateLimits({ clock }),
+      holdResult: null,
       rounds: createRounds({
         upstreams,
         clock,

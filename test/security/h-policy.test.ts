@@ -9,6 +9,7 @@ import { createArgumentCheck } from '../../electron/core/catalog/validate-argume
 import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { decide } from '../../electron/core/policy/decide.ts';
 import type { CallFacts } from '../../electron/core/policy/facts.ts';
+import { createRateLimits } from '../../electron/core/policy/rate-limits.ts';
 import type { Policy, Rule } from '../../shared/model.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { type Answer, eventually, type Recorder, startGatehouse } from '../support/gatehouse.ts';
@@ -233,6 +234,8 @@ describe('H3 overlapping rules', () => {
         available: () => ({ ok: true }),
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
+      rateLimits: createRateLimits({ clock: fakeClock() }),
+      holdResult: null,
       rounds: {
         resume: () => null,
         async start(_call, _aim, _record, request) {
@@ -253,7 +256,8 @@ describe('H3 overlapping rules', () => {
       era: 'modern',
       target: { kind: 'exposed', name: 'rec__echo' },
       argumentsText,
-      meta: {},
+      metaText: '{}',
+      moreText: '{}',
       capabilities: {},
       logLevel: null,
       inputResponses: null,

@@ -41,6 +41,12 @@ const EXACT_TOOL = {
     'Says the JSON texts it is given, as they are: log, progress (with TOKEN), ask (params of a form), result or error.',
   inputSchema: object(),
 };
+const STRUCTURED_TOOL = {
+  name: 'structured',
+  description: 'Gives back what it was given, as text and as structured content.',
+  inputSchema: object(),
+  outputSchema: object({ id: { type: 'number' }, code: { type: 'string', pattern: '^[A-Z]+$' } }),
+};
 const LATEST = '2025-11-25';
 const MODERN = '2026-07-28';
 const META = 'io.modelcontextprotocol/';
@@ -132,6 +138,7 @@ export function createAnswers(options, send) {
     const all = catalogue();
     if (options['header-tool']) all.push(HEADER_TOOL);
     if (options['exact-tool']) all.push(EXACT_TOOL);
+    if (options.structured) all.push(STRUCTURED_TOOL);
     if (options.schema)
       all.push({ name: 'shaped', description: 'Echoes.', inputSchema: JSON.parse(String(options.schema)) });
     const many = Number(options.many ?? 0);
@@ -196,6 +203,7 @@ export function createAnswers(options, send) {
       const block = args.image ? { type: 'image', mimeType: 'image/png', data: bulk } : { type: 'text', text: bulk };
       return done(message, { content: Array.from({ length: blocks }, () => block) });
     }
+    if (name === 'structured') return done(message, { ...text(JSON.stringify(args)), structuredContent: args });
     if (name === 'strange')
       return done(message, {
         content: [

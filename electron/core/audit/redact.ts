@@ -116,7 +116,8 @@ const SHORT_SECRET_NAMES: ReadonlySet<string> = new Set(['auth', 'pin', 'otp', '
 /** Numbers under these count or limit tokens of language models. */
 const TOKEN_COUNT = /tokens$|tokens?(count|limit|budget|size)$|^(max|min|num|total|input|output)token/;
 
-function keepsSecret(key: string, value: string): boolean {
+/** Whether the value of a member of that name is a secret. `value`: at least the beginning of its JSON text. */
+export function keepsSecret(key: string, value: string): boolean {
   if (/^(null|true|false)\b/.test(value)) return false;
   const name = key.toLowerCase().replace(/[\s_.-]/g, '');
   if (/^-?\d/.test(value) && TOKEN_COUNT.test(name)) return false;
@@ -126,8 +127,11 @@ function keepsSecret(key: string, value: string): boolean {
 const NAME_IN_TEXT =
   '(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|cookie|credential)[\\w.-]{0,40}';
 
-/** Forms that secrets have wherever they stand. Each is linear: no repetition inside a repetition. */
-const FORMS: readonly (readonly [RegExp, string])[] = [
+/**
+ * Forms that secrets have wherever they stand, and what takes the place of a match. Each is linear: no repetition inside
+ * a repetition.
+ */
+export const FORMS: readonly (readonly [RegExp, string])[] = [
   [
     /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY( BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY( BLOCK)?-----|$)/g,
     REDACTED,

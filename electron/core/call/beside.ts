@@ -12,9 +12,13 @@ export interface Beside {
 /**
  * They go with a call that a rule or the default effect allows. The yes of a person is for what the card showed, which is
  * the arguments: with a call that was approved, now or earlier, or that runs because its client is trusted for a while,
- * nothing else goes (P5; docs/decisions/009).
+ * nothing else goes (P5; docs/decisions/009). Nor does it where a rule takes something out of the arguments: it would not be
+ * looked for there.
  */
-export function besideOf(moreText: string, { effect, standing, trust }: Decision): Beside {
-  if (effect === 'allow' && standing === null && trust === undefined) return { text: moreText, leftOut: [] };
+export function besideOf(moreText: string, { effect, standing, trust, modifiers }: Decision): Beside {
+  const isRedacted = modifiers?.some(({ redactArgs }) => redactArgs !== undefined) ?? false;
+  if (effect === 'allow' && standing === null && trust === undefined && !isRedacted) {
+    return { text: moreText, leftOut: [] };
+  }
   return { text: '{}', leftOut: membersOf(moreText).map(({ name }) => name) };
 }

@@ -1,5 +1,7 @@
 import type { CallEnding } from '../call-tool.ts';
+import type { Limited } from '../policy/rate-limits.ts';
 import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
+import type { Aim } from './aim.ts';
 
 /** What the outcome of the upstream of that name is to the caller. A question of it is none: `rounds.ts` has answered it. */
 export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding {
@@ -21,4 +23,20 @@ export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding
     case 'cancelled':
       return { kind: 'cancelled' };
   }
+}
+
+/** A limit of a rule is reached: nothing was asked and nothing ran. */
+export function rateLimited(
+  { rule, reason, limit: { calls, per, by }, retryAfterMs }: Limited,
+  { name, upstream }: Aim,
+): CallEnding {
+  const whose = { client: 'of this client', upstream: `of ${upstream.name}`, tool: 'of this tool', all: 'in all' }[by];
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  return {
+    kind: 'refused',
+    errorClass: 'rate_limited',
+    message: `${upstream.name} / ${name} was not run: the rule "${rule}" lets ${calls} ${calls === 1 ? 'call' : 'calls'} ${whose} run within ${per}.${reason === undefined ? '' : ` ${reason}`} Call again in ${seconds} s.`,
+    rule,
+    retryAfterMs,
+  };
 }

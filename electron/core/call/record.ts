@@ -7,6 +7,8 @@ import { redactArguments } from '../audit/redact.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
+import type { RedactedArguments } from '../policy/redact-arguments.ts';
+import type { RedactionMade } from '../policy/redact-json.ts';
 import type { Aim, CallTarget } from './aim.ts';
 import type { Beside } from './beside.ts';
 
@@ -19,6 +21,10 @@ export interface CallRecord {
   /** Durable before the card shows. */
   asked(approval: ApprovalView): Promise<AuditWritten>;
   answered(answer: ApprovalAnswer): void;
+  /** What rules took out of the arguments: told instead of what came, of which the hash stays. */
+  argumentsRuled(ruled: RedactedArguments): void;
+  /** What rules took out of the result: its hash as it came stands beside that of what was given out. */
+  resultRuled(came: string, redactions: readonly RedactionMade[]): void;
   /** What the person put in place of the arguments; null: they are as they came. */
   edited(): string | null;
   /** The card ended after the caller had been told `pending` or had left: nobody else would say how. */
@@ -47,6 +53,8 @@ export function createCallRecord(
   let policy: string | null = null;
   let approval: Record<string, unknown> | null = null;
   let edited: string | null = null;
+  let ruled: RedactedArguments | null = null;
+  let ruledResult: Record<string, unknown> = {};
   let toldArguments = false;
 
   const { target } = call;
@@ -78,7 +86,10 @@ export function createCallRecord(
   function opening(argumentsText: string): Record<string, unknown> {
     if (toldArguments) return {};
     toldArguments = true;
-    const { redacted, sha256, bytes, truncated, replaced } = redactArguments(argumentsText);
+    const came = argumentsText === ruled?.text ? call.argumentsText : argumentsText;
+    const { redacted, truncated, replaced } = redactArguments(
+      came === call.argumentsText ? (ruled?.recorded ?? came) : came,
+    );
     return {
       ...named,
       era: call.era,
@@ -96,9 +107,10 @@ export function createCallRecord(
       standing: decision?.standing ?? null,
       ...(decision?.trust === undefined ? {} : { trust: decision.trust }),
       arguments: redacted,
-      argumentsSha256: sha256,
-      argumentsBytes: bytes,
+      argumentsSha256: digest(came),
+      argumentsBytes: Buffer.byteLength(came),
       argumentsRedacted: replaced,
+      ...(ruled === null || ruled.redactions.length === 0 ? {} : { argumentRedactions: ruled.redactions }),
       ...(truncated ? { truncated } : {}),
     };
   }
@@ -150,6 +162,13 @@ export function createCallRecord(
       };
     },
     edited: () => edited,
+    argumentsRuled(by) {
+      ruled = by;
+    },
+    resultRuled(came, redactions) {
+      if (redactions.length === 0) return;
+      ruledResult = { cameSha256: digest(came), cameBytes: Buffer.byteLength(came), resultRedactions: redactions };
+    },
     lapsed(card) {
       const isExpired = card.state === 'expired';
       audit.writeSoon(
@@ -171,6 +190,7 @@ export function createCallRecord(
       // What the agent sent opens the record; what the person made of it stands beside it.
       const written = await durable('forwarded', edited === null ? argumentsText : call.argumentsText, {
         forwardedSha256: digest(argumentsText),
+        ...(argumentsText === call.argumentsText ? {} : { forwardedBytes: Buffer.byteLength(argumentsText) }),
         ...(edited === null ? {} : { editedArguments: redactArguments(edited).redacted }),
         ...(text === '{}' ? {} : { beside: redactArguments(text).redacted, besideSha256: digest(text) }),
         ...(leftOut.length === 0 ? {} : { leftOut: leftOut.slice(0, MOST_NAMES) }),
@@ -199,10 +219,12 @@ export function createCallRecord(
             ...opening(call.argumentsText),
             ...(approval && forwardedAt === null ? { approval } : {}),
             ...detail,
+            ...ruledResult,
             totalMs: ms,
             ...(forwardedAt === null ? {} : { upstreamMs: Math.round(now - forwardedAt) }),
           },
-          { outcome, errorClass },
+          // A limit is not what decided, but it is what refused.
+          { outcome, errorClass, ...(ending.kind === 'refused' && ending.rule !== null ? { rule: ending.rule } : {}) },
         ),
       );
     },

@@ -33,7 +33,10 @@ export interface Rounds {
 export interface Resumed {
   readonly aim: Aim;
   readonly record: CallRecord;
-  goOn(): Promise<CallEnding>;
+  /** What runs: not what the caller sent, where rules or the person changed it. */
+  readonly argumentsText: string;
+  /** @param heard what the caller hears of the upstream from now on. */
+  goOn(heard: Pick<ToolCall, 'onProgress' | 'onNotification'>): Promise<CallEnding>;
   /** It may not go on (a rule denies it now): what is parked upstream ends. */
   drop(): void;
 }
@@ -293,7 +296,8 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       return {
         aim: state.aim,
         record: state.record,
-        goOn: () => goOn(state, call),
+        argumentsText: state.request.argumentsText ?? call.argumentsText,
+        goOn: (heard) => goOn(state, { ...call, ...heard }),
         drop: () => state.park?.abort.abort(),
       };
     },

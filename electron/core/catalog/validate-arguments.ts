@@ -1,7 +1,7 @@
-import { createContext, Script } from 'node:vm';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { RE2JS } from 're2js';
 import { readExactText } from '../exact-json.ts';
+import { createTimeLimit, TOO_LONG } from '../time-limit.ts';
 import type { Tool } from './inventory.ts';
 
 export type ArgumentCheck =
@@ -13,7 +13,6 @@ export type ArgumentCheck =
 const KEEP = 500;
 /** Longest that one schema may compile, and one check may run. Everybody waits meanwhile (P22). */
 const BUDGET_MS = 80;
-const ROUNDS = 4;
 /** Arguments up to this many characters cannot take long unless the schema refers to itself or has patterns. */
 const SHORT = 65_536;
 
@@ -30,7 +29,7 @@ interface Compiled {
  */
 export function createArgumentCheck(): (tool: Tool, argumentsText: string) => ArgumentCheck {
   const compiled = new Map<string, Compiled | null>();
-  const within = createBudget();
+  const within = createTimeLimit(BUDGET_MS);
 
   function schemaOf({ fingerprint, reviewed }: Tool): Compiled | null {
     const known = compiled.get(fingerprint);
@@ -57,40 +56,6 @@ export function createArgumentCheck(): (tool: Tool, argumentsText: string) => Ar
       return { kind: 'invalid', message: "The arguments take too long to check against the tool's schema; send less." };
     }
     return { kind: 'invalid', message: sentenceOf(validate.errors?.[0]) };
-  };
-}
-
-const TOO_LONG = Symbol('too long');
-
-/**
- * Runs something for at most `BUDGET_MS`: V8 stops a script, whatever it is doing, when its time is up. On a machine so
- * busy that this thread had not even half of that time to itself, it is run again.
- */
-function createBudget(): <T>(run: () => T) => T | typeof TOO_LONG {
-  const context = createContext({ run: null });
-  const script = new Script('run()');
-
-  function once<T>(run: () => T): T | typeof TOO_LONG {
-    context.run = run;
-    try {
-      return script.runInContext(context, { timeout: BUDGET_MS });
-    } catch (error) {
-      // An error of the other context, so it is no instance of this one's Error.
-      if (isObject(error) && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return TOO_LONG;
-      throw error;
-    } finally {
-      context.run = null;
-    }
-  }
-
-  return (run) => {
-    for (let round = 1; ; round += 1) {
-      const before = process.threadCpuUsage();
-      const ended = once(run);
-      if (ended !== TOO_LONG || round === ROUNDS) return ended;
-      const { user, system } = process.threadCpuUsage(before);
-      if (user + system > BUDGET_MS * 500) return TOO_LONG;
-    }
   };
 }
 

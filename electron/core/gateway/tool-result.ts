@@ -73,7 +73,15 @@ export function answerOf(
     case 'refused':
       return {
         kind: 'result',
-        result: refusal(ending.errorClass, ending.message, { requestId, origin, rule: ending.rule }),
+        result: refusal(ending.errorClass, ending.message, {
+          requestId,
+          origin,
+          rule: ending.rule,
+          ...(ending.retryable === undefined ? {} : { retryable: ending.retryable }),
+          ...(ending.retryAfterMs === undefined
+            ? {}
+            : { more: { 'gatehouse/retryAfterSeconds': Math.ceil(ending.retryAfterMs / 1000) } }),
+        }),
       };
     case 'failed': {
       const message =
@@ -115,23 +123,27 @@ export function refusal(
     readonly requestId: string;
     readonly origin: string;
     readonly rule: string | null;
+    /** Where this one differs from what its class says. */
+    readonly retryable?: boolean;
     readonly more?: Readonly<Record<string, unknown>>;
   },
 ): ToolResult {
   const entry = ERRORS[errorClass];
   const text = message.startsWith(`${errorClass}:`) ? message : `${errorClass}: ${message}`;
+  const retryable = about.retryable ?? entry.retryable;
+  const fix = retryable === entry.retryable ? entry.fix : retryable ? 'Call again later.' : 'Do not call again.';
   const link = entry.page === null ? null : linkTo(about.origin, entry.page);
   return {
     isError: true,
     content: [
-      { type: 'text', text: `${text}\n${entry.fix}${link === null ? '' : ` (${link})`}\nrequest ${about.requestId}` },
+      { type: 'text', text: `${text}\n${fix}${link === null ? '' : ` (${link})`}\nrequest ${about.requestId}` },
     ],
     _meta: {
       'gatehouse/code': entry.code,
       'gatehouse/class': errorClass,
       'gatehouse/requestId': about.requestId,
       'gatehouse/rule': about.rule,
-      'gatehouse/retryable': entry.retryable,
+      'gatehouse/retryable': retryable,
       'gatehouse/link': link,
       ...about.more,
     },

@@ -44,6 +44,13 @@ export const decide: Decide = (policy, call) => {
   }
 };
 
+/** The stricter of two decisions about one call, with the modifiers of both. */
+export function strictest(a: Decision, b: Decision): Decision {
+  const chosen = RESTRICTION[b.effect] < RESTRICTION[a.effect] ? b : a;
+  const modifiers = new Map([...(a.modifiers ?? []), ...(b.modifiers ?? [])].map((one) => [one.rule, one]));
+  return modifiers.size === 0 ? chosen : { ...chosen, modifiers: byRule([...modifiers.values()]) };
+}
+
 /**
  * True when nothing that varies from call to call (arguments, time, key, session) could get this tool past the policy:
  * only then may a list leave it out, because a tool that is sometimes allowed must be seen.
@@ -152,7 +159,9 @@ export const MODIFIERS = [
 function modifiersOf(rule: Rule): RuleModifiers | null {
   const given = MODIFIERS.filter((name) => rule[name] !== undefined);
   if (given.length === 0) return null;
-  return { rule: rule.name, ...Object.fromEntries(given.map((name) => [name, rule[name]])) };
+  const { name, reason } = rule;
+  const own = Object.fromEntries(given.map((modifier) => [modifier, rule[modifier]]));
+  return { rule: name, ...(reason === undefined ? {} : { reason }), ...own };
 }
 
 function judge({ rules, defaultEffect }: CompiledPolicy, call: CallFacts): Decision {
@@ -171,13 +180,17 @@ function judge({ rules, defaultEffect }: CompiledPolicy, call: CallFacts): Decis
     decided ??= { rule, effect, truth: matched };
     if (matched === true) isCertain = true;
   }
-  const ordered = modifiers.toSorted((a, b) => (a.rule < b.rule ? -1 : 1));
+  const ordered = byRule(modifiers);
   if (decided === null) return decision(defaultEffect, null, BY_DEFAULT[defaultEffect], ordered);
   if (decided.effect === 'require_approval' && !isCertain && defaultEffect === 'deny') {
     // A rule that perhaps asks a person must not open what is denied where it does not apply.
     return decision('deny', null, perhaps(decided.rule), ordered);
   }
   return decision(decided.effect, decided.rule.name, because(decided.rule, decided.effect, decided.truth), ordered);
+}
+
+function byRule(modifiers: readonly RuleModifiers[]): readonly RuleModifiers[] {
+  return modifiers.toSorted((a, b) => (a.rule < b.rule ? -1 : 1));
 }
 
 const BY_DEFAULT: Readonly<Record<Effect, string>> = {

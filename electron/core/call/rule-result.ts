@@ -1,0 +1,96 @@
+import type { RuleModifiers } from '../../../shared/model.ts';
+import type { CallEnding, ToolCall } from '../call-tool.ts';
+import type { Written } from '../exact-text.ts';
+import { applyResultRules, rulesResults } from '../policy/redact-result.ts';
+import type { Aim } from './aim.ts';
+import type { CallRecord } from './record.ts';
+
+/** A result that a rule wants the person to see before the agent gets it. It ran; nothing of it was given to anybody yet. */
+export interface HeldResult {
+  readonly call: ToolCall;
+  readonly aim: Aim;
+  readonly record: CallRecord;
+  readonly rule: string;
+  /** One sentence: why this rule holds it. */
+  readonly reason: string;
+  /** What the agent gets when it is released, redacted where rules say so: this is what is shown. */
+  readonly ending: Extract<CallEnding, { readonly kind: 'answered' | 'relayed' }>;
+}
+
+/** Asks the person. What comes back is the ending of the call: the one that was held, or a refusal that says why not. */
+export type HoldResult = (held: HeldResult) => Promise<CallEnding>;
+
+/** What the rules of a call make of its ending: redacted, held, or as it is. */
+export async function ruleResult(
+  hold: HoldResult | null,
+  { call, aim, record }: Pick<HeldResult, 'call' | 'aim' | 'record'>,
+  modifiers: readonly RuleModifiers[] | undefined,
+  ending: CallEnding,
+): Promise<CallEnding> {
+  if (
+    (ending.kind !== 'answered' && ending.kind !== 'relayed') ||
+    modifiers === undefined ||
+    !rulesResults(modifiers)
+  ) {
+    return ending;
+  }
+  const came = textOf(ending);
+  const { text, redactions, hold: held } = applyResultRules(modifiers, came);
+  const left = text === came ? ending : withText(ending, text);
+  record.resultRuled(came, redactions);
+  if (held === null) return left;
+  if (hold === null) return unheld(held.rule);
+  return hold({ call, aim, record, ...held, ending: left });
+}
+
+/** What an upstream says while it works on a call is redacted like its result. */
+export function ruledNotes(
+  { onProgress, onNotification }: Pick<ToolCall, 'onProgress' | 'onNotification'>,
+  modifiers: readonly RuleModifiers[] | undefined,
+): Pick<ToolCall, 'onProgress' | 'onNotification'> {
+  const redacting = (modifiers ?? []).flatMap(({ rule, redactResult }) =>
+    redactResult === undefined ? [] : [{ rule, redactResult }],
+  );
+  if (redacting.length === 0) return { onProgress, onNotification };
+  const ruled = (text: string) => applyResultRules(redacting, text).text;
+  return {
+    onProgress(progress) {
+      const text = ruled(progress.text);
+      if (text === progress.text) return onProgress(progress);
+      const { message } = JSON.parse(text) as { readonly message?: string };
+      onProgress({ ...progress, ...(message === undefined ? {} : { message }), text });
+    },
+    onNotification(method, params) {
+      const text = ruled(params.text);
+      onNotification(method, text === params.text ? params : { value: JSON.parse(text) as Written['value'], text });
+    },
+  };
+}
+
+type Ruled = HeldResult['ending'];
+
+function textOf(ending: Ruled): string {
+  if (ending.kind === 'answered') return ending.resultText;
+  const { code, message, data, text } = ending;
+  return text ?? JSON.stringify({ code, message, ...(data === undefined ? {} : { data }) });
+}
+
+function withText(ending: Ruled, text: string): Ruled {
+  const read: unknown = JSON.parse(text);
+  if (ending.kind === 'answered') {
+    const result = read as Readonly<Record<string, unknown>>;
+    return { ...ending, result, resultText: text, bytes: Buffer.byteLength(text) };
+  }
+  const { message, data } = read as { readonly message: string; readonly data?: unknown };
+  return { ...ending, message, ...(data === undefined ? {} : { data }), text };
+}
+
+function unheld(rule: string): CallEnding {
+  return {
+    kind: 'refused',
+    errorClass: 'approval_unavailable',
+    message: `The call did run, and its result is held by rule "${rule}": nobody can look at it now, so it is not given out.`,
+    rule,
+    retryable: false,
+  };
+}
