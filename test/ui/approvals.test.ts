@@ -230,8 +230,7 @@ describe('a burst of one tool is one table', () => {
     await tab.page.waitForTimeout(700);
     const approveThem = tab.page.getByRole('button', { name: 'Approve 40 calls once' });
     expect(await approveThem.isDisabled()).toBe(true);
-    await tab.page.getByLabel('Call 40', { exact: true }).scrollIntoViewIfNeeded();
-    await tab.page.evaluate('document.querySelector(".batch-box").scrollTop = 1e6');
+    await tab.page.evaluate('document.querySelector(".batch-box .end-mark").scrollIntoView()');
     await armed();
     tab.core.state.approvals.push(anApproval({ id: 'late', group: 'g', createdAt: Date.now() + 99 }));
     await tab.page.evaluate('document.querySelector(".batch-box").scrollTop = 0');
