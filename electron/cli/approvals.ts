@@ -1,5 +1,6 @@
-import type { ApprovalView } from '../../shared/model.ts';
-import { type Command, JSON_OPTION } from './command.ts';
+import type { ApprovalView, StandingApprovalView } from '../../shared/model.ts';
+import { type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
+import { findClient } from './names.ts';
 import { shownTime, type Terminal } from './terminal.ts';
 import { visible, visibleLines } from './untrusted.ts';
 
@@ -67,4 +68,67 @@ function printApproval(approval: ApprovalView, terminal: Terminal): void {
   terminal.print(visibleLines(approval.argumentsText, '  | '));
 }
 
-export const approvalCommands: readonly Command[] = [list, watch];
+const standing: Command = {
+  words: ['approvals', 'standing'],
+  summary: 'show the approvals that stand: calls that run without asking you again',
+  options: {
+    search: { type: 'string', value: 'TEXT', help: 'only those whose client, upstream, tool or pinned value has it' },
+    ...JSON_OPTION,
+  },
+  async run(call) {
+    const door = await call.door();
+    const standing = await door?.ask('standingList', { search: call.text('search') ?? '' });
+    if (!standing) return 1;
+    if (call.flag('json')) call.terminal.print(JSON.stringify(standing));
+    else for (const one of standing) printStanding(one, call.terminal);
+    if (standing.length === 0) call.terminal.say('No approval stands.');
+    return 0;
+  },
+};
+
+const revoke: Command = {
+  words: ['approvals', 'revoke'],
+  summary: 'end a standing approval, or all of a client: its calls are asked for again',
+  takes: ['id?'],
+  options: {
+    client: { type: 'string', value: 'NAME', help: 'all standing approvals of this client' },
+    ...WORKSPACE_OPTION,
+  },
+  async run(call) {
+    const [id] = call.words;
+    const client = call.text('client');
+    if ((id === undefined) === (client === null)) {
+      call.terminal.say('gatehouse: Say which: gatehouse approvals revoke <id>, or --client NAME for all of a client.');
+      return 1;
+    }
+    const door = await call.door();
+    if (!door) return 1;
+    if (client === null) {
+      if (!(await door.ask('standingRevoke', { standing: id ?? '' }))) return 1;
+      call.terminal.say('Revoked. Calls that it covered are asked for again.');
+      return 0;
+    }
+    const found = await findClient(call, door, client);
+    const done = found && (await door.ask('standingRevokeAll', { client: found.id }));
+    if (!done) return 1;
+    call.terminal.say(`Revoked ${done.revoked} standing ${done.revoked === 1 ? 'approval' : 'approvals'}.`);
+    return 0;
+  },
+};
+
+const SCOPES: Readonly<Record<StandingApprovalView['scope'], string>> = {
+  session: 'this session',
+  minutes15: '15 minutes',
+  tool: 'always',
+  values: 'always, with these values',
+};
+
+function printStanding(one: StandingApprovalView, terminal: Terminal): void {
+  const until = one.expiresAt === null ? '' : `  until ${shownTime(one.expiresAt)}`;
+  terminal.print(`${one.id}  ${SCOPES[one.scope]}${until}  used ${one.usedCount} times`);
+  terminal.print(`  ${visible(one.client)} may call ${visible(one.upstream)} / ${visible(one.tool)}`);
+  for (const { pointer, shown } of one.pins)
+    terminal.print(`  | ${pointer === '' ? 'all arguments' : visible(pointer)} = ${visible(shown)}`);
+}
+
+export const approvalCommands: readonly Command[] = [list, watch, standing, revoke];

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
-import type { ApprovalView, ClientView, ConfirmationView, Key, ToolView, UpstreamView } from '../../shared/model.ts';
+import type {
+  ApprovalView,
+  ClientView,
+  ConfirmationView,
+  Key,
+  StandingApprovalView,
+  ToolView,
+  UpstreamView,
+} from '../../shared/model.ts';
 import { recordView } from '../support/views.ts';
 import { type AppDouble, command, run, startAppDouble, status } from './control-double.ts';
 
@@ -671,6 +679,50 @@ describe('approvals', () => {
     await expect.poll(() => running.out).toContain('a1  denied\n');
     await app.quit();
     expect(await running.code).toBe(0);
+  });
+
+  test('standing prints what stands and what it is bound to, escaped; --search goes to the app', async () => {
+    const one: StandingApprovalView = {
+      id: 's1',
+      clientId: 'c1',
+      client: 'my-agent',
+      upstream: 'files',
+      connection: null,
+      tool: 'write_file',
+      fingerprint: 'f',
+      scope: 'values',
+      pins: [{ pointer: '/path', shown: '"\u001b[2J"' }],
+      createdAt: 0,
+      expiresAt: null,
+      usedCount: 3,
+    };
+    app.answers = { standingList: [one] };
+    const { out, code } = await run(['approvals', 'standing', '--search', 'files write'], app);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      's1  always, with these values  used 3 times\n  my-agent may call files / write_file\n  | /path = "\\u{1b}[2J"\n',
+    );
+    expect(app.requests().at(-1)).toMatchObject({ name: 'standingList', input: { search: 'files write' } });
+    app.answers = { standingList: [] };
+    expect((await run(['approvals', 'standing'], app)).err).toContain('No approval stands.');
+  });
+
+  test('revoke ends one by its id, or all of a client by its name, without a confirmation', async () => {
+    app.answers = {
+      standingRevoke: { kind: 'done' },
+      standingRevokeAll: { kind: 'done', revoked: 2 },
+      clientsList: [{ id: 'c1', name: 'my-agent' } as ClientView],
+    };
+    expect(await run(['approvals', 'revoke', 's1'], app)).toMatchObject({ code: 0 });
+    expect(app.requests().at(-1)).toMatchObject({ name: 'standingRevoke', input: { standing: 's1' } });
+    const all = await run(['approvals', 'revoke', '--client', 'my-agent'], app);
+    expect(all.err).toContain('Revoked 2 standing approvals.');
+    expect(app.requests().at(-1)).toMatchObject({ name: 'standingRevokeAll', input: { client: 'c1' } });
+    for (const words of [[], ['s1', '--client', 'my-agent']])
+      expect((await run(['approvals', 'revoke', ...words], app)).err).toContain('Say which');
+    app.answers = { standingRevoke: { kind: 'refused', message: 'This standing approval has already ended.' } };
+    const over = await run(['approvals', 'revoke', 's1'], app);
+    expect([over.code, over.err]).toEqual([1, 'gatehouse: This standing approval has already ended.\n']);
   });
 
   test('there is no command that approves', async () => {
