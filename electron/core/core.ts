@@ -46,7 +46,8 @@ import { trustRequests } from './requests/trusts.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
 import { MIGRATIONS, SEALED } from './schema.ts';
-import { createSeals } from './seals/seals.ts';
+import { foundNote, keepFound } from './seals/found.ts';
+import { createSeals, type Mended } from './seals/seals.ts';
 import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
 import { createSinks } from './sinks/sinks.ts';
@@ -183,9 +184,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const audit = topics.watchAudit(auditOpened.audit);
 
   const vault = createVault({ db, clock, keychain, masterKeyFile: keyFile.path });
-  const seals = createSeals({ db, vault, keychain, folder: dataFolder, tables: SEALED });
+  const seals = createSeals({ db, clock, vault, keychain, folder: dataFolder, tables: SEALED });
   // A keychain that asks for its password answers when the person does; until then no upstream starts.
   await withPatience(seals.check(), clock);
+  seals.loaded();
   const sinks = createSinks({
     db,
     clock,
@@ -308,6 +310,17 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ),
     ...brokenNote('The audit log', join(dataFolder, 'audit.db'), 'A new log was started and names the old one.'),
   ];
+  noteFound(seals.mended());
+  function noteFound(mended: readonly Mended[]): void {
+    if (mended.length === 0) return;
+    startNotes.push(foundNote(keepFound(dataFolder, clock.now(), mended), mended));
+    for (const { difference, how } of mended) {
+      const { table, id } = difference;
+      audit.writeSoon({ phase: 'event', kind: 'changed_on_disk', outcome: how, detail: { table, id } });
+    }
+    topics.tell('status');
+  }
+
   // The whole log is checked in the background; what it finds shows as a banner.
   let verified: VerifyReport | null = null;
   void auditOpened.verified.then((report) => {
@@ -426,7 +439,14 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   if (options.listen) {
     const listening = await listen(
       {
-        clients,
+        clients: {
+          ...clients,
+          authenticate(header, workspaceSlug) {
+            // Keys and clients are read from the file each time: first whatever another program did to it is taken back.
+            noteFound(seals.look());
+            return clients.authenticate(header, workspaceSlug);
+          },
+        },
         sessions,
         stateless,
         rejections,

@@ -1,12 +1,14 @@
 import { approvalsAnswersSchema, approvalsSchema } from './approvals/approvals.ts';
+import { sealedStanding } from './approvals/standing.ts';
 import { inventorySchema } from './catalog/inventory.ts';
-import { clientsSchema } from './clients/clients.ts';
-import { keysSchema } from './clients/keys.ts';
+import { sealedTools } from './catalog/tool-table.ts';
+import { clientsSchema, sealedClients } from './clients/clients.ts';
+import { keysSchema, sealedKeys } from './clients/keys.ts';
 import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
-import { policiesSchema } from './policy/policy.ts';
+import { policiesSchema, sealedPolicies } from './policy/policy.ts';
 import { type SealedTable, sealsSchema } from './seals/sealed-table.ts';
 import { secretsSchema } from './secrets/vault.ts';
 import { sealedSinks, sinksSchema } from './sinks/definitions.ts';
@@ -37,7 +39,15 @@ export const MIGRATIONS: readonly Migration[] = [
 ];
 
 /**
- * What is sealed (seals.ts). A migration that changes a sealed member of rows that are there has each of them asked about
- * again.
+ * What is sealed (seals.ts): whatever opens something. A migration that changes a sealed member of rows that are there
+ * would have them taken back, like any change that has no seal; a member that is added is to be null in them.
  */
-export const SEALED: readonly SealedTable[] = [sealedUpstreams, sealedSinks];
+export const SEALED: readonly SealedTable[] = [
+  sealedUpstreams,
+  sealedClients,
+  sealedKeys,
+  sealedTools,
+  sealedPolicies,
+  sealedStanding,
+  sealedSinks,
+];

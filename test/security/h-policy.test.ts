@@ -10,11 +10,11 @@ import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { decide } from '../../electron/core/policy/decide.ts';
 import type { CallFacts } from '../../electron/core/policy/facts.ts';
 import { createRateLimits } from '../../electron/core/policy/rate-limits.ts';
+import { createAbsentKeychain } from '../../electron/core/secrets/keychain.ts';
 import type { Policy, Rule } from '../../shared/model.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { type Answer, eventually, type Recorder, startGatehouse } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
-import { createMemoryKeychain } from '../support/memory-keychain.ts';
 import { MODERN_META, openTarget, type Target, targetOf } from '../support/target.ts';
 
 const metaOf = (answer: Answer) => (answer.message?.result?._meta ?? {}) as Readonly<Record<string, unknown>>;
@@ -36,6 +36,8 @@ describe('H1 no rules', () => {
       'The stored policy cannot be read, so every call is denied.',
     ],
   ] as const;
+  /** With a keychain, what is done to the file is taken back (m-config.test.ts). */
+  const UNSEALED = createAbsentKeychain();
   const doTo = (folder: string, sql: string) => {
     const db = new Database(join(folder, 'state.db'));
     db.exec(sql);
@@ -47,7 +49,7 @@ describe('H1 no rules', () => {
     ...BROKEN,
   ] as const)('H1 %s: every call is 41010, and the reason is told', async (_what, sql, reason) => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-h1-'));
-    const platform = { keychain: createMemoryKeychain() };
+    const platform = { keychain: UNSEALED };
     const first = await startGatehouse({ folder, platform });
     // The other client lives in a workspace of its own, with a policy of its own.
     await first.ask('workspaceCreate', { name: 'Apart' });
@@ -92,10 +94,11 @@ describe('H1 no rules', () => {
 
   test('H1 the Policy page says which of these it is', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-h1-'));
-    await (await startGatehouse({ folder })).close();
+    const platform = { keychain: UNSEALED };
+    await (await startGatehouse({ folder, platform })).close();
     for (const [, sql, reason] of BROKEN) {
       doTo(folder, sql);
-      const gatehouse = await startGatehouse({ folder });
+      const gatehouse = await startGatehouse({ folder, platform });
       const { policy, problem } = await gatehouse.ask('policyGet');
       const { yaml } = await gatehouse.ask('policyExport');
       expect(policy).toBeNull();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { StandingApprovalView, StandingScope } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 import { fitsPins, type Pin, pinsOf } from './pins.ts';
 
 /** `tool` lasts until it is revoked; the other scopes are trust in the moment and live in memory alone. */
@@ -26,6 +27,26 @@ export const standingPinsSchema = `
 ALTER TABLE standing_approvals ADD COLUMN scope TEXT NOT NULL DEFAULT 'tool' CHECK (scope IN ('tool', 'values'));
 ALTER TABLE standing_approvals ADD COLUMN pins TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(pins));
 `;
+
+export const sealedStanding: SealedTable = {
+  table: 'standing_approvals',
+  id: '{row}.id',
+  members: {
+    client: '{row}.client_id',
+    key: '{row}.key_id',
+    upstream: '{row}.upstream_id',
+    connection: '{row}.connection',
+    tool: '{row}.tool',
+    fingerprint: '{row}.fingerprint',
+    scope: '{row}.scope',
+    pins: '{row}.pins',
+  },
+  // Given again with one click, where it is still wanted.
+  mend: {
+    setBack: 'DELETE FROM standing_approvals WHERE id = @id',
+    withdraw: 'DELETE FROM standing_approvals WHERE id = @id',
+  },
+};
 
 /** What a call must be for a standing approval to hold for it, apart from its arguments. */
 export interface Bound {

@@ -1,5 +1,6 @@
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Definition, DefinitionKind, Risk, ToolState } from '../../../shared/model.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 
 /**
  * Tools, prompts and resource templates; a template's name is its URI template, and it has no exposed name.
@@ -42,6 +43,36 @@ CREATE TABLE exposed_names (
   UNIQUE (workspace_id, upstream, kind, tool)
 ) STRICT;
 `;
+
+/** What was reviewed, as what risk, and the name that agents know it by. */
+export const sealedTools: SealedTable = {
+  table: 'tools',
+  id: "{row}.upstream_id || ' ' || {row}.kind || ' ' || {row}.name",
+  members: {
+    workspace: '{row}.workspace_id',
+    upstream: '{row}.upstream',
+    exposedName: '{row}.exposed_name',
+    risk: '{row}.risk',
+    reviewed: '{row}.reviewed',
+    fingerprint: '{row}.reviewed_fingerprint',
+    endpoint: '{row}.reviewed_endpoint',
+  },
+  exempt: '{row}.reviewed IS NULL',
+  whole: true,
+  mend: {
+    setBack: `
+      UPDATE tools SET workspace_id = @row ->> 'workspace', upstream = @row ->> 'upstream',
+        exposed_name = @row ->> 'exposedName', risk = @row ->> 'risk', reviewed = @row ->> 'reviewed',
+        reviewed_fingerprint = @row ->> 'fingerprint', reviewed_endpoint = @row ->> 'endpoint'
+      WHERE upstream_id || ' ' || kind || ' ' || name = @id`,
+    withdraw: `
+      UPDATE tools SET state = 'awaiting_review', offered = ifnull(offered, reviewed),
+        offered_fingerprint = ifnull(offered_fingerprint, reviewed_fingerprint),
+        offered_endpoint = ifnull(offered_endpoint, reviewed_endpoint),
+        risk = NULL, reviewed = NULL, reviewed_fingerprint = NULL, reviewed_endpoint = NULL, reviewed_at = NULL
+      WHERE upstream_id || ' ' || kind || ' ' || name = @id`,
+  },
+};
 
 /** A definition as it arrived, with what it was fingerprinted as. */
 export interface StoredDefinition {

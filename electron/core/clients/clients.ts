@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Client, ClientView, Key, Role, Workspace } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 import { codeOf } from '../store/files.ts';
 import { createExpiryWatch } from './expiry.ts';
 import { createKeys, type KeyRow, keyFits, keyOf, mintKey, parseBearer, shownPart } from './keys.ts';
@@ -88,6 +89,26 @@ export const clientsSchema = `
   ) STRICT;
   CREATE INDEX clients_of_workspace ON clients (workspace_id, name);
 `;
+
+/** Which rules are meant for a client, and what it can see. */
+export const sealedClients: SealedTable = {
+  table: 'clients',
+  id: '{row}.id',
+  members: {
+    workspace: '{row}.workspace_id',
+    name: '{row}.name',
+    tags: '{row}.tags',
+    upstreams: '{row}.upstreams',
+  },
+  mend: {
+    setBack: `
+      UPDATE clients SET workspace_id = @row ->> 'workspace', name = @row ->> 'name', tags = @row ->> 'tags',
+        upstreams = @row ->> 'upstreams'
+      WHERE id = @id`,
+    // It sees nothing until the person says what.
+    withdraw: "UPDATE clients SET upstreams = '[]', tags = '[]' WHERE id = @id",
+  },
+};
 
 /**
  * A label names one client with a live key in its workspace. A client whose keys have all ended gives its label free, so

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Key, Role } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 
 /** `prefix` is the public half of the key, `hash` SHA-256 over salt and the whole key. The key itself is nowhere. */
 export const keysSchema = `
@@ -19,6 +20,28 @@ export const keysSchema = `
   ) STRICT;
   CREATE INDEX keys_of_client ON keys (client_id);
 `;
+
+export const sealedKeys: SealedTable = {
+  table: 'keys',
+  id: '{row}.id',
+  members: {
+    client: '{row}.client_id',
+    role: '{row}.role',
+    prefix: '{row}.prefix',
+    salt: 'hex({row}.salt)',
+    hash: 'hex({row}.hash)',
+    expiresAt: '{row}.expires_at',
+    revokedAt: '{row}.revoked_at',
+  },
+  mend: {
+    setBack: `
+      UPDATE keys SET client_id = @row ->> 'client', role = @row ->> 'role', prefix = @row ->> 'prefix',
+        salt = unhex(@row ->> 'salt'), hash = unhex(@row ->> 'hash'), expires_at = @row ->> 'expiresAt',
+        revoked_at = @row ->> 'revokedAt'
+      WHERE id = @id`,
+    withdraw: 'UPDATE keys SET revoked_at = ifnull(revoked_at, @at) WHERE id = @id',
+  },
+};
 
 export type BearerRead =
   | { readonly kind: 'key'; readonly prefix: string; readonly secret: string }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Policy } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 import { parsePolicy } from './schema.ts';
 import { parseYaml, toYaml } from './yaml.ts';
 
@@ -40,6 +41,18 @@ CREATE TABLE policies (
   saved_at INTEGER NOT NULL
 ) STRICT;
 `;
+
+export const sealedPolicies: SealedTable = {
+  table: 'policies',
+  id: '{row}.workspace_id',
+  members: { policy: '{row}.policy' },
+  whole: true,
+  mend: {
+    setBack: "UPDATE policies SET policy = @row ->> 'policy', revision = revision + 1 WHERE workspace_id = @id",
+    // No policy denies everything.
+    withdraw: 'DELETE FROM policies WHERE workspace_id = @id',
+  },
+};
 
 export function createPolicies({
   db,

@@ -11,6 +11,18 @@ export interface SealedTable {
   readonly members: Readonly<Record<string, string>>;
   /** SQL over `{row}`: rows that need no seal, since they open nothing; none when left out. */
   readonly exempt?: string;
+  /** Every write gives all members, so that it confirms them whatever stood there before. */
+  readonly whole?: true;
+  /**
+   * SQL that takes back what another program did; where it is left out the person is asked. `@id` names the row, `@row` is
+   * what was confirmed of it as JSON, `@at` the time.
+   */
+  readonly mend?: {
+    /** The row is as it was confirmed again. */
+    readonly setBack: string;
+    /** Nobody confirmed the row, or the proof is gone: it opens nothing any more. */
+    readonly withdraw: string;
+  };
 }
 
 /** The members of one row, as they are sealed. */
@@ -28,13 +40,14 @@ CREATE TABLE seals (
 ) STRICT;
 `;
 
-/** All rows of the table that need a seal: by id, what is to be sealed of them. */
-export function rowsOf(db: BetterSqlite3.Database, sealed: SealedTable): ReadonlyMap<string, string> {
+/** The rows of the table that need a seal, or the one of this id: by id, what is to be sealed of them. */
+export function rowsOf(db: BetterSqlite3.Database, sealed: SealedTable, only?: string): ReadonlyMap<string, string> {
+  const id = over(sealed.id, sealed.table);
   const rows = db
-    .prepare<[], { id: string; text: string | null }>(
-      `SELECT ${over(sealed.id, sealed.table)} AS id, ${textOver(sealed, sealed.table)} AS text FROM ${sealed.table}`,
+    .prepare<[string | null], { id: string; text: string | null }>(
+      `SELECT ${id} AS id, ${textOver(sealed, sealed.table)} AS text FROM ${sealed.table} WHERE ifnull(? = ${id}, TRUE)`,
     )
-    .all();
+    .all(only ?? null);
   return new Map(rows.flatMap(({ id, text }) => (text === null ? [] : [[id, text] as const])));
 }
 
@@ -57,7 +70,7 @@ export function sealEveryChange(db: BetterSqlite3.Database, sealed: SealedTable)
   db.exec(`
     CREATE TEMP TRIGGER seal_inserted_${table} AFTER INSERT ON ${table} BEGIN ${put('NULL')} END;
     CREATE TEMP TRIGGER seal_updated_${table} AFTER UPDATE ON ${table} WHEN ${isOther} BEGIN
-      ${put(textOver(sealed, 'OLD'))}
+      ${put(sealed.whole === true ? 'NULL' : textOver(sealed, 'OLD'))}
     END;
     CREATE TEMP TRIGGER seal_deleted_${table} AFTER DELETE ON ${table} BEGIN
       DELETE FROM seals WHERE place = ${place('OLD')};

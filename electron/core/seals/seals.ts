@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type BetterSqlite3 from 'better-sqlite3';
-import type { Keychain } from '../platform.ts';
+import type { Clock, Keychain } from '../platform.ts';
 import type { Sealer, Vault } from '../secrets/vault.ts';
 import { faultOf } from '../store/database.ts';
 import { codeOf } from '../store/files.ts';
@@ -18,6 +18,14 @@ export interface Seals {
   difference(table: string, id: string): Difference | null;
   /** The person saw the difference and confirmed it. False when there is none, or the row is another one again by now. */
   accept(difference: Difference): boolean;
+  /** What was taken back so far. */
+  mended(): readonly Mended[];
+  /** From now on other parts hold what they read, and what is taken back reaches them at the next start alone. */
+  loaded(): void;
+  /** Something was taken back too late: what other parts hold may be what nobody confirmed. */
+  isStale(): boolean;
+  /** Looks whether another program wrote to the file meanwhile, and takes that back; says what it took back. */
+  look(): readonly Mended[];
   /** Before the database closes: seals what was written while there was no key, if there is one by now. */
   settle(): Promise<void>;
 }
@@ -36,14 +44,20 @@ export interface Difference {
   readonly now: SealedRow;
 }
 
+export interface Mended {
+  readonly difference: Difference;
+  readonly how: 'set_back' | 'withdrawn';
+}
+
 export function createSeals(parts: {
   readonly db: BetterSqlite3.Database;
+  readonly clock: Clock;
   readonly vault: Vault;
   readonly keychain: Keychain;
   readonly folder: string;
   readonly tables: readonly SealedTable[];
 }): Seals {
-  const { db, vault, keychain, tables } = parts;
+  const { db, clock, vault, keychain, tables } = parts;
   const begunItem = begunItemOf(parts.folder);
   const find = db.prepare<[string], Buffer>('SELECT sealed FROM seals WHERE place = ?').pluck();
   const put = db.prepare(
@@ -52,6 +66,13 @@ export function createSeals(parts: {
   /** By place: what a row was before we changed it without a key; null: it was not there. */
   const unsealed = new Map<string, string | null>();
   const differences = new Map<string, Difference>();
+  const mended: Mended[] = [];
+  let isLoaded = false;
+  let isLate = false;
+  /** Changes when another connection has written to the file, and then alone. */
+  const readVersion = db.prepare<[], number>('PRAGMA data_version').pluck();
+  const dataVersion = () => readVersion.get();
+  let seenVersion = dataVersion();
   let sealer: Sealer | null = null;
   let checking: Promise<Checked> | null = null;
 
@@ -74,43 +95,69 @@ export function createSeals(parts: {
     if (state.kind !== 'ready' || opened === null) {
       return { kind: 'unavailable', reason: 'reason' in state ? state.reason : CLOSING };
     }
-    // Rows without a seal are older than seals, once. In the keychain too, because whoever can write the file could take
-    // the seals out of it and have everything in it taken for old.
     const noted = state.by === 'file' ? MISSING : await keychain.read(begunItem);
     if (noted.kind === 'locked' || noted.kind === 'absent') return { kind: 'unavailable', reason: noted.reason };
     if (!db.open) return { kind: 'unavailable', reason: CLOSING };
-    const isFirst = noted.kind === 'missing' && find.get(BEGUN) === undefined;
+    const known = noted.kind === 'found' ? noted.value.split(' ') : [];
     try {
+      sealer = opened;
       db.transaction(() => {
-        for (const table of tables) checkTable(table, opened, isFirst);
-        put.run(BEGUN, opened.seal(BEGUN, BEGUN));
+        for (const table of tables) checkTable(table, opened, beginningOf(table, known, opened));
+        for (const { table } of tables) put.run(begunPlace(table), opened.seal(begunPlace(table), BEGUN));
       })();
     } catch (error) {
+      sealer = null;
+      mended.length = 0;
+      differences.clear();
       // A full disk: nothing was sealed, and whoever waits for the check asks again.
       const fault = codeOf(error).startsWith('SQLITE_') ? faultOf(error, db.name) : null;
       if (fault === null) throw error;
       return { kind: 'unavailable', reason: fault.message };
     }
-    sealer = opened;
     unsealed.clear();
+    isLate = isLoaded && mended.length > 0;
+    seenVersion = dataVersion();
+    const now = [...new Set([...known, ...tables.map(({ table }) => table)])].join(' ');
     // What was not written now is written by the next start: until then the file alone says it.
-    if (noted.kind === 'missing' && state.by === 'keychain') await keychain.write(begunItem, 'yes');
+    if (state.by === 'keychain' && now !== known.join(' ')) await keychain.write(begunItem, now);
     return { kind: 'checked' };
   }
 
-  function checkTable(table: SealedTable, opened: Sealer, isFirst: boolean): void {
+  /**
+   * Rows without a seal are older than seals, once. The keychain knows that it was, because whoever can write the file
+   * could take the seals out of it and have everything in it taken for old. `foreign`: they were sealed under another key,
+   * as in a folder that comes from another machine.
+   */
+  function beginningOf({ table }: SealedTable, known: readonly string[], opened: Sealer): Beginning {
+    if (known.includes(table)) return 'begun';
+    const sealed = find.get(begunPlace(table));
+    if (sealed === undefined) return 'first';
+    return opened.unseal(begunPlace(table), sealed) === BEGUN ? 'begun' : 'foreign';
+  }
+
+  function checkTable(table: SealedTable, opened: Sealer, beginning: Beginning): void {
     for (const [id, text] of rowsOf(db, table)) {
       const place = placeOf(table.table, id);
       const sealed = find.get(place);
       const confirmed = sealed === undefined ? null : opened.unseal(place, sealed);
       if (confirmed === text) continue;
       const before = unsealed.get(place);
-      if (isFirst || before === null || (before !== undefined && before === confirmed)) {
-        put.run(place, opened.seal(place, text));
-      } else {
-        differences.set(place, { table: table.table, id, confirmed: rowOrNull(confirmed), now: rowOf(text) });
-      }
+      const isOld = beginning === 'first' || (beginning === 'foreign' && table.mend !== undefined);
+      const isOurs = before === null || (before !== undefined && before === confirmed);
+      if (isOld || isOurs || isSame(confirmed, text)) put.run(place, opened.seal(place, text));
+      else takeNote(table, id, place, confirmed, text);
     }
+  }
+
+  /** What can be taken back is; the person is asked about the rest. */
+  function takeNote(table: SealedTable, id: string, place: string, confirmed: string | null, text: string): void {
+    const difference = { table: table.table, id, confirmed: rowOrNull(confirmed), now: rowOf(text) };
+    if (table.mend === undefined) return void differences.set(place, difference);
+    const sql = confirmed === null ? table.mend.withdraw : table.mend.setBack;
+    db.prepare(sql).run({ id, row: confirmed, at: clock.now() });
+    mended.push({ difference, how: confirmed === null ? 'withdrawn' : 'set_back' });
+    const left = rowsOf(db, table, id).get(id);
+    if (confirmed === null && left !== undefined && sealer !== null) put.run(place, sealer.seal(place, left));
   }
 
   async function check(): Promise<Checked> {
@@ -126,12 +173,27 @@ export function createSeals(parts: {
     async settle() {
       if (unsealed.size > 0) await check();
     },
+    mended: () => mended,
+    loaded() {
+      isLoaded = true;
+    },
+    isStale: () => isLate,
+    look() {
+      if (sealer === null || dataVersion() === seenVersion) return [];
+      const before = mended.length;
+      const opened = sealer;
+      db.transaction(() => {
+        for (const table of tables) if (table.mend !== undefined) checkTable(table, opened, 'begun');
+      })();
+      seenVersion = dataVersion();
+      return mended.slice(before);
+    },
     difference: (table, id) => differences.get(placeOf(table, id)) ?? null,
     accept(difference) {
       const { table, id } = difference;
       const place = placeOf(table, id);
       const sealed = tables.find((one) => one.table === table);
-      const text = sealed === undefined ? undefined : rowsOf(db, sealed).get(id);
+      const text = sealed === undefined ? undefined : rowsOf(db, sealed, id).get(id);
       const isSeen =
         differences.get(place) === difference && isDeepStrictEqual(rowOrNull(text ?? null), difference.now);
       if (sealer === null || text === undefined || !isSeen) return false;
@@ -155,7 +217,18 @@ function rowOrNull(text: string | null): SealedRow | null {
   return text === null ? null : rowOf(text);
 }
 
+/** The same members with the same values; one that a newer version has added is null where nobody set it. */
+function isSame(confirmed: string | null, text: string): boolean {
+  return confirmed !== null && isDeepStrictEqual(withoutNulls(rowOf(confirmed)), withoutNulls(rowOf(text)));
+}
+
+function withoutNulls(row: SealedRow): SealedRow {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+}
+
+type Beginning = 'first' | 'begun' | 'foreign';
 const MISSING = { kind: 'missing' } as const;
-/** No table has this name, so it is no row's place. */
 const BEGUN = 'begun';
+/** No table has this name, so it is no row's place. */
+const begunPlace = (table: string) => `begun/${table}`;
 const CLOSING = 'Gatehouse is closing.';

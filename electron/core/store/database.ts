@@ -100,6 +100,15 @@ function connect(
         message: `${basename(path)} was written by a newer version of Gatehouse (schema ${found}); this version knows ${known}. Update Gatehouse, or start with another --data folder.`,
       };
     }
+    // Before anything is written: a later migration may fail on tables that are not ours.
+    const foreign = lackingIn(
+      db,
+      migrations.filter(({ version }) => version <= found),
+    );
+    if (foreign !== null) {
+      db.close();
+      return foreignFault(path, foreign);
+    }
     db.pragma('journal_mode = WAL');
     db.pragma(`synchronous = ${synchronous}`);
     // On macOS a plain fsync leaves the data in the drive's cache; elsewhere these two do nothing.
@@ -110,10 +119,7 @@ function connect(
     const lacking = lackingIn(db, migrations);
     if (lacking !== null) {
       db.close();
-      return {
-        kind: 'foreign',
-        message: `${path} is not as this version of Gatehouse makes it (it has no ${lacking}). Move it away and start again, or start with another --data folder.`,
-      };
+      return foreignFault(path, lacking);
     }
     db.pragma('foreign_keys = ON');
     return { kind: 'open', db };
@@ -123,6 +129,13 @@ function connect(
     if (fault === null) throw error;
     return fault;
   }
+}
+
+function foreignFault(path: string, lacking: string): StoreFault {
+  return {
+    kind: 'foreign',
+    message: `${path} is not as this version of Gatehouse makes it (it has no ${lacking}). Move it away and start again, or start with another --data folder.`,
+  };
 }
 
 /**

@@ -17,7 +17,7 @@ export interface Confirmed {
 /** Nothing is sealed: whatever the database says was confirmed. */
 export const unsealed: Confirmed = { refusal: async () => null, lines: () => null, accept: () => false };
 
-export function createConfirmed(seals: Pick<Seals, 'check' | 'difference' | 'accept'>): Confirmed {
+export function createConfirmed(seals: Pick<Seals, 'check' | 'isStale' | 'difference' | 'accept'>): Confirmed {
   const differenceOf = (id: string) => seals.difference('upstreams', id);
   return {
     async refusal({ id, name, transport }) {
@@ -27,6 +27,9 @@ export function createConfirmed(seals: Pick<Seals, 'check' | 'difference' | 'acc
       if (checked.kind === 'unavailable') {
         const message = `${name} is not started before it is known whether it was changed on disk. ${checked.reason}`;
         return { kind: 'failure', errorClass: 'secret_unavailable', message, retry: 'patient' };
+      }
+      if (seals.isStale()) {
+        return { kind: 'failure', errorClass: 'upstream_changed', message: `${name} ${STALE}`, retry: 'never' };
       }
       const difference = differenceOf(id);
       if (difference === null) return null;
@@ -93,5 +96,7 @@ export function transportLines(transport: UpstreamTransport): { readonly label: 
 
 export const PRIVATE = 'private and local addresses';
 const CHANGED = 'was changed on disk since you confirmed it, and is not started.';
+const STALE =
+  'is not started: settings that another program changed were found when the keychain was unlocked, and set back. Start Gatehouse again.';
 const UNKNOWN = 'is not known to be confirmed by you, and is not started.';
 const AGAIN = 'See what is different, then confirm it as it is now, or remove it.';

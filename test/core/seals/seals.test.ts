@@ -32,7 +32,7 @@ function machine() {
         );
       }
       const vault = createVault({ db, clock: { ...systemClock, monotonic: () => now }, keychain, masterKeyFile: null });
-      const seals = createSeals({ db, vault, keychain, folder: '/data', tables: [PENS] });
+      const seals = createSeals({ db, clock: systemClock, vault, keychain, folder: '/data', tables: [PENS] });
       return {
         db,
         seals,
@@ -89,7 +89,7 @@ test.each([
   ],
   [
     'a seal of another place',
-    "UPDATE seals SET sealed = (SELECT sealed FROM seals WHERE place = 'begun') WHERE place = 'pens/p'",
+    "UPDATE seals SET sealed = (SELECT sealed FROM seals WHERE place = 'begun/pens') WHERE place = 'pens/p'",
     null,
     { colour: 'red', width: 1 },
   ],
