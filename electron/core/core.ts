@@ -284,8 +284,13 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       const paused = pauses.pausedFor(client.id);
       return paused === null ? [] : [`Calls are refused now. ${pausedMessage(paused)}`];
     },
-    neverAllowed: (client, found) =>
-      alwaysDenied(policies.get(client.workspaceId).policy, foreseen(client, found, undefined)),
+    neverAllowed(client) {
+      // Read once for a whole list: of thousands of tools, each look at the database would be felt by everybody.
+      const workspace = clients.workspace(client.workspaceId)?.name ?? '';
+      const { policy } = policies.get(client.workspaceId);
+      const now = clock.now();
+      return (found) => alwaysDenied(policy, foreseenFacts(workspace, client, found, now, undefined));
+    },
     pins: { get: clients.pins, set: clients.setPins },
     listChanged: (clientId) => tellListChanged(clientId),
     callTool: (call) => callTool(callParts, call),

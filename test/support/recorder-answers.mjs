@@ -171,6 +171,20 @@ export function createAnswers(options, send) {
   const text = (value) => ({ content: [{ type: 'text', text: value }] });
   const isModern = (message) => message.params?._meta?.[`${META}protocolVersion`] !== undefined;
 
+  /** `--others=N`: so many prompts, resources and templates, in an order of their own at each listing. */
+  function otherLists() {
+    const count = Number(options.others ?? 0);
+    if (count === 0) return {};
+    const many = (make) => Array.from({ length: count }, (_, i) => make(i)).sort(() => Math.random() - 0.5);
+    return {
+      'prompts/list': { prompts: many((i) => ({ name: `prompt_${i}` })) },
+      'resources/list': { resources: many((i) => ({ uri: `item://${i}`, name: `item ${i}` })) },
+      'resources/templates/list': {
+        resourceTemplates: many((i) => ({ uriTemplate: `item://${i}/{part}`, name: `template ${i}` })),
+      },
+    };
+  }
+
   function list(message) {
     if (options['list-error']) return refuse(message, -32603, 'fetch failed');
     const tools = listed();
@@ -299,6 +313,7 @@ export function createAnswers(options, send) {
       tools: { listChanged: true },
       ...(given()?.pages ? { resources: {} } : {}),
       ...(options.logging ? { logging: {} } : {}),
+      ...(options.others ? { prompts: {}, resources: {} } : {}),
     };
     if (message.method === 'server/discover' && era !== 'legacy')
       return done(message, {
@@ -320,6 +335,8 @@ export function createAnswers(options, send) {
         Number(options['start-delay'] ?? 0),
       );
     }
+    const others = otherLists()[message.method];
+    if (others) return done(message, { ...others, ...(isModern(message) ? { ttlMs: 0, cacheScope: 'private' } : {}) });
     if (message.method === 'resources/list') return done(message, { resources: [] });
     const page = message.method === 'resources/read' ? given()?.pages?.[message.params?.uri] : undefined;
     if (page) return done(message, { contents: [{ uri: message.params.uri, ...page }] });

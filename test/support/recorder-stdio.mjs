@@ -33,6 +33,7 @@
 //   --stubborn-child        starts a child in the same group that ignores SIGTERM and keeps the pipes open; records its pid
 //   --no-progress           slow sends no progress
 //   --exact-tool            lists `exact`, which says the JSON texts it is given as they are
+//   --others=N              offers N prompts, resources and resource templates, each time in another order
 //   --logging               says that it can log, and takes any level
 import { spawn } from 'node:child_process';
 import { createAnswers, readOptions, recordTo, serialize } from './recorder-answers.mjs';

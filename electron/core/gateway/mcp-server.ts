@@ -19,6 +19,7 @@ import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from '.
 import { type CallerSide, callerSide } from './caller.ts';
 import { relayedResult, sealAnswers } from './exact-answers.ts';
 import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
+import { listAnswer } from './pages.ts';
 import { unknownMembers } from './passed-on.ts';
 import { type RelayParts, relay } from './relay.ts';
 import { requestIdData } from './responses.ts';
@@ -33,7 +34,8 @@ export interface McpServerParts extends MetaToolParts, RelayParts {
     Upstreams,
     'subscribe' | 'unsubscribe' | 'resubscribe' | 'rootsChanged' | 'forgetSession' | 'capabilities'
   >;
-  readonly neverAllowed: (client: Client, found: Found) => boolean;
+  /** Whether no call could ever be allowed; to be asked about each entry of one list. */
+  readonly neverAllowed: (client: Client) => (found: Found) => boolean;
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
   /** What a program says it is, for the card: "calls itself …". */
@@ -68,11 +70,12 @@ export function createMcpServer(parts: McpServerParts, era: Era, opened: Arrival
     const arrival = introduced(parts, arrived, context);
     const params: Readonly<Record<string, unknown>> = request.params ?? {};
     const side = callerSide(server, era, arrival, context, { log: parts.log, level });
-    if (request.method === 'tools/list') return { tools: listTools(parts, arrival) };
     const answered =
       request.method === 'tools/call'
         ? await toolCall(parts, arrival, params, side)
-        : await relay(parts, arrival, request.method, params, side, context.sessionId ?? arrival.client.id);
+        : request.method === 'tools/list'
+          ? listTools(parts, arrival, params)
+          : await relay(parts, arrival, request.method, params, side, context.sessionId ?? arrival.client.id);
     if (answered === null) throw new ProtocolError(-32601, 'Method not found', requestIdData(arrival.requestId));
     if (answered.kind === 'error') throw errorOf(answered, arrival.requestId, era);
     return answered.text === undefined ? { ...answered.result } : relayedResult(era, answered.result, answered.text);
@@ -123,13 +126,16 @@ function introduced(parts: McpServerParts, arrival: Arrival, context: ServerCont
   return { ...arrival, client: parts.callsItself(arrival.client, info.name) };
 }
 
-function listTools(parts: McpServerParts, arrival: Arrival): readonly Record<string, unknown>[] {
+function listTools(parts: McpServerParts, arrival: Arrival, params: Readonly<Record<string, unknown>>): ToolAnswer {
   const { client, onlyUpstream } = arrival;
-  const neverAllowed = (tool: Tool, upstream: UpstreamView) => parts.neverAllowed(client, { tool, upstream });
-  if (onlyUpstream !== null)
-    return parts.catalog.listedOf(client, onlyUpstream, neverAllowed).map((definition) => ({ ...definition }));
-  const listed = parts.catalog.listed(client, parts.pins.get(client.id), neverAllowed);
-  return [...META_TOOLS, ...listed.map(({ definition }) => definition)].map((definition) => ({ ...definition }));
+  const isDenied = parts.neverAllowed(client);
+  const neverAllowed = (tool: Tool, upstream: UpstreamView) => isDenied({ tool, upstream });
+  const listed =
+    onlyUpstream !== null
+      ? parts.catalog.listedOf(client, onlyUpstream, neverAllowed)
+      : parts.catalog.listed(client, parts.pins.get(client.id), neverAllowed).map(({ definition }) => definition);
+  const head = onlyUpstream === null ? META_TOOLS : [];
+  return listAnswer('tools/list', arrival, params, 'tools', listed, ({ name }) => name, head);
 }
 
 async function toolCall(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ResourceTemplateDefinition } from '../../../shared/model.ts';
 import type { CallTarget } from '../call/aim.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -6,6 +7,7 @@ import type { Resources } from '../catalog/resources.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival } from './arrival.ts';
 import type { CallerSide } from './caller.ts';
+import { listAnswer } from './pages.ts';
 import { paramsPassedOn, unknownMembers } from './passed-on.ts';
 import { answerOf, type ToolAnswer } from './tool-result.ts';
 
@@ -33,7 +35,7 @@ export async function relay(
   parts: RelayParts,
   arrival: Arrival,
   method: string,
-  params: unknown,
+  params: Readonly<Record<string, unknown>>,
   side: CallerSide,
   subscriber: string,
 ): Promise<ToolAnswer | null> {
@@ -44,19 +46,21 @@ export async function relay(
         onlyUpstream === null
           ? parts.catalog.listedPrompts(client)
           : parts.catalog.listedPromptsOf(client, onlyUpstream);
-      return { kind: 'result', result: { prompts } };
+      return listAnswer(method, arrival, params, 'prompts', prompts, ({ name }) => name);
     }
-    case 'resources/list':
-      return { kind: 'result', result: { resources: parts.resources.list(client, onlyUpstream) } };
+    case 'resources/list': {
+      const resources = parts.resources.list(client, onlyUpstream);
+      return listAnswer(method, arrival, params, 'resources', resources, ({ uri }) => String(uri));
+    }
     case 'resources/templates/list': {
       const templates =
         onlyUpstream === null
           ? parts.catalog.listedTemplates(client)
           : parts.catalog.listedTemplatesOf(client, onlyUpstream);
-      return { kind: 'result', result: { resourceTemplates: templates } };
+      return listAnswer(method, arrival, params, 'resourceTemplates', templates, templateKey);
     }
     case 'prompts/get': {
-      const read = promptInput.safeParse(params ?? {});
+      const read = promptInput.safeParse(params);
       if (!read.success) return invalid(read.error);
       const { name } = read.data;
       return call(
@@ -69,7 +73,7 @@ export async function relay(
       );
     }
     case 'resources/read': {
-      const read = uriInput.safeParse(params ?? {});
+      const read = uriInput.safeParse(params);
       if (!read.success) return invalid(read.error);
       const { uri } = read.data;
       return call(
@@ -82,7 +86,7 @@ export async function relay(
       );
     }
     case 'completion/complete': {
-      const read = completionInput.safeParse(params ?? {});
+      const read = completionInput.safeParse(params);
       if (!read.success) return invalid(read.error);
       const { ref } = read.data;
       const named = ref.type === 'ref/prompt' ? ref.name : ref.uri;
@@ -98,7 +102,7 @@ export async function relay(
     }
     case 'resources/subscribe':
     case 'resources/unsubscribe': {
-      const read = uriInput.safeParse(params ?? {});
+      const read = uriInput.safeParse(params);
       if (!read.success) return invalid(read.error);
       const upstream = parts.resources.find(client, onlyUpstream, read.data.uri);
       if (upstream === null) return unknownResource(read.data.uri);
@@ -153,6 +157,12 @@ async function call(
     message: content[0]?.text ?? 'It was refused.',
     data: _meta,
   };
+}
+
+/** Two upstreams may have the same template. */
+function templateKey({ uriTemplate, _meta }: ResourceTemplateDefinition): string {
+  const origin = (_meta as Readonly<Record<string, unknown>> | undefined)?.['gatehouse/upstream'];
+  return `${String(origin)} ${uriTemplate}`;
 }
 
 function unknownResource(uri: string): ToolAnswer {

@@ -209,6 +209,8 @@ async function connect(
       if (listing.kind === 'listed') rememberSchemas(schemas, listing.tools);
       // With a verdict from earlier the handshake of the modern era asks nothing: this is its first answer.
       else if (!probing) parts.noteEra(null);
+      // Thousands of tools take a while to read and a while to take in: others have their turn in between (P22).
+      await new Promise((resolve) => setImmediate(resolve));
       return listing;
     },
     capabilities,
@@ -305,7 +307,7 @@ function negotiationOf({ era, limits }: LinkParts): VersionNegotiationOptions {
 function rememberSchemas(schemas: Map<string, unknown>, tools: readonly unknown[]): void {
   schemas.clear();
   for (const tool of tools) {
-    const parsed = z.looseObject({ name: z.string(), inputSchema: z.unknown() }).safeParse(tool);
+    const parsed = toolSchema.safeParse(tool);
     if (parsed.success) schemas.set(parsed.data.name, parsed.data.inputSchema);
   }
 }
@@ -318,6 +320,7 @@ function withoutSubscription(params: Written): Written {
   return { value: JSON.parse(text) as Written['value'], text };
 }
 
+const toolSchema = z.object({ name: z.string(), inputSchema: z.unknown() });
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 const LEGACY: PriorDiscovery = { kind: 'legacy' };
 const ANYTHING = z.looseObject({});
