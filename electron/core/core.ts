@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ApprovalView, Client, Topic, VerifyReport } from '../../shared/model.ts';
 import { type Api, createApi, type Handlers } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
@@ -182,6 +182,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   opened.push(auditOpened.audit.close);
   const topics = createTopics(clock);
   const audit = topics.watchAudit(auditOpened.audit);
+  if (storeOpened.setAside !== null) {
+    const detail = { keptAs: basename(storeOpened.setAside), why: 'the settings database was damaged' };
+    audit.writeSoon({ phase: 'event', kind: 'settings_set_aside', detail });
+  }
 
   const vault = createVault({ db, clock, keychain, masterKeyFile: keyFile.path });
   const seals = createSeals({ db, clock, vault, keychain, folder: dataFolder, tables: SEALED });
