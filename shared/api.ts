@@ -14,6 +14,7 @@ import type {
   PauseView,
   Policy,
   ReplayReport,
+  ShadowView,
   SinkView,
   StandingApprovalView,
   StatusView,
@@ -239,6 +240,14 @@ export const API = {
     calls: z.number().int().min(1).max(100_000).default(10_000),
     list: z.number().int().min(0).max(10_000).default(200),
   }),
+  /** A draft is asked about every call beside the policy, and what it says is recorded; the policy alone rules. */
+  policyShadowStart: z.object({ workspace: id.optional(), yaml: z.string().max(1_000_000) }),
+  policyShadowStop: z.object({ workspace: id.optional() }),
+  /** The shadow that runs, and where it disagreed so far. */
+  policyShadow: z.object({
+    workspace: id.optional(),
+    list: z.number().int().min(0).max(10_000).default(200),
+  }),
   /** What the policy says of one call, for `policy test` and the tools screen. */
   policyDecide: z.object({ client: id, upstream: id, tool: z.string(), argumentsText: z.string().default('{}') }),
 
@@ -382,6 +391,9 @@ export interface RequestResults {
   policyExport: { readonly yaml: string };
   policyImport: Done<{ policy: Policy }>;
   policyReplay: Done<{ report: ReplayReport }>;
+  policyShadowStart: Done;
+  policyShadowStop: Done;
+  policyShadow: { readonly shadow: (ShadowView & { readonly report: ReplayReport }) | null };
   policyDecide: Done<{ decision: Decision; explanation: Explanation }>;
   /** `changed`: false when it was so already. `note`: what the person must know all the same. */
   callsPause: Done<{ changed: boolean; note: string | null; pauses: readonly PauseView[] }>;

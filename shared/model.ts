@@ -351,6 +351,21 @@ export interface Decision {
   readonly modifiers?: readonly RuleModifiers[];
 }
 
+/** What a shadow said of a call; the policy decided it. */
+export interface ShadowDecision {
+  /** Which run of a shadow. */
+  readonly id: string;
+  readonly effect: Effect;
+  readonly rule: string | null;
+}
+
+/** A draft that is asked about every call beside the policy, and never heard. */
+export interface ShadowView {
+  readonly yaml: string;
+  readonly startedAt: number;
+  readonly by: string;
+}
+
 /** What became of a call by its policy; `rate_limited`: a rule let it run, and another had let too many run already. */
 export type ReplayOutcome = Effect | 'rate_limited';
 

@@ -13,6 +13,7 @@ import { pauseCommands } from './pauses.ts';
 import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
 import { policyReplayCommands } from './policy-replay.ts';
+import { policyShadowCommands } from './policy-shadow.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
 import { sinkCommands } from './sinks.ts';
 import { start } from './start.ts';
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Command[] = [
   ...toolCommands,
   ...policyCommands,
   ...policyReplayCommands,
+  ...policyShadowCommands,
   ...approvalCommands,
   ...auditCommands,
   ...auditRecordCommands,

@@ -35,7 +35,8 @@ const replay: Command = {
   },
 };
 
-const MOST_LISTED = 10_000;
+/** Calls that are named one by one. */
+export const MOST_LISTED = 10_000;
 
 /** A sentence when it cannot be read. */
 function spanOf(call: Call): { sinceMs?: number; calls?: number } | string {
@@ -51,7 +52,8 @@ function spanOf(call: Call): { sinceMs?: number; calls?: number } | string {
   };
 }
 
-function printReport(report: ReplayReport, terminal: Terminal): void {
+/** Counts, then the calls that are decided otherwise, then those of which it cannot be told. */
+export function printReport(report: ReplayReport, terminal: Terminal): void {
   const { calls, from, to, same, changed, cannotTell, steps, modified } = report;
   if (calls === 0) {
     terminal.print('The audit has no calls from that time.');

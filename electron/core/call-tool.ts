@@ -7,6 +7,7 @@ import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from '
 import { besideOf } from './call/beside.ts';
 import { toldOfEdit } from './call/edited.ts';
 import { endingOf, rateLimited } from './call/ending.ts';
+import { factsOf } from './call/facts.ts';
 import { judge, judgeAgain } from './call/judge.ts';
 import { type CallRecord, createCallRecord } from './call/record.ts';
 import type { Resumed, Rounds } from './call/rounds.ts';
@@ -24,6 +25,7 @@ import type { Clock } from './platform.ts';
 import type { Decide } from './policy/decide.ts';
 import type { Policies } from './policy/policy.ts';
 import type { Counted, RateLimits } from './policy/rate-limits.ts';
+import type { Shadows } from './policy/shadows.ts';
 import type { ErrorAnswer, Progress } from './upstreams/exchange.ts';
 import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
 
@@ -98,6 +100,7 @@ export interface CallToolParts {
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   readonly policies: Pick<Policies, 'get'>;
   readonly decide: Decide;
+  readonly shadows: Pick<Shadows, 'judge'>;
   readonly approvals: Pick<Approvals, 'request' | 'standingFor' | 'yesWaits'>;
   readonly trusts: Pick<Trusts, 'use'>;
   readonly clients: Pick<Clients, 'keyIsLive'>;
@@ -167,6 +170,7 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const decision =
     judged.stopped === null ? granted(parts, call, aim, judged.decision, argumentsText) : judged.decision;
   record.decided(decision, judged.version);
+  record.shadowed(parts.shadows.judge(call.workspace.id, factsOf(call, aim, parts.clock.now(), checked.value)));
   if (judged.stopped !== null) return judged.stopped;
 
   // Nobody is asked about a call that cannot run, whatever the answer.

@@ -32,6 +32,7 @@ import type { Platform } from './platform.ts';
 import { alwaysDenied, decide } from './policy/decide.ts';
 import { createPolicies, starterPolicy } from './policy/policy.ts';
 import { createRateLimits } from './policy/rate-limits.ts';
+import { createShadows } from './policy/shadows.ts';
 import { appRequests } from './requests/app.ts';
 import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
@@ -40,6 +41,7 @@ import { createConfirmAgain } from './requests/confirm-again.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
 import { replayRequests } from './requests/replay.ts';
+import { shadowRequests } from './requests/shadows.ts';
 import { sinkRequests } from './requests/sinks.ts';
 import { toolRequests } from './requests/tools.ts';
 import { trustRequests } from './requests/trusts.ts';
@@ -208,6 +210,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const clients = createClients({ db, clock });
   const pauses = createPauses({ db, clock });
   const policies = createPolicies({ db, clock });
+  const shadows = createShadows({ db, clock });
   const approvers = createApprovers();
   const approvals = createApprovals({ db, clock, approvers });
   const trusts = createTrusts({ clock, approvers });
@@ -265,6 +268,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     checkArguments: createArgumentCheck(),
     policies,
     decide,
+    shadows,
     approvals,
     trusts,
     clients,
@@ -362,6 +366,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
     ...replayRequests({ policies, clients, audit, clock }),
+    ...shadowRequests({ policies, shadows, clients, audit, clock }),
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
@@ -399,6 +404,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   });
   clients.onChange(() => topics.tell('clients'));
   pauses.onChange(() => topics.tell('status'));
+  shadows.onChange(() => topics.tell('policy'));
   trusts.onChange(() => topics.tell('status'));
   clients.onKeyEnded((keyId) => {
     approvals.cancelForKey(keyId);

@@ -9,6 +9,7 @@ import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
 import { policiesSchema, sealedPolicies } from './policy/policy.ts';
+import { shadowsSchema } from './policy/shadows.ts';
 import { type SealedTable, sealsSchema } from './seals/sealed-table.ts';
 import { secretsSchema } from './secrets/vault.ts';
 import { sealedSinks, sinksSchema } from './sinks/definitions.ts';
@@ -33,7 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { version: 3, statements: [approvalsAnswersSchema] },
-  { version: 4, statements: [pausesSchema] },
+  { version: 4, statements: [pausesSchema, shadowsSchema] },
   { version: 6, statements: [sealsSchema] },
   { version: 7, statements: [sinksSchema] },
 ];

@@ -6,7 +6,7 @@ import { messageOf, useBridge, useLive } from '../live.ts';
 import { EffectBadge } from '../parts/badges.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
-import { ReplayPanel } from './replay.tsx';
+import { ReplayPanel, ShadowPanel } from './replay.tsx';
 
 /** The rules as they hold now, the same as YAML, and the way to replace them. */
 export function PolicyScreen() {
@@ -27,6 +27,7 @@ export function PolicyScreen() {
       </div>
       <Problem message={current.problem ?? current.data?.problem ?? text.problem} />
       {draft !== null && <Draft text={draft} onChange={setDraft} onClose={() => setDraft(null)} />}
+      {draft === null && <ShadowPanel onUse={setDraft} />}
       {current.data && !policy && (
         <Empty title="No policy: every call is denied">
           <p>Press Replace and paste a policy. The starter policy allows what only reads and asks for the rest.</p>
@@ -104,7 +105,7 @@ function Draft(props: { readonly text: string; onChange(text: string): void; onC
         <TextArea className="react-aria-TextArea mono" rows={16} spellCheck="false" />
       </TextField>
       <Problem message={problem} />
-      <ReplayPanel yaml={props.text} />
+      <ReplayPanel yaml={props.text} onShadow={props.onClose} />
       <div className="actions">
         <span className="grow" />
         <Button className="button" onPress={props.onClose}>

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { Button, Radio, RadioGroup } from 'react-aria-components';
 import type { ReplayedCall, ReplayOutcome, ReplayReport } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
-import { useAct, useBridge, useNow } from '../live.ts';
+import { useAct, useBridge, useLive, useNow } from '../live.ts';
 import { Problem } from '../parts/notes.tsx';
 import { dateAndTime, shortTime } from '../parts/time.ts';
 
@@ -15,7 +15,7 @@ const SPANS = [
 type Span = (typeof SPANS)[number][0];
 
 /** "What would this have done?": the draft against the calls of the audit, before it is saved. */
-export function ReplayPanel({ yaml }: { readonly yaml: string }) {
+export function ReplayPanel({ yaml, onShadow }: { readonly yaml: string; onShadow(): void }) {
   const bridge = useBridge();
   const act = useAct();
   const [span, setSpan] = useState<Span>('calls');
@@ -27,6 +27,9 @@ export function ReplayPanel({ yaml }: { readonly yaml: string }) {
       if (answer.kind === 'done') setShown({ yaml, report: answer.report });
       return answer;
     });
+  const shadow = async () => {
+    if (await act.run(() => bridge.request('policyShadowStart', { yaml }))) onShadow();
+  };
   return (
     <section className="replay" aria-label="Try it against the past">
       <div className="form-head">
@@ -44,6 +47,9 @@ export function ReplayPanel({ yaml }: { readonly yaml: string }) {
             </Radio>
           ))}
         </RadioGroup>
+        <Button className="button small" isDisabled={act.busy} onPress={() => void shadow()}>
+          Run as shadow
+        </Button>
         <Button className="button small" isDisabled={act.busy} onPress={() => void tryIt()}>
           {act.busy ? 'Looking through the audit…' : 'Try'}
         </Button>
@@ -51,6 +57,43 @@ export function ReplayPanel({ yaml }: { readonly yaml: string }) {
       <Problem message={act.problem} />
       {shown && shown.yaml !== yaml && <p className="quiet">The draft was changed since; try it again.</p>}
       {shown && <Report report={shown.report} />}
+    </section>
+  );
+}
+
+/** The draft that is asked beside the policy: how often they agree, where they do not, and what to do with it. */
+export function ShadowPanel({ onUse }: { onUse(yaml: string): void }) {
+  const bridge = useBridge();
+  const act = useAct();
+  // Every call may add to it; the report reads the audit, so it is asked for again when the person wants it.
+  const shadow = useLive('policyShadow', {}, ['policy']);
+  const running = shadow.data?.shadow;
+  if (!running) return <Problem message={shadow.problem} />;
+  return (
+    <section className="card" aria-label="Shadow">
+      <div className="form-head">
+        <h3 className="row-name">Shadow</h3>
+        <span className="grow" />
+        <Button className="button small" onPress={() => shadow.reload()}>
+          Look again
+        </Button>
+        <Button className="button small" onPress={() => onUse(running.yaml)}>
+          Make it the policy…
+        </Button>
+        <Button
+          className="button small"
+          isDisabled={act.busy}
+          onPress={() => void act.run(() => bridge.request('policyShadowStop', {}))}
+        >
+          Stop
+        </Button>
+      </div>
+      <p className="quiet">
+        A draft is asked about every call since {dateAndTime(running.startedAt)}, started by{' '}
+        <Visible text={running.by} />. The policy alone rules.
+      </p>
+      <Problem message={act.problem ?? shadow.problem} />
+      <Report report={running.report} />
     </section>
   );
 }

@@ -126,6 +126,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       checkArguments: createArgumentCheck(),
       policies,
       decide,
+      shadows: { judge: () => null },
       approvals,
       trusts: createTrusts({ clock, approvers: createApprovers() }),
       clients,

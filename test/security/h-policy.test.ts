@@ -230,6 +230,7 @@ describe('H3 overlapping rules', () => {
       },
       clients: { keyIsLive: () => true },
       pauses: { pausedFor: () => null },
+      shadows: { judge: () => null },
       trusts: { use: () => null },
       audit: {
         write: async () => ({ kind: 'written', seq: 1 }),

@@ -41,6 +41,7 @@ export interface FakeState {
   records: AuditRecordView[];
   policy: Policy | null;
   replay: ReplayReport;
+  shadow: RequestResults['policyShadow']['shadow'];
   sinks: SinkView[];
 }
 
@@ -248,6 +249,17 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       if (yaml.includes('\t')) return { kind: 'refused', message: 'Tabs do not indent YAML.', line: 3, column: 1 };
       return { kind: 'done', policy: state.policy ?? { defaultEffect: 'deny', rules: [] } };
     },
+    policyShadowStart({ yaml }) {
+      state.shadow = { yaml, startedAt: Date.now(), by: 'dashboard', report: state.replay };
+      tell('policy');
+      return done;
+    },
+    policyShadowStop() {
+      state.shadow = null;
+      tell('policy');
+      return done;
+    },
+    policyShadow: () => ({ shadow: state.shadow }),
     policyReplay: () => ({ kind: 'done', report: state.replay }),
     policyDecide: () => refused,
     approvalsList: ({ state: wanted }) => (wanted === 'waiting' ? waiting() : state.approvals),
@@ -378,6 +390,7 @@ export function emptyState(): FakeState {
     sinks: [],
     clients: [],
     records: [],
+    shadow: null,
     replay: {
       calls: 0,
       from: null,

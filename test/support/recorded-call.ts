@@ -28,6 +28,7 @@ export function recordedCall(over: Partial<RecordedCall> = {}): RecordedCall {
     rule: 'old rule',
     standing: null,
     trust: null,
+    shadow: null,
     policy: '1',
     approval: null,
     approvedBy: null,

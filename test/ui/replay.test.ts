@@ -62,3 +62,36 @@ test('a draft is tried before it is saved: counts, each changed call as text, an
   expect(askedFor(tab.core, 'policyImport')).toEqual([]);
   expect(tab.faults).toEqual([]);
 });
+
+test('a draft runs as shadow, is compared on the screen, and becomes a draft again', async () => {
+  tab = await openTab(ui, (core) => {
+    core.state.replay = {
+      calls: 3,
+      from: 1,
+      to: 2,
+      same: 2,
+      changed: 1,
+      cannotTell: 0,
+      steps: [{ before: 'allow', after: 'deny', calls: 1 }],
+      modified: { redactArgs: 0, redactResult: 0, holdResult: 0 },
+      changes: [call],
+      untold: [],
+    };
+  });
+  const { page } = tab;
+  await page.getByRole('navigation').getByRole('button', { name: 'Policy' }).click();
+  await page.getByRole('button', { name: 'Replace' }).click();
+  await page.getByRole('textbox').fill('defaultEffect: deny\nrules: []\n');
+  await page.getByRole('button', { name: 'Run as shadow' }).click();
+  const shadow = page.getByRole('region', { name: 'Shadow' });
+  await shadow.getByText('The policy alone rules.').waitFor();
+  expect(await shadow.textContent()).toContain('1 otherwise');
+  await shadow.getByRole('button', { name: 'Make it the policy' }).click();
+  expect(await page.getByRole('textbox').inputValue()).toBe('defaultEffect: deny\nrules: []\n');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await shadow.getByRole('button', { name: 'Stop' }).click();
+  await shadow.waitFor({ state: 'detached' });
+  expect(askedFor(tab.core, 'policyShadowStop')).toEqual([{}]);
+  expect(askedFor(tab.core, 'policyImport')).toEqual([]);
+  expect(tab.faults).toEqual([]);
+});

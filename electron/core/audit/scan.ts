@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import type { AuditRecordView, CallKind, Effect, Era, Risk } from '../../../shared/model.ts';
+import type { AuditRecordView, CallKind, Effect, Era, Risk, ShadowDecision } from '../../../shared/model.ts';
 import { findRecords, recordReader } from './queries.ts';
 
 /** A call as it was decided: what a rule may look at, what was decided, and what came of it. */
@@ -35,6 +35,8 @@ export interface RecordedCall {
   readonly standing: string | null;
   /** The trust in the client that did. */
   readonly trust: string | null;
+  /** What a shadow said of it, where one ran. */
+  readonly shadow: ShadowDecision | null;
   /** Which revision of the workspace's policy decided; null in records of older versions. */
   readonly policy: string | null;
   /** How the person answered, and where. */
@@ -117,6 +119,7 @@ export function recordedCall(record: AuditRecordView): RecordedCall | null {
     rule: record.rule,
     standing: record.standing,
     trust: typeof opening.trust === 'string' ? opening.trust : null,
+    shadow: shadowOf(opening.shadow),
     policy: typeof opening.policy === 'string' ? opening.policy : null,
     approval: record.approval,
     approvedBy: record.approvedBy,
@@ -132,4 +135,12 @@ function callKindOf(value: unknown): Extract<CallKind, 'tool' | 'prompt' | 'reso
 
 function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+}
+
+/** What stands in a detail is what some version of Gatehouse wrote. */
+function shadowOf(value: unknown): ShadowDecision | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { id, effect, rule } = value as Readonly<Record<string, unknown>>;
+  if (typeof id !== 'string' || (effect !== 'allow' && effect !== 'require_approval' && effect !== 'deny')) return null;
+  return { id, effect, rule: typeof rule === 'string' ? rule : null };
 }

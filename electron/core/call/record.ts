@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ERRORS } from '../../../shared/errors.ts';
-import type { ApprovalView, Decision } from '../../../shared/model.ts';
+import type { ApprovalView, Decision, ShadowDecision } from '../../../shared/model.ts';
 import type { ApprovalAnswer } from '../approvals/request.ts';
 import type { Audit, AuditInput, AuditWritten } from '../audit/audit.ts';
 import { redactArguments } from '../audit/redact.ts';
@@ -18,6 +18,8 @@ export interface CallRecord {
   aims(aim: Aim): void;
   /** @param policy which revision of the workspace's policy decided. */
   decided(decision: Decision, policy: string): void;
+  /** What a shadow says of it beside the policy; it changes nothing. */
+  shadowed(said: ShadowDecision | null): void;
   /** Durable before the card shows. */
   asked(approval: ApprovalView): Promise<AuditWritten>;
   answered(answer: ApprovalAnswer): void;
@@ -51,6 +53,7 @@ export function createCallRecord(
   let upstreamTags: readonly string[] = [];
   let decision: Decision | null = null;
   let policy: string | null = null;
+  let shadow: ShadowDecision | null = null;
   let approval: Record<string, unknown> | null = null;
   let edited: string | null = null;
   let ruled: RedactedArguments | null = null;
@@ -106,6 +109,7 @@ export function createCallRecord(
       reason: decision?.reason ?? null,
       standing: decision?.standing ?? null,
       ...(decision?.trust === undefined ? {} : { trust: decision.trust }),
+      ...(shadow === null ? {} : { shadow: { ...shadow, agrees: shadow.effect === ruledEffect(decision) } }),
       arguments: redacted,
       argumentsSha256: digest(came),
       argumentsBytes: Buffer.byteLength(came),
@@ -145,6 +149,9 @@ export function createCallRecord(
     decided(made, by) {
       decision = made;
       policy = by;
+    },
+    shadowed(said) {
+      shadow = said;
     },
     asked(card) {
       askedAt = clock.monotonic();
@@ -232,6 +239,12 @@ export function createCallRecord(
 }
 
 const MOST_NAMES = 20;
+/** What the policy itself said, before a standing approval or trust answered in the place of the person. */
+function ruledEffect(decision: Decision | null): Decision['effect'] | null {
+  if (decision === null) return null;
+  return decision.standing !== null || decision.trust !== undefined ? 'require_approval' : decision.effect;
+}
+
 const NOBODY_ANSWERED = 'Nobody answered in time; it was not run.';
 const NOT_REDEEMED = 'It was approved, but the client did not call again in time; it was not run.';
 

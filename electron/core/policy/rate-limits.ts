@@ -38,7 +38,7 @@ const MOST_WINDOWS = 10_000;
  * Sliding windows over the monotonic clock: within any span of `per` no more than `calls` calls are forwarded. Several
  * limits hold each on its own. What there is no room to count is refused.
  */
-export function createRateLimits({ clock }: { readonly clock: Clock }): RateLimits {
+export function createRateLimits({ clock }: { readonly clock: Pick<Clock, 'monotonic'> }): RateLimits {
   /** When each call was, oldest first. */
   const windows = new Map<string, number[]>();
 
