@@ -3,6 +3,7 @@ import { DEFINITION_KINDS } from './kinds.ts';
 import { IDLE_STOP_RANGE, LIMIT_RANGES, type LimitRange } from './limits.ts';
 import type {
   ApprovalView,
+  AuditFigures,
   AuditPage,
   AuditWork,
   ClientView,
@@ -304,6 +305,19 @@ export const API = {
   }),
   /** Why a recorded call was decided as it was. */
   auditExplain: z.object({ requestId: id }),
+  /** Counts, waiting times and saved context of a span, in all and by client, by day or by both. */
+  auditFigures: z.object({
+    /** From this time on, and before that one; exposure is counted by whole days. */
+    from: z.number().int().optional(),
+    to: z.number().int().optional(),
+    /** A client by its label or id, a workspace by its name. */
+    client: z.string().max(200).optional(),
+    workspace: z.string().max(200).optional(),
+    by: z
+      .array(z.enum(['client', 'day']))
+      .max(2)
+      .default([]),
+  }),
   auditVerify: z.object({}),
   /**
    * `proof`: the whole log as JSON lines with signatures and public key (docs/audit-format.md). `jsonl` and `csv`: the
@@ -412,6 +426,7 @@ export interface RequestResults {
   confirmationAnswer: Done;
   auditList: AuditPage;
   auditExplain: Done<{ explained: ExplainedRecord }>;
+  auditFigures: AuditFigures;
   auditVerify: VerifyReport;
   auditExport: { readonly path: string; readonly entries: number };
   auditState: { readonly work: AuditWork | null; readonly behind: number };

@@ -634,10 +634,62 @@ export interface AuditPage {
 
 /** What takes long in the audit now. */
 export interface AuditWork {
-  readonly what: 'verify' | 'export';
+  readonly what: 'verify' | 'export' | 'figures';
   readonly done: number;
   /** Null: not known before it is done. */
   readonly of: number | null;
+}
+
+/** Counts of calls; each list has the most frequent first. */
+export interface CallFigures {
+  /** Calls of tools, gets of prompts, reads of resources and completions. */
+  readonly calls: number;
+  /** As the policy decided; `none`: it ended before its turn. */
+  readonly decisions: Readonly<Record<Effect | 'none', number>>;
+  readonly outcomes: readonly { readonly outcome: string; readonly calls: number }[];
+  /** How the person, or nobody, answered those that waited. */
+  readonly approvals: readonly { readonly answer: string; readonly calls: number }[];
+  /** From the question to the person's answer; null when nobody answered any. */
+  readonly waiting: { readonly calls: number; readonly medianMs: number; readonly p95Ms: number } | null;
+  readonly errorClasses: readonly { readonly errorClass: string; readonly calls: number }[];
+  /** The busiest ten. */
+  readonly tools: readonly { readonly upstream: string; readonly tool: string; readonly calls: number }[];
+}
+
+/**
+ * What listing tools lazily kept out of contexts. Bytes are those of the definitions as JSON, summed over the answers.
+ * Once for each answer to `tools/list`: what a client sends to its model again with every turn is not counted again.
+ */
+export interface ExposureFigures {
+  /** Answers to `tools/list` of the whole endpoint, and what was in them, our own five tools included. */
+  readonly lists: number;
+  readonly listedBytes: number;
+  /** What they would have held with every tool in them that the client may see and that no rule always denies. */
+  readonly wholeBytes: number;
+  /** Results of `find_tools`, which bring definitions into the context as well. */
+  readonly finds: number;
+  readonly foundBytes: number;
+  /** `wholeBytes - listedBytes - foundBytes`; may be less than nothing. */
+  readonly savedBytes: number;
+  /** An estimate: four bytes a token. */
+  readonly savedTokensAbout: number;
+}
+
+export interface FigureGroup extends CallFigures {
+  /** Null where figures are not told apart by client, or nobody known called. */
+  readonly clientId: string | null;
+  readonly client: string | null;
+  /** `2026-11-20`, by the calendar of the machine that Gatehouse runs on; null where not told apart by day. */
+  readonly day: string | null;
+  readonly exposure: ExposureFigures;
+}
+
+export interface AuditFigures {
+  readonly total: CallFigures & { readonly exposure: ExposureFigures };
+  /** Newest day first, then busiest first. */
+  readonly groups: readonly FigureGroup[];
+  /** Entries that are written and not counted yet. */
+  readonly behind: number;
 }
 
 export interface VerifyReport {

@@ -49,6 +49,7 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
     'electron/core/platform.ts',
     'electron/core/diagnosis/',
     'electron/core/exact-json.ts',
+    'electron/core/local-day.ts',
     'electron/core/exact-members.ts',
     'electron/core/exact-text.ts',
     'electron/core/time-limit.ts',

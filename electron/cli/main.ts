@@ -6,6 +6,7 @@ import { auditRecordCommands } from './audit-records.ts';
 import { clientCommands } from './clients.ts';
 import type { Call, Command } from './command.ts';
 import { type Door, openDoor } from './door.ts';
+import { figureCommands } from './figures.ts';
 import { helpOf, listOf } from './help.ts';
 import { keyCommands } from './keys.ts';
 import { findCommand, type Parsed, parseCommand } from './parse.ts';
@@ -51,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   ...approvalCommands,
   ...auditCommands,
   ...auditRecordCommands,
+  ...figureCommands,
   ...sinkCommands,
   stdio,
 ];

@@ -14,6 +14,7 @@ import { foreseenFacts } from './call/facts.ts';
 import { createRounds } from './call/rounds.ts';
 import { type CallToolParts, callTool } from './call-tool.ts';
 import { createCatalog } from './catalog/catalog.ts';
+import { createExposure } from './catalog/exposure.ts';
 import { createInventory } from './catalog/inventory.ts';
 import { createResources, pageOf } from './catalog/resources.ts';
 import { createArgumentCheck } from './catalog/validate-arguments.ts';
@@ -38,6 +39,7 @@ import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
 import { clientRequests } from './requests/clients.ts';
 import { createConfirmAgain } from './requests/confirm-again.ts';
+import { figureRequests } from './requests/figures.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
 import { replayRequests } from './requests/replay.ts';
@@ -262,6 +264,24 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     return decide(policies.get(client.workspaceId).policy, foreseen(client, found, {}));
   }
 
+  /** Read once for a whole list: of thousands of tools, each look at the database would be felt by everybody. */
+  function neverAllowed(client: Client): (found: Found) => boolean {
+    const workspace = clients.workspace(client.workspaceId)?.name ?? '';
+    const { policy } = policies.get(client.workspaceId);
+    const now = clock.now();
+    return (found) => alwaysDenied(policy, foreseenFacts(workspace, client, found, now, undefined));
+  }
+  const exposure = createExposure({
+    db,
+    clock,
+    whole(client) {
+      const isDenied = neverAllowed(client);
+      return catalog
+        .listed({ ...client, scopeTags: ['*'] }, [], (tool, upstream) => isDenied({ tool, upstream }))
+        .map(({ definition }) => definition);
+    },
+  });
+
   const callParts: CallToolParts = {
     catalog,
     inventory,
@@ -292,13 +312,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       const paused = pauses.pausedFor(client.id);
       return paused === null ? [] : [`Calls are refused now. ${pausedMessage(paused)}`];
     },
-    neverAllowed(client) {
-      // Read once for a whole list: of thousands of tools, each look at the database would be felt by everybody.
-      const workspace = clients.workspace(client.workspaceId)?.name ?? '';
-      const { policy } = policies.get(client.workspaceId);
-      const now = clock.now();
-      return (found) => alwaysDenied(policy, foreseenFacts(workspace, client, found, now, undefined));
-    },
+    neverAllowed,
+    exposure,
     pins: { get: clients.pins, set: clients.setPins },
     listChanged: (clientId) => tellListChanged(clientId),
     callTool: (call) => callTool(callParts, call),
@@ -371,6 +386,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
     ...auditRequests({ audit, policies, clients }),
+    ...figureRequests({ audit, exposure, clients }),
     ...sinkRequests({ sinks, audit, widening }),
   };
   const api = createApi(handlers, { log, databasePath: join(dataFolder, 'state.db') });
@@ -520,6 +536,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     await upstreams.stopAll();
     trusts.close();
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });
+    await exposure.close();
     await sinks.close();
     await audit.close();
     topics.close();

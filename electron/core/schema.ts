@@ -1,5 +1,6 @@
 import { approvalsAnswersSchema, approvalsSchema } from './approvals/approvals.ts';
 import { sealedStanding } from './approvals/standing.ts';
+import { exposureSchema } from './catalog/exposure.ts';
 import { inventorySchema } from './catalog/inventory.ts';
 import { sealedTools } from './catalog/tool-table.ts';
 import { clientsSchema, sealedClients } from './clients/clients.ts';
@@ -37,6 +38,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, statements: [pausesSchema, shadowsSchema] },
   { version: 6, statements: [sealsSchema] },
   { version: 7, statements: [sinksSchema] },
+  { version: 8, statements: [exposureSchema] },
 ];
 
 /**

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ApiAnswer, Caller } from '../../electron/core/api.ts';
 import { createApprovers } from '../../electron/core/approvals/approvers.ts';
+import { NO_CALLS } from '../../electron/core/audit/figures.ts';
+import { exposureSum } from '../../electron/core/catalog/exposure.ts';
 import type { Core } from '../../electron/core/core.ts';
 import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
@@ -342,6 +344,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
         { client: 'Codex', text: `codex mcp add gatehouse --url ${state.status.endpoint}` },
       ],
     }),
+    auditFigures: () => ({ total: { ...NO_CALLS, exposure: exposureSum([]) }, groups: [], behind: 0 }),
     sinksList: () => state.sinks,
     sinkAdd: () => refused,
     sinkRemove: () => refused,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { SinkView } from '../../shared/model.ts';
+import { aSink } from '../support/sink-view.ts';
 import { askedFor, openTab, openUi, type Tab, type Ui } from '../support/ui.ts';
 
 let ui: Ui;
@@ -9,23 +9,6 @@ beforeAll(async () => {
 });
 afterAll(() => ui.close());
 afterEach(() => tab.close());
-
-const aSink = (change: Partial<SinkView> = {}): SinkView => ({
-  id: 's1',
-  name: 'central',
-  target: { kind: 'otlp', url: 'https://collector.example/v1/logs', secretHeaders: ['x-api-key'] },
-  state: 'up_to_date',
-  reason: null,
-  failingSince: null,
-  nextTryAt: null,
-  deliveredSeq: 12_345,
-  headSeq: 12_345,
-  waiting: 0,
-  deliveredAt: Date.now() - 65_000,
-  missed: 0,
-  createdAt: 0,
-  ...change,
-});
 
 const openSinks = () => tab.page.getByRole('navigation').getByRole('button', { name: 'Sinks' }).click();
 

@@ -1,4 +1,5 @@
 import type { AuditPage, AuditPhase, AuditWork, Effect, VerifyReport } from '../../../shared/model.ts';
+import type { FigureKey, FiguresAnswer } from './figures.ts';
 import type { Exported, IndexState } from './messages.ts';
 import type { RecordedCall } from './scan.ts';
 
@@ -70,6 +71,8 @@ export interface Audit {
   /** Entries not yet durable: for /health. */
   queued(): number;
   list(filter: AuditFilter): Promise<AuditPage>;
+  /** Counts and waiting times of the calls that match, in all and told apart. */
+  figures(query: AuditQuery, by: readonly FigureKey[]): Promise<FiguresAnswer & { readonly behind: number }>;
   /**
    * Calls as they were decided, newest first, in batches of at most 500: for replays and suggestions. Ends after `limit`
    * calls, or before the first that is older than `sinceAt`; stopping early costs nothing.

@@ -5,6 +5,7 @@ import type { Anchor } from './anchor.ts';
 import type { AuditFilter, AuditQuery } from './audit.ts';
 import type { Trust } from './chain.ts';
 import type { EntryDraft } from './entry.ts';
+import type { FigureKey, FiguresAnswer } from './figures.ts';
 import type { ScannedCalls } from './scan.ts';
 
 /** What the core says to the writer. */
@@ -55,6 +56,10 @@ export interface ReaderRequests {
   scan: {
     readonly ask: { readonly before: number | null; readonly sinceAt: number | null; readonly limit: number };
     readonly answer: ScannedCalls;
+  };
+  figures: {
+    readonly ask: { readonly query: AuditQuery; readonly by: readonly FigureKey[] };
+    readonly answer: FiguresAnswer & { readonly behind: number };
   };
   verify: {
     readonly ask: { readonly trust: Trust; readonly signatures: 'all' | 'last' };

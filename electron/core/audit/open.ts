@@ -226,6 +226,10 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       await outbox.settled();
       return reader.ask('list', { filter });
     },
+    async figures(query, by) {
+      await outbox.settled();
+      return reader.ask('figures', { query, by });
+    },
     async *scanCalls({ sinceAt = null, limit }) {
       await outbox.settled();
       for (let before: number | null = null, left = limit; left > 0; ) {

@@ -71,14 +71,14 @@ const COLUMNS = {
   workspace: 'workspace',
 } as const satisfies Partial<Record<keyof AuditQuery, string>>;
 
-interface Where {
+export interface Where {
   readonly conditions: readonly string[];
   readonly values: Readonly<Record<string, string | number>>;
   readonly match: string | null;
 }
 
-/** Null: nothing can match. */
-function conditionsOf(index: Database.Database, query: AuditQuery): Where | null {
+/** Over the records `r` of the index. Null: nothing can match. */
+export function conditionsOf(index: Database.Database, query: AuditQuery): Where | null {
   const conditions: string[] = [];
   const values: Record<string, string | number> = {};
   for (const [name, column] of Object.entries(COLUMNS)) {

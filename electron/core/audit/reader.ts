@@ -6,10 +6,11 @@ import { BUSY_TIMEOUT_MS, faultOf } from '../store/database.ts';
 import { verifyChain } from './chain.ts';
 import { exportLines } from './export.ts';
 import { exportRecords } from './export-records.ts';
+import { figuresOf } from './figures.ts';
 import { createFollower, type Follower } from './follower.ts';
 import type { FromReader, ReaderQuestion, ToReader } from './messages.ts';
 import { listRecords } from './queries.ts';
-import { chainSource, ownAnchor } from './rows.ts';
+import { chainSource, headOf, ownAnchor } from './rows.ts';
 import { scanCalls } from './scan.ts';
 
 /**
@@ -52,6 +53,12 @@ async function answerTo(message: ReaderQuestion, { db, follower }: NonNullable<t
       return follower.ask((index, behind) => ({ ...listRecords(index, db, message.filter), behind }));
     case 'scan':
       return follower.ask((index) => scanCalls(index, db, message));
+    case 'figures':
+      return follower.ask(async (index, behind) => {
+        const steps = figuresOf(index, message.query, message.by);
+        const figures = await inChunks('figures', steps, (done) => ({ done, of: headOf(db).seq }));
+        return { ...figures, behind };
+      });
     case 'verify': {
       const trust = { ...message.trust, anchor: ownAnchor(db, message.trust.anchor) };
       const source = chainSource(db);

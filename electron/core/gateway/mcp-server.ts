@@ -11,6 +11,7 @@ import type { Client, Decision, Era, UpstreamView } from '../../../shared/model.
 import type { CallTarget, Found } from '../call/aim.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { Exposure } from '../catalog/exposure.ts';
 import type { Tool } from '../catalog/inventory.ts';
 import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
@@ -36,6 +37,7 @@ export interface McpServerParts extends MetaToolParts, RelayParts {
   >;
   /** Whether no call could ever be allowed; to be asked about each entry of one list. */
   readonly neverAllowed: (client: Client) => (found: Found) => boolean;
+  readonly exposure: Pick<Exposure, 'listed' | 'found'>;
   readonly foresee: (client: Client, found: Found) => Decision;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
   /** What a program says it is, for the card: "calls itself …". */
@@ -135,7 +137,10 @@ function listTools(parts: McpServerParts, arrival: Arrival, params: Readonly<Rec
       ? parts.catalog.listedOf(client, onlyUpstream, neverAllowed)
       : parts.catalog.listed(client, parts.pins.get(client.id), neverAllowed).map(({ definition }) => definition);
   const head = onlyUpstream === null ? META_TOOLS : [];
-  return listAnswer('tools/list', arrival, params, 'tools', listed, ({ name }) => name, head);
+  const answer = listAnswer('tools/list', arrival, params, 'tools', listed, ({ name }) => name, head);
+  if (onlyUpstream === null && answer.kind === 'result' && Array.isArray(answer.result.tools))
+    parts.exposure.listed(client, answer.result.tools, (params.cursor ?? '') === '');
+  return answer;
 }
 
 async function toolCall(
@@ -150,7 +155,10 @@ async function toolCall(
   if (named.kind === 'answer') return named.answer;
   if (named.kind === 'meta') {
     const answer = answerMetaTool(parts, arrival.client, name, params.arguments);
-    if (answer.kind === 'result') return answer;
+    if (answer.kind === 'result') {
+      if (name === 'find_tools') parts.exposure.found(arrival.client, textBytes(answer.result));
+      return answer;
+    }
     return { kind: 'result', result: invalidArguments(parts, arrival, answer.message) };
   }
 
@@ -209,4 +217,10 @@ function invalidArguments(parts: McpServerParts, arrival: Arrival, message: stri
 /** 128 random bits: ids are never guessed and carry no order. */
 export function newRequestId(): string {
   return randomBytes(16).toString('base64url');
+}
+
+/** A model is given the text of a result or its structure, and both say the same. */
+function textBytes({ content }: { readonly content?: unknown }): number {
+  const [first] = Array.isArray(content) ? (content as readonly { readonly text?: unknown }[]) : [];
+  return typeof first?.text === 'string' ? Buffer.byteLength(first.text) : 0;
 }
