@@ -199,6 +199,20 @@ function holdTable(postgres: TestPostgres): { readonly held: Promise<void>; read
   return { held: held.promise, over };
 }
 
+test('what stands in the environment is not sent: no header, password or address that nobody confirmed', async () => {
+  const ours = { OTEL_EXPORTER_OTLP_HEADERS: 'x-leak=canary-3', OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'x-leak2=canary-3' };
+  Object.assign(process.env, ours);
+  onTestFinished(() => {
+    for (const name of Object.keys(ours)) delete process.env[name];
+  });
+  await using gatehouse = await startGatehouse();
+  await using collector = await startCollector();
+  await addSink(gatehouse, 'central', { kind: 'otlp', url: collector.url });
+  await upToDate(gatehouse, 'central');
+  expect(collector.requests.length).toBeGreaterThan(0);
+  expect(JSON.stringify(collector.requests)).not.toContain('canary-3');
+});
+
 test('a secret is never in the address: PostgreSQL and OTLP addresses with one are refused, and nothing is stored', async () => {
   await using gatehouse = await startGatehouse();
   const withPassword = await gatehouse.ask('sinkAdd', {
