@@ -247,7 +247,7 @@ test('D9 (design: bounds are on requests in flight and queued): a flooding key i
 });
 
 describe('D10: an oversized result', () => {
-  const TOO_LARGE = { isError: true, _meta: { 'gatehouse/code': 41021, 'gatehouse/class': 'result_too_large' } };
+  const TOO_LARGE = { isError: true, _meta: { 'gatehouse/code': 41021, 'gatehouse/class': 'message_too_large' } };
 
   test.each([
     ['50 MB of text', '{"bytes":50000000}'],
@@ -265,7 +265,7 @@ describe('D10: an oversized result', () => {
       all.some((entry) => entry.phase === 'ended' && entry.tool === 'big'),
     );
     expect(entries.filter((entry) => entry.phase === 'ended' && entry.tool === 'big')).toMatchObject([
-      { outcome: 'failed', errorClass: 'result_too_large', upstream: 'huge' },
+      { outcome: 'failed', errorClass: 'message_too_large', upstream: 'huge' },
     ]);
     // It ran once, and the upstream is there again.
     expect(huge.calls()).toHaveLength(1);

@@ -84,7 +84,7 @@ test('M13: a server that writes a line without an end is killed at 10 MiB; memor
     all.some(({ phase, upstream }) => phase === 'ended' && upstream === 'endless'),
   );
   expect(entries.filter(({ phase, upstream }) => phase === 'ended' && upstream === 'endless')).toMatchObject([
-    { kind: 'tool_call', outcome: 'failed', errorClass: 'result_too_large' },
+    { kind: 'tool_call', outcome: 'failed', errorClass: 'message_too_large' },
   ]);
 });
 

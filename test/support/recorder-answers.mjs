@@ -312,6 +312,7 @@ export function createAnswers(options, send) {
     const capabilities = {
       tools: { listChanged: true },
       ...(given()?.pages ? { resources: {} } : {}),
+      ...(options.prompts ? { prompts: {} } : {}),
       ...(options.logging ? { logging: {} } : {}),
       ...(options.others ? { prompts: {}, resources: {} } : {}),
     };
@@ -334,6 +335,10 @@ export function createAnswers(options, send) {
         () => done(message, { protocolVersion: String(options.version ?? LATEST), capabilities, serverInfo }),
         Number(options['start-delay'] ?? 0),
       );
+    }
+    if (message.method === 'prompts/list' && options.prompts) {
+      const prompts = Array.from({ length: Number(options.prompts) }, (_, i) => ({ name: `prompt_${i}` }));
+      return done(message, { prompts, ...(isModern(message) ? { ttlMs: 0, cacheScope: 'private' } : {}) });
     }
     const others = otherLists()[message.method];
     if (others) return done(message, { ...others, ...(isModern(message) ? { ttlMs: 0, cacheScope: 'private' } : {}) });

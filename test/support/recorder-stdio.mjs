@@ -13,7 +13,7 @@
 //
 // Options (all `--name` or `--name=value`):
 //   --tools=a,b             lists only these; names not known become tools that echo
-//   --many=N                lists N tools more (tool_0 …)
+//   --many=N                lists N tools more (tool_0 …)        --prompts=N   has N prompts
 //   --definitions=PATH      lists the `tools` of this file instead, and answers with its `results` by name and its `pages` by URI
 //   --schema=JSON           lists `shaped`, which echoes, with this input schema
 //   --description=TEXT      of echo; --description-file=PATH is read at every tools/list. SIGUSR2 sends list_changed

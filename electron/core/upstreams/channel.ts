@@ -24,6 +24,8 @@ export interface Failure {
     | 'secret_unavailable'
     | 'auth_required'
     | 'list_too_large'
+    | 'list_too_many_pages'
+    | 'message_too_large'
     | 'upstream_changed'
   >;
   /** One sentence that names the upstream. Our words, never the server's. */

@@ -207,7 +207,9 @@ async function opener(
             hear: exchange.hear,
             onTooLarge(request) {
               const [only, ...others] = exchange.waiting();
-              exchange.cut(request ?? (others.length === 0 ? (only ?? null) : null), 'too_large');
+              const whose = request ?? (others.length === 0 ? (only ?? null) : null);
+              // Nobody can tell whose answer it was: all of them end with the process.
+              exchange.cut(whose, whose === null ? 'ended' : 'too_large');
             },
             onStderr: (chunk) => lines.write(chunk),
             onGarbage: (line) => lines.line(`[standard output, no MCP message] ${line}`),

@@ -91,11 +91,17 @@ export function createLinkRequest(
 
 function stopped(why: 'cancelled' | 'timeout' | 'ceiling', { name, limits }: RequestParts): UpstreamOutcome {
   if (why === 'cancelled') return { kind: 'cancelled' };
-  const message =
-    why === 'timeout'
-      ? `${name} did not answer within ${inWords(limits.callMs)}, its limit for a call without progress.`
-      : `${name} did not finish within ${inWords(limits.ceilingMs)}, its limit for one call.`;
-  return { kind: 'failed', errorClass: 'upstream_timeout', message };
+  return why === 'timeout'
+    ? {
+        kind: 'failed',
+        errorClass: 'upstream_timeout',
+        message: `${name} did not answer within ${inWords(limits.callMs)}, its limit for a call without progress.`,
+      }
+    : {
+        kind: 'failed',
+        errorClass: 'call_too_long',
+        message: `${name} did not finish within ${inWords(limits.ceilingMs)}, its limit for one call.`,
+      };
 }
 
 function outcomeOf(answer: Answer, parts: RequestParts): LinkOutcome {
@@ -145,7 +151,7 @@ function crashed({ name }: RequestParts, how: string): UpstreamOutcome {
 
 function tooLarge({ name }: RequestParts, bytes: number, what: 'message' | 'result'): UpstreamOutcome {
   const message = `${name} answered with more than ${sizeInWords(bytes)}, its limit for one ${what}. The call did run.`;
-  return { kind: 'failed', errorClass: 'result_too_large', message };
+  return { kind: 'failed', errorClass: `${what}_too_large`, message };
 }
 
 function paramsOf(request: LinkRequest, era: Era): Record<string, unknown> {

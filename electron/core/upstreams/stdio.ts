@@ -3,6 +3,7 @@ import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol
 import { exactTextOf } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel } from './channel.ts';
+import { sizeInWords } from './limits.ts';
 import type { Group, Processes } from './processes.ts';
 
 export interface StdioWanted {
@@ -78,7 +79,7 @@ export function openStdio(wanted: StdioWanted, parts: StdioParts): Channel {
       parts.onGarbage(text);
     },
     tooLong(head) {
-      ending ??= `was stopped because it sent a message larger than the limit`;
+      ending ??= `was stopped because it sent a message of more than ${sizeInWords(limits.messageBytes)}, its limit`;
       parts.onTooLarge(idIn(head));
       void close();
     },

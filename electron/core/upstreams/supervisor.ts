@@ -188,7 +188,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     }
     if (subscriptions.size > 0) void opened.watch(new Set(subscriptions.keys()));
     parts.record('upstream_started', { pid: opened.pid, era: opened.era });
-    set('ready', null);
+    set('ready', listing.leftOut);
     idleness.changed();
   }
 
@@ -241,7 +241,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     if (link === null) return;
     // Calls still work and what is known stays known: a listing that failed is only said.
     const failure = listing.kind === 'listed' ? parts.takeIn(listing, false) : listing;
-    set('ready', failure?.message ?? null);
+    set('ready', failure?.message ?? (listing.kind === 'listed' ? listing.leftOut : null));
     // It listed and will not say so again.
     if (listing.kind === 'listed' && failure !== null) clock.after(limits.maxBackoffMs, relisting.soon);
   }

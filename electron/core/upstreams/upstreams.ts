@@ -112,6 +112,9 @@ export type UpstreamOutcome =
         | 'auth_required'
         | 'upstream_busy'
         | 'list_too_large'
+        | 'list_too_many_pages'
+        | 'message_too_large'
+        | 'call_too_long'
         | 'upstream_changed'
       >;
       /** One sentence that names the upstream and the limit or cause. */

@@ -190,7 +190,7 @@ test.each([
   const before = process.memoryUsage().rss;
   expect(await it.call(view.id, 'big', '{"bytes":52428800}')).toMatchObject({
     kind: 'failed',
-    errorClass: 'result_too_large',
+    errorClass: 'message_too_large',
   });
   expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
   expect(await it.call(view.id, 'echo')).toMatchObject(words.length === 0 ? { kind: 'answered' } : {});

@@ -48,7 +48,7 @@ describe('past a limit there is an error class of its own, with the number', () 
     const view = await it.addReady('slow', stdioRecorder(join(it.folder, 'record')), {}, { limits });
     expect(await it.call(view.id, 'slow', '{"ms":9000}')).toEqual({
       kind: 'failed',
-      errorClass: 'upstream_timeout',
+      errorClass: 'call_too_long',
       message: 'slow did not finish within 1.5 s, its limit for one call.',
     });
   });
@@ -73,7 +73,7 @@ describe('past a limit there is an error class of its own, with the number', () 
     await it.upstreams.change(view.id, { limits: { messageBytes: MIB } });
     expect(await it.call(view.id, 'big', `{"bytes":${2 * MIB}}`)).toEqual({
       kind: 'failed',
-      errorClass: 'result_too_large',
+      errorClass: 'message_too_large',
       message: 'big answered with more than 1 MiB, its limit for one message. The call did run.',
     });
   });
@@ -124,6 +124,48 @@ describe('past a limit there is an error class of its own, with the number', () 
     expect((await it.until(id, 'ready')).toolCount).toBe(61);
   });
 
+  test('a page of a list that is too large a message', async () => {
+    const it = rig();
+    const words = ['--many=2000'];
+    const limits = { messageBytes: 65_536, resultBytes: 65_536 };
+    const { id } = await it.add('wide', stdioRecorder(join(it.folder, 'record'), ...words), {}, { limits });
+    expect((await it.until(id, 'failed')).reason).toBe(
+      'wide was started, but its tools could not be listed: a page of it is a message of more than 64 KiB, its limit.',
+    );
+    expect(await it.call(id, 'echo')).toMatchObject({ kind: 'failed', errorClass: 'message_too_large' });
+  });
+
+  test('too many prompts: they are left out and it is said, and tools work', async () => {
+    const it = rig();
+    const server = stdioRecorder(join(it.folder, 'record'), '--prompts=50');
+    const { id } = await it.add('chatty', server, {}, { limits: { listItems: 40 } });
+    expect((await it.until(id, 'ready')).reason).toBe(
+      'chatty runs, but its prompts are left out: it lists more than 40 prompts, its limit.',
+    );
+    expect(await it.call(id, 'echo')).toMatchObject({ kind: 'answered' });
+    await it.upstreams.change(id, { limits: { listItems: 1_000 } });
+    await it.upstreams.refresh(id);
+    expect(it.upstreams.get(id)?.reason).toBeNull();
+  });
+
+  test('a message that is no answer: the process is stopped, and why says the number', async () => {
+    const it = rig({ limits: { backoffMs: 60_000 } });
+    const { id } = await it.addReady(
+      'flood',
+      stdioRecorder(join(it.folder, 'record'), `--endless-line=${2 * MIB}`),
+      {},
+      { limits: { messageBytes: MIB } },
+    );
+    const [one, other] = await Promise.all([it.call(id, 'never'), it.call(id, 'echo')]);
+    expect([one, other].map((outcome) => 'message' in outcome && outcome.message)).toEqual([
+      'flood was stopped because it sent a message of more than 1 MiB, its limit during the call; it is unknown whether the call had an effect.',
+      'flood was stopped because it sent a message of more than 1 MiB, its limit during the call; it is unknown whether the call had an effect.',
+    ]);
+    expect((await it.until(id, 'failed')).reason).toBe(
+      'flood was stopped because it sent a message of more than 1 MiB, its limit.',
+    );
+  });
+
   test('a list in too many pages', async () => {
     const it = rig();
     const words = ['--many=50', '--page-size=10'];
@@ -136,7 +178,7 @@ describe('past a limit there is an error class of its own, with the number', () 
     expect((await it.until(id, 'failed')).reason).toBe(
       'long was started, but its tools could not be listed: there is still a next page after 3, its limit.',
     );
-    expect(await it.call(id, 'echo')).toMatchObject({ kind: 'failed', errorClass: 'list_too_large' });
+    expect(await it.call(id, 'echo')).toMatchObject({ kind: 'failed', errorClass: 'list_too_many_pages' });
   });
 });
 

@@ -136,7 +136,7 @@ test('M13: a line without an end ends the process at the limit, and the call say
   expect(await it.call(other.id, 'echo')).toMatchObject({ kind: 'answered' });
   expect(await outcome).toMatchObject({
     kind: 'failed',
-    errorClass: 'result_too_large',
+    errorClass: 'message_too_large',
     message: expect.stringContaining('10 MiB'),
   });
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
@@ -151,7 +151,7 @@ test.each([
   const view = await it.addReady('big', stdioRecorder(join(it.folder, 'record')));
   expect(await it.call(view.id, 'big', text)).toEqual({
     kind: 'failed',
-    errorClass: 'result_too_large',
+    errorClass: 'message_too_large',
     message: 'big answered with more than 10 MiB, its limit for one message. The call did run.',
   });
 });
@@ -204,7 +204,7 @@ test('progress resets the limit of a call, but not the ceiling', async () => {
   expect(await it.call(view.id, 'slow', '{"ms":600}', { onProgress })).toMatchObject({ kind: 'answered' });
   expect(steps.length).toBeGreaterThan(3);
   expect(await it.call(view.id, 'slow', '{"ms":5000}')).toMatchObject({
-    errorClass: 'upstream_timeout',
+    errorClass: 'call_too_long',
     message: 'slow did not finish within 900 ms, its limit for one call.',
   });
 });
