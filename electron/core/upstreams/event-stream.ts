@@ -41,7 +41,9 @@ export function eventStream(
     }
     held.push(chunk.subarray(from));
     size = from > 0 ? chunk.length - from : size + chunk.length;
-    tail = text.slice(Math.max(from + tail.length, text.length - LONGEST_BOUNDARY + 1));
+    // The end of an event may come in any number of pieces, an empty one among them.
+    const open = from > 0 ? from + tail.length : 0;
+    tail = text.slice(Math.max(open, text.length - LONGEST_BOUNDARY + 1));
     return passed;
   }
 
