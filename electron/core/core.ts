@@ -424,6 +424,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   trusts.onChange(() => topics.tell('status'));
   clients.onKeyEnded((keyId) => {
     approvals.cancelForKey(keyId);
+    rounds.endOfKey(keyId);
     // Whoever takes a key away from a client does not trust it with everything.
     const owner = clients.list().find(({ keys }) => keys.some(({ id }) => id === keyId));
     if (owner !== undefined) trusts.endForClient(owner.id);

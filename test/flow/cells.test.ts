@@ -387,6 +387,25 @@ describe('a call of a modern client that a legacy upstream asks something', () =
     await g.close();
   });
 
+  test('ends at once when its key is revoked: cancelled upstream, and its record is closed', async () => {
+    const { g, recorder, secret } = await setUp();
+    const spared = await g.recorder('spared', { risk: 'read' });
+    const other = await g.key({ name: 'other' });
+    expect((await ask(g, secret)).message?.result).toMatchObject({ resultType: 'input_required' });
+    const kept = await g.call(other.secret, 'spared__ask_client', asking, { meta });
+    expect(kept.message?.result).toMatchObject({ resultType: 'input_required' });
+    const began = performance.now();
+    expect(await g.ask('keyRevoke', { key: secret.slice(0, 11) })).toMatchObject({ kind: 'done' });
+    await eventually(() => (cancelled(recorder).length === 1 ? true : null), 'the cancellation');
+    expect(performance.now() - began).toBeLessThan(2000);
+    const isEnd = ({ phase }: { phase: string }) => phase === 'ended';
+    const entries = await g.audit((all) => all.some(isEnd));
+    expect(entries.filter(isEnd)).toMatchObject([{ client: 'modern', tool: 'ask_client', outcome: 'cancelled' }]);
+    // That of another key waits on.
+    expect(cancelled(spared)).toEqual([]);
+    await g.close();
+  });
+
   test('cannot hold every place at its upstream: at most 16 of one client wait, and another client is served', async () => {
     const { g, secret } = await setUp();
     for (let n = 0; n < 16; n += 1) expect((await ask(g, secret)).message?.result?.resultType).toBe('input_required');

@@ -27,6 +27,8 @@ export interface Rounds {
   start(call: ToolCall, aim: Aim, record: CallRecord, request: UpstreamRequest): Promise<CallEnding>;
   /** The call that a caller's `requestState` continues; null when it is none of ours, expired, spent, or of another call. */
   resume(call: ToolCall): Resumed | null;
+  /** Nobody may go on with the calls of this key any more: what waits of them upstream is cancelled, their records end. */
+  endOfKey(keyId: string): void;
   close(): void;
 }
 
@@ -221,14 +223,20 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
   function remember(state: Omit<Open, 'binding' | 'cancelTimer'>): string {
     const id = randomBytes(16).toString('base64url');
     const expiresAt = clock.now() + ROUND_MS;
-    const cancelTimer = clock.after(ROUND_MS, () => {
-      if (!open.delete(id)) return;
-      state.park?.abort.abort();
-      state.record.ended({ kind: 'cancelled' });
-    });
+    const cancelTimer = clock.after(ROUND_MS, () => giveUp(id));
     open.set(id, { ...state, binding: bindingOf(state.call), cancelTimer });
     const body = Buffer.from(JSON.stringify({ id, upstream: state.aim.upstream.id, expiresAt })).toString('base64url');
     return `${body}.${mac(body)}`;
+  }
+
+  /** Nobody comes back for it. */
+  function giveUp(id: string): void {
+    const state = open.get(id);
+    if (state === undefined) return;
+    open.delete(id);
+    state.cancelTimer();
+    state.park?.abort.abort();
+    state.record.ended({ kind: 'cancelled' });
   }
 
   function mac(body: string): string {
@@ -300,6 +308,9 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
         goOn: (heard) => goOn(state, { ...call, ...heard }),
         drop: () => state.park?.abort.abort(),
       };
+    },
+    endOfKey(keyId) {
+      for (const [id, { call }] of [...open]) if (call.key.id === keyId) giveUp(id);
     },
     close() {
       for (const state of open.values()) {
