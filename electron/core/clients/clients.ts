@@ -8,6 +8,7 @@ import { codeOf } from '../store/files.ts';
 import { createExpiryWatch } from './expiry.ts';
 import { createKeys, type KeyRow, keyFits, keyOf, mintKey, parseBearer, shownPart } from './keys.ts';
 import { BAD_LABEL, parseLabel } from './label.ts';
+import { createOnwardClock } from './onward-clock.ts';
 import { createPins } from './pins.ts';
 import { createWorkspaces, unknownWorkspace } from './workspaces.ts';
 
@@ -115,9 +116,10 @@ export const sealedClients: SealedTable = {
  * that a new client can take its place without taking over its standing approvals.
  */
 export function createClients(parts: { readonly db: BetterSqlite3.Database; readonly clock: Clock }): Clients {
-  const { db, clock } = parts;
-  const workspaces = createWorkspaces(parts);
-  const keys = createKeys(parts);
+  const { db } = parts;
+  const clock = createOnwardClock(parts.clock);
+  const workspaces = createWorkspaces({ db, clock });
+  const keys = createKeys({ db, clock });
   const pins = createPins(db);
   const keyEnded = new Set<(keyId: string) => void>();
   const listeners = new Set<() => void>();
