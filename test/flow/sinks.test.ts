@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,21 @@ test('JSON lines: every entry is there once, in order, whole and private, also a
   expect(entries.filter(({ kind }) => kind === 'sink_added')).toHaveLength(1);
   expect(new Set(lines.map(({ chain }) => chain)).size).toBe(1);
   expect(lines.filter(({ type }) => type === 'commit').length).toBeGreaterThan(2);
-});
+
+  // While no app runs, one command says how far it is, and delivers nothing.
+  await second.close();
+  const held = linesOf(path).length;
+  const command = await startGatehouse({ ...again, listen: false, approver: false });
+  const [sink] = await command.ask('sinksList');
+  expect(sink).toMatchObject({
+    name: 'file',
+    state: 'stopped',
+    deliveredSeq: Math.max(...linesOf(path).map(({ seq }) => seq)),
+  });
+  expect(sink?.waiting).toBe((sink?.headSeq ?? 0) - (sink?.deliveredSeq ?? 0));
+  await command.close();
+  expect(linesOf(path)).toHaveLength(held);
+}, 60_000);
 
 test('adding a sink is confirmed with the exact place, is recorded, and what it sends is not before', async () => {
   await using gatehouse = await startGatehouse();
@@ -69,7 +83,7 @@ test('adding a sink is confirmed with the exact place, is recorded, and what it 
   });
   for (const file of ['state.db', 'state.db-wal', 'sinks.db', 'audit.db-wal'])
     expect(readFileSync(join(gatehouse.folder, file), 'latin1')).not.toContain('canary-1');
-});
+}, 60_000);
 
 test('OpenTelemetry: records with severity, names and the line of the export, through 429, 503, garbage and silence', async () => {
   await using gatehouse = await startGatehouse();
@@ -143,7 +157,7 @@ test('a sink that never answers: calls go on, /health says how many wait, and al
   expect(plain).toEqual({ status: 'ok' });
   const answer = await gatehouse.call(key, 'demo__list_notes');
   expect(answer.status).toBe(200);
-});
+}, 60_000);
 
 test('PostgreSQL: killed in the middle and started again, nothing is lost and nothing is there twice', async () => {
   await using postgres = await startPostgres();
@@ -211,7 +225,7 @@ test('what stands in the environment is not sent: no header, password or address
   await upToDate(gatehouse, 'central');
   expect(collector.requests.length).toBeGreaterThan(0);
   expect(JSON.stringify(collector.requests)).not.toContain('canary-3');
-});
+}, 60_000);
 
 test('a secret is never in the address: PostgreSQL and OTLP addresses with one are refused, and nothing is stored', async () => {
   await using gatehouse = await startGatehouse();
@@ -256,7 +270,35 @@ test('a sink changed on disk while Gatehouse is stopped gets nothing until it is
   await second.ask('sinkResume', { sink: 'file' });
   await upToDate(second, 'file', ({ state }) => state === 'failing');
   expect(existsSync(theirs)).toBe(false);
-});
+}, 60_000);
+
+test('a broken sinks.db is set aside, and everything is delivered again with the same numbers', async () => {
+  const base = folder();
+  const path = join(base, 'audit.jsonl');
+  const again = { folder: join(base, 'data'), platform: { keychain: createMemoryKeychain() } };
+  const first = await startGatehouse(again);
+  await addSink(first, 'file', { kind: 'jsonl', path });
+  await upToDate(first, 'file');
+  await first.close();
+  const before = linesOf(path);
+  writeFileSync(
+    join(base, 'data', 'sinks.db'),
+    'this is no database, and long enough to be looked at as one'.repeat(40),
+  );
+
+  const second = await startGatehouse(again);
+  onTestFinished(() => second.close());
+  await upToDate(second, 'file');
+  const after = linesOf(path);
+  expect(after.slice(0, before.length)).toEqual(before);
+  expect(after.slice(before.length, 2 * before.length)).toEqual(before);
+  const byNumber = Map.groupBy(
+    after.filter(({ type }) => type === 'entry'),
+    ({ seq }) => seq,
+  );
+  expectWholeChain([...byNumber.values()].map(([entry]) => entry as Line));
+  expect(readdirSync(join(base, 'data')).some((name) => name.startsWith('sinks.db.broken-'))).toBe(true);
+}, 60_000);
 
 test('a file that holds something else is left as it is', async () => {
   const path = join(folder(), 'notes.txt');
@@ -292,7 +334,7 @@ test('paused, entries wait; resumed, they are delivered; removed, nothing is', a
     'sink_removed',
   ]);
   expect(await gatehouse.ask('sinksList')).toEqual([]);
-});
+}, 60_000);
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'gatehouse-sinks-'));
