@@ -14,7 +14,9 @@ import type {
   Key,
   PauseView,
   Policy,
+  PolicySuggestion,
   ReplayReport,
+  Rule,
   ShadowView,
   SinkView,
   StandingApprovalView,
@@ -241,6 +243,12 @@ export const API = {
     calls: z.number().int().min(1).max(100_000).default(10_000),
     list: z.number().int().min(0).max(10_000).default(200),
   }),
+  /** Rules that the person's answers of the last 30 days suggest. None is ever applied by itself. */
+  policySuggestions: z.object({ workspace: id.optional() }),
+  /** Adds the rule of a suggestion, or its narrower one, to the policy. */
+  policySuggestionApply: z.object({ workspace: id.optional(), suggestion: id, narrower: z.boolean().default(false) }),
+  /** It is not made again. */
+  policySuggestionDismiss: z.object({ workspace: id.optional(), suggestion: id }),
   /** A draft is asked about every call beside the policy, and what it says is recorded; the policy alone rules. */
   policyShadowStart: z.object({ workspace: id.optional(), yaml: z.string().max(1_000_000) }),
   policyShadowStop: z.object({ workspace: id.optional() }),
@@ -405,6 +413,9 @@ export interface RequestResults {
   policyExport: { readonly yaml: string };
   policyImport: Done<{ policy: Policy }>;
   policyReplay: Done<{ report: ReplayReport }>;
+  policySuggestions: { readonly suggestions: readonly PolicySuggestion[] };
+  policySuggestionApply: Done<{ rule: Rule }>;
+  policySuggestionDismiss: Done;
   policyShadowStart: Done;
   policyShadowStop: Done;
   policyShadow: { readonly shadow: (ShadowView & { readonly report: ReplayReport }) | null };

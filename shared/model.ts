@@ -351,6 +351,25 @@ export interface Decision {
   readonly modifiers?: readonly RuleModifiers[];
 }
 
+/** A rule that the person's own answers suggest: always yes to one tool of one client, or always no. */
+export interface PolicySuggestion {
+  readonly id: string;
+  readonly effect: 'allow' | 'deny';
+  readonly clientId: string;
+  readonly client: string;
+  readonly upstream: string;
+  readonly tool: string;
+  readonly kind: CallKind;
+  /** How often it was answered so; the other way never. */
+  readonly times: number;
+  readonly since: number;
+  readonly rule: Rule;
+  /** How many of the latest calls of this tool by this client the policy would decide otherwise with the rule in it. */
+  readonly replay: { readonly calls: number; readonly changed: number };
+  /** The same for calls whose arguments have in common what all of them had. */
+  readonly narrower: Rule | null;
+}
+
 /** What a shadow said of a call; the policy decided it. */
 export interface ShadowDecision {
   /** Which run of a shadow. */

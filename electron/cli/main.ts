@@ -15,6 +15,7 @@ import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
 import { policyReplayCommands } from './policy-replay.ts';
 import { policyShadowCommands } from './policy-shadow.ts';
+import { policySuggestionCommands } from './policy-suggestions.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
 import { sinkCommands } from './sinks.ts';
 import { start } from './start.ts';
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   ...policyCommands,
   ...policyReplayCommands,
   ...policyShadowCommands,
+  ...policySuggestionCommands,
   ...approvalCommands,
   ...auditCommands,
   ...auditRecordCommands,

@@ -4,9 +4,8 @@ import { text } from 'node:stream/consumers';
 import type { Call } from './command.ts';
 import { visible } from './untrusted.ts';
 
-/** The text of the file named by a word of the command, `-` for stdin; null when it cannot be read, and that was said. */
-export async function readYaml(call: Call, word = 0): Promise<string | null> {
-  const file = call.words[word] ?? '';
+/** The text of the named file, `-` for stdin; null when it cannot be read, and that was said. */
+export async function readYaml(call: Call, file = call.words[0] ?? ''): Promise<string | null> {
   if (file === '-') return text(call.stdin);
   try {
     return readFileSync(resolve(call.cwd, file), 'utf8');

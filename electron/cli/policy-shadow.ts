@@ -23,7 +23,7 @@ const shadow: Command = {
       return 1;
     }
     // The file is read before anything is opened, so that a slip of the finger changes nothing.
-    const yaml = action === 'start' ? await readYaml(call, 1) : '';
+    const yaml = action === 'start' ? await readYaml(call, call.words[1]) : '';
     const door = yaml === null ? null : await call.door();
     const workspace = door === null ? null : await workspaceOption(call, door);
     if (yaml === null || door === null || workspace === null) return 1;

@@ -31,6 +31,7 @@ import { createStateless } from './gateway/stateless.ts';
 import { createHealth, withPatience } from './health.ts';
 import type { Platform } from './platform.ts';
 import { alwaysDenied, decide } from './policy/decide.ts';
+import { createDismissals } from './policy/dismissals.ts';
 import { createPolicies, starterPolicy } from './policy/policy.ts';
 import { createRateLimits } from './policy/rate-limits.ts';
 import { createShadows } from './policy/shadows.ts';
@@ -45,6 +46,7 @@ import { policyRequests } from './requests/policy.ts';
 import { replayRequests } from './requests/replay.ts';
 import { shadowRequests } from './requests/shadows.ts';
 import { sinkRequests } from './requests/sinks.ts';
+import { suggestionRequests } from './requests/suggestions.ts';
 import { toolRequests } from './requests/tools.ts';
 import { trustRequests } from './requests/trusts.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
@@ -382,6 +384,14 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
     ...replayRequests({ policies, clients, audit, clock }),
     ...shadowRequests({ policies, shadows, clients, audit, clock }),
+    ...suggestionRequests({
+      policies,
+      dismissals: createDismissals({ db, clock }),
+      clients,
+      audit,
+      clock,
+      widening,
+    }),
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),

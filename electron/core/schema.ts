@@ -9,6 +9,7 @@ import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
+import { dismissalsSchema } from './policy/dismissals.ts';
 import { policiesSchema, sealedPolicies } from './policy/policy.ts';
 import { shadowsSchema } from './policy/shadows.ts';
 import { type SealedTable, sealsSchema } from './seals/sealed-table.ts';
@@ -35,7 +36,7 @@ export const MIGRATIONS: readonly Migration[] = [
     ],
   },
   { version: 3, statements: [approvalsAnswersSchema] },
-  { version: 4, statements: [pausesSchema, shadowsSchema] },
+  { version: 4, statements: [pausesSchema, shadowsSchema, dismissalsSchema] },
   { version: 6, statements: [sealsSchema] },
   { version: 7, statements: [sinksSchema] },
   { version: 8, statements: [exposureSchema] },

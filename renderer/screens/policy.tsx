@@ -7,6 +7,7 @@ import { EffectBadge } from '../parts/badges.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { ReplayPanel, ShadowPanel } from './replay.tsx';
+import { Suggestions } from './suggestions.tsx';
 
 /** The rules as they hold now, the same as YAML, and the way to replace them. */
 export function PolicyScreen() {
@@ -27,6 +28,7 @@ export function PolicyScreen() {
       </div>
       <Problem message={current.problem ?? current.data?.problem ?? text.problem} />
       {draft !== null && <Draft text={draft} onChange={setDraft} onClose={() => setDraft(null)} />}
+      {draft === null && <Suggestions />}
       {draft === null && <ShadowPanel onUse={setDraft} />}
       {current.data && !policy && (
         <Empty title="No policy: every call is denied">

@@ -13,6 +13,7 @@ import type {
   ClientView,
   ConfirmationView,
   Policy,
+  PolicySuggestion,
   ReplayReport,
   SinkView,
   StandingApprovalView,
@@ -43,6 +44,7 @@ export interface FakeState {
   records: AuditRecordView[];
   policy: Policy | null;
   replay: ReplayReport;
+  suggestions: readonly PolicySuggestion[];
   shadow: RequestResults['policyShadow']['shadow'];
   sinks: SinkView[];
 }
@@ -251,6 +253,18 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       if (yaml.includes('\t')) return { kind: 'refused', message: 'Tabs do not indent YAML.', line: 3, column: 1 };
       return { kind: 'done', policy: state.policy ?? { defaultEffect: 'deny', rules: [] } };
     },
+    policySuggestions: () => ({ suggestions: state.suggestions }),
+    policySuggestionApply({ suggestion }) {
+      const found = state.suggestions.find(({ id }) => id === suggestion);
+      state.suggestions = state.suggestions.filter((one) => one !== found);
+      tell('policy');
+      return found === undefined ? refused : { kind: 'done', rule: found.rule };
+    },
+    policySuggestionDismiss({ suggestion }) {
+      state.suggestions = state.suggestions.filter(({ id }) => id !== suggestion);
+      tell('policy');
+      return done;
+    },
     policyShadowStart({ yaml }) {
       state.shadow = { yaml, startedAt: Date.now(), by: 'dashboard', report: state.replay };
       tell('policy');
@@ -394,6 +408,7 @@ export function emptyState(): FakeState {
     clients: [],
     records: [],
     shadow: null,
+    suggestions: [],
     replay: {
       calls: 0,
       from: null,

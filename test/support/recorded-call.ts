@@ -32,6 +32,8 @@ export function recordedCall(over: Partial<RecordedCall> = {}): RecordedCall {
     policy: '1',
     approval: null,
     approvedBy: null,
+    approvalId: null,
+    edited: false,
     waitedMs: null,
     outcome: 'answered',
     errorClass: null,

@@ -42,6 +42,10 @@ export interface RecordedCall {
   /** How the person answered, and where. */
   readonly approval: string | null;
   readonly approvedBy: string | null;
+  /** Of the card that was answered. */
+  readonly approvalId: string | null;
+  /** The person changed the arguments before approving. */
+  readonly edited: boolean;
   readonly waitedMs: number | null;
   readonly outcome: string | null;
   readonly errorClass: string | null;
@@ -123,6 +127,8 @@ export function recordedCall(record: AuditRecordView): RecordedCall | null {
     policy: typeof opening.policy === 'string' ? opening.policy : null,
     approval: record.approval,
     approvedBy: record.approvedBy,
+    approvalId: approvalIdOf(decided),
+    edited: record.edited,
     waitedMs: record.waitedMs,
     outcome: record.outcome,
     errorClass: record.errorClass,
@@ -135,6 +141,18 @@ function callKindOf(value: unknown): Extract<CallKind, 'tool' | 'prompt' | 'reso
 
 function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+}
+
+/** While it is asked for, an entry names the card alone; with the answer, inside of it. */
+function approvalIdOf(entries: AuditRecordView['entries']): string | null {
+  for (const { detail } of entries.toReversed()) {
+    const { approval } = detail;
+    if (typeof approval === 'string') return approval;
+    const named =
+      typeof approval === 'object' && approval !== null && 'approval' in approval ? approval.approval : null;
+    if (typeof named === 'string') return named;
+  }
+  return null;
 }
 
 /** What stands in a detail is what some version of Gatehouse wrote. */

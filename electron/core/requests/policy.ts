@@ -10,6 +10,7 @@ import type { Clock } from '../platform.ts';
 import { explain } from '../policy/explain.ts';
 import type { Policies } from '../policy/policy.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
+import { changePolicy } from './policy-change.ts';
 import { upstreamOf } from './upstreams.ts';
 import type { Widening } from './widening.ts';
 import { workspaceOf } from './workspace-of.ts';
@@ -28,7 +29,7 @@ export function policyRequests(parts: {
   readonly clock: Clock;
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
-  const { policies, clients, upstreams, catalog, audit, clock, widening } = parts;
+  const { policies, clients, upstreams, catalog, clock } = parts;
   return {
     policyGet({ workspace }) {
       const found = workspaceOf(clients, workspace);
@@ -50,34 +51,10 @@ export function policyRequests(parts: {
       if (found.kind === 'refused') return found;
       const parsed = policies.parseYaml(yaml);
       if (parsed.kind === 'refused') return parsed;
-      const { policy: before, version: versionBefore } = policies.get(found.workspace.id);
-      const beforeYaml = before === null ? '' : policies.toYaml(before);
-      const afterYaml = policies.toYaml(parsed.policy);
-      const refusal = await widening(
-        {
-          kind: 'policy',
-          title: `Replace the policy of ${found.workspace.name}`,
-          lines: [
-            { label: 'New policy', value: afterYaml },
-            { label: 'Policy now', value: beforeYaml === '' ? 'none' : beforeYaml },
-          ],
-        },
-        caller,
-      );
+      const { workspace: of } = found;
+      const title = `Replace the policy of ${of.name}`;
+      const refusal = await changePolicy(parts, { workspace: of, policy: parsed.policy, title }, caller);
       if (refusal !== null) return refusal;
-      policies.set(found.workspace.id, parsed.policy);
-      audit.writeSoon({
-        phase: 'event',
-        kind: 'policy_changed',
-        workspace: found.workspace.name,
-        detail: {
-          versionBefore,
-          version: policies.get(found.workspace.id).version,
-          before: beforeYaml,
-          after: afterYaml,
-          by: caller.label,
-        },
-      });
       return { kind: 'done', policy: parsed.policy };
     },
 
