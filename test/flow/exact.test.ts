@@ -72,9 +72,9 @@ function sentTo(upstream: string): string {
 type Json = Record<string, unknown>;
 
 /** One call of `exact`, spoken by hand: every message that came, as it was written. */
-type Say = (upstream: string, args: Json) => Promise<readonly string[]>;
+type Say = (upstream: string, args: Json, answer?: string) => Promise<readonly string[]>;
 
-const legacy: Say = async (upstream, args) => {
+const legacy: Say = async (upstream, args, answer = `"result":${ANSWER}`) => {
   const path = `/u/${upstream}/mcp`;
   const hello = {
     protocolVersion: '2025-11-25',
@@ -110,7 +110,7 @@ const legacy: Say = async (upstream, args) => {
       messages.push(line.slice('data: '.length));
       const { id, method } = JSON.parse(line.slice('data: '.length)) as { id?: unknown; method?: string };
       if (method === 'elicitation/create')
-        await gatehouse.post(key.secret, `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${ANSWER}}`, {
+        await gatehouse.post(key.secret, `{"jsonrpc":"2.0","id":${JSON.stringify(id)},${answer}}`, {
           path,
           headers,
         });
@@ -173,6 +173,19 @@ describe.each(CELLS)('a $client client with $upstream', ({ client, upstream }) =
   test('an error keeps its code, its words and its data', async () => {
     expect((await say(upstream, { error: ERROR })).at(-1)).toContain(`"error":${ERROR}`);
   });
+});
+
+test('a resource that does not exist keeps its code of 2025, and has that of 2026-07-28 for a modern client', async () => {
+  const error = `{"code":-32002,"message":"none","data":{${RAW}}}`;
+  expect((await legacy('legacy-stdio', { error })).at(-1)).toContain(`"error":${error}`);
+  const renamed = (await modern('legacy-stdio', { error })).at(-1);
+  expect(renamed).toContain(`"error":{"message":"none","data":{${RAW}},"code":-32602}`);
+});
+
+test('a client that answers a question with an error: the upstream gets it as it was written', async () => {
+  const refusal = `{"code":-32042,"message":"not \\u00e9","data":{${RAW}}}`;
+  await legacy('legacy-stdio', { ask: ASK, result: RESULT }, `"error":${refusal}`);
+  expect(sentTo('legacy-stdio')).toContain(`"error":${refusal}`);
 });
 
 test('an answer that is one JSON body is as exact as a stream of events', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -6,8 +6,9 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cuttable } from '../support/cuttable.ts';
 import { fakeClock } from '../support/fake-clock.ts';
-import { addReviewed, startFixture } from '../support/fixture-upstream.ts';
+import { addReviewed, startFixture, startListening } from '../support/fixture-upstream.ts';
 import {
   eventually,
   startGatehouse,
@@ -303,6 +304,54 @@ test('a session used within 30 days is there; one unused for longer is forgotten
   await clock.advance(1000);
   // With the next one that is written, the old one goes.
   expect(stored()).toHaveLength(1);
+});
+
+test('a machine that slept for eight hours, by whichever clock, goes on with its session and hears what changes', async () => {
+  const clock = fakeClock();
+  await start({ clock });
+  const key = await gatehouse.key({ scopeTags: ['*'] });
+  const { id, call } = await openLegacySession(gatehouse, key.secret);
+  const stream = await listen(key, id);
+  await gatehouse.ask('policyImport', { yaml: JSON.stringify({ defaultEffect: 'allow', rules: [] }) });
+  // Some machines count a sleep into the time since their start, others do not: then only the date has moved.
+  clock.set(clock.now() + 8 * 3_600_000);
+  expect((await ping(key, id)).status).toBe(200);
+  await clock.advance(8 * 3_600_000);
+  expect((await call('demo__list_notes')).message?.result, 'no new handshake').toMatchObject({
+    content: expect.anything(),
+  });
+  const before = listChanges(stream.lines).length;
+  const tools = await gatehouse.ask('toolsList', { upstream: 'demo' });
+  expect((await call('pin_tool', `{"upstream":"demo","tool":"${tools[0]?.name}"}`)).message?.result).toBeDefined();
+  await eventually(() => (listChanges(stream.lines).length > before ? true : null), 'the change on the old stream');
+  stream.close();
+});
+
+test('after a change of network every connection is another, and the session goes on: nothing is told to connect anew', async () => {
+  await start();
+  await gatehouse.ask('policyImport', { yaml: JSON.stringify({ defaultEffect: 'allow', rules: [] }) });
+  const key = await gatehouse.key({ scopeTags: ['*'] });
+  const record = join(folder, 'remote.jsonl');
+  await using server = await startListening('recorder-http.mjs', record);
+  await using way = await cuttable(Number(new URL(server.url).port));
+  await addReviewed(gatehouse, 'remote', `http://127.0.0.1:${way.port}/mcp`);
+  const { id, call } = await openLegacySession(gatehouse, key.secret);
+  const stream = await listen(key, id);
+  const echo = async (text: string) => (await call('remote__echo', `{"text":"${text}"}`)).message?.result;
+  expect(await echo('before')).toMatchObject({ content: [{ text: '{"text":"before"}' }] });
+
+  expect(way.cut()).toBeGreaterThan(0);
+  stream.close();
+
+  expect(await echo('after')).toMatchObject({ content: [{ text: '{"text":"after"}' }] });
+  const calls = readFileSync(record, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('\\"after\\"'));
+  expect(calls, 'made once').toHaveLength(1);
+  const again = await listen(key, id);
+  await gatehouse.ask('upstreamDisable', { upstream: 'remote' });
+  await eventually(() => (listChanges(again.lines).length > 0 ? true : null), 'the change on the new stream');
+  again.close();
 });
 
 test('a database that cannot be written costs a session its survival, not its life', async () => {

@@ -179,13 +179,13 @@ async function connect(
   const found = probing && style === 'usual' && exchange.discovery() !== 'given_up';
   if (found) parts.noteEra(era === 'modern' && discover ? { kind: 'modern', discover } : LEGACY);
   const capabilities: Readonly<Record<string, unknown>> = client.getServerCapabilities() ?? {};
-  const watched = createWatching(client, era, parts, capabilities, () => isOpen);
   const ask: Ask = (method, params, options, onProgress) => {
     // The SDK adds the progress token; progress itself comes from the exchange.
     const wanted = onProgress === undefined ? {} : { onprogress: () => {} };
     const send = () => client.request({ method, params }, ANYTHING, { ...options, ...wanted, timeout: NO_TIMEOUT });
     return exchange.ask(send, onProgress);
   };
+  const watched = createWatching(client, ask, era, parts, capabilities, () => isOpen);
   const { schemas } = parts;
   const levels = createLevels((level) =>
     ask('logging/setLevel', { level }, { signal: AbortSignal.timeout(parts.limits.startMs) }),

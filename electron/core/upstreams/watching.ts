@@ -1,6 +1,6 @@
 import type { Client } from '@modelcontextprotocol/client';
-import { z } from 'zod';
 import type { Era } from '../../../shared/model.ts';
+import type { Ask } from './exchange.ts';
 import type { LinkParts } from './link.ts';
 import type { UpstreamOutcome } from './upstreams.ts';
 
@@ -15,13 +15,14 @@ export interface Watching {
  */
 export function createWatching(
   client: Client,
+  ask: Ask,
   era: Era,
   parts: LinkParts,
   capabilities: Readonly<Record<string, unknown>>,
   isOpen: () => boolean,
 ): Watching {
   const watched = new Set<string>();
-  if (era === 'legacy') return { watch: (uris) => subscribe(client, watched, uris) };
+  if (era === 'legacy') return { watch: (uris) => subscribe(ask, watched, uris, parts) };
 
   let reopen: (() => void) | null = null;
   const wantsLists = ['tools', 'prompts', 'resources'].some((name) => hasListChanged(capabilities[name]));
@@ -65,17 +66,22 @@ export function createWatching(
   };
 }
 
-async function subscribe(client: Client, watched: Set<string>, uris: ReadonlySet<string>): Promise<UpstreamOutcome> {
+async function subscribe(
+  ask: Ask,
+  watched: Set<string>,
+  uris: ReadonlySet<string>,
+  { name, limits }: LinkParts,
+): Promise<UpstreamOutcome> {
   const changes = [
     ...[...uris].filter((uri) => !watched.has(uri)).map((uri) => ['resources/subscribe', uri] as const),
     ...[...watched].filter((uri) => !uris.has(uri)).map((uri) => ['resources/unsubscribe', uri] as const),
   ];
   for (const [method, uri] of changes) {
-    try {
-      await client.request({ method, params: { uri } }, z.looseObject({}));
-    } catch (error) {
-      const { code, message } = error as { code?: unknown; message?: unknown };
-      return { kind: 'error', code: typeof code === 'number' ? code : -32603, message: String(message ?? 'it failed') };
+    const answer = await ask(method, { uri }, { signal: AbortSignal.timeout(limits.callMs) });
+    if (answer.kind === 'error') return answer;
+    if (answer.kind !== 'result') {
+      const message = `${name} did not answer whether it watches this resource.`;
+      return { kind: 'failed', errorClass: 'upstream_unreachable', message };
     }
     if (method === 'resources/subscribe') watched.add(uri);
     else watched.delete(uri);
