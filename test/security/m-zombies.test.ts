@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/gatehouse.ts';
 import { type Headless, RECORDER, startHeadless } from '../support/headless.ts';
@@ -83,8 +84,16 @@ describe('M9: nothing that an upstream started outlives it', () => {
 
   test('M9: what a killed Gatehouse could not stop is ended by the next start', async () => {
     await using killed = await startHeadless();
-    // What let go of the pipes and lost its parent by the kill, nothing can find: SECURITY.md says so.
-    const trees = await plantAll(killed, [...TREES]);
+    const trees = await plantAll(killed);
+    // Who let go of session and pipes is known by having been seen while its parent lived.
+    const aloof = trees.at(-1);
+    const written = new Database(join(killed.folder, 'state.db'), { readonly: true });
+    onTestFinished(() => void written.close());
+    const known = written.prepare<[], number>('SELECT pid FROM upstream_processes').pluck();
+    await eventually(() => {
+      const pids = new Set(known.all());
+      return aloof && processesHolding(aloof.mark).filter((pid) => pids.has(pid)).length >= 2 ? true : null;
+    }, 'its processes to be written down');
     const before = trees.flatMap(({ mark }) => processesHolding(mark));
     await killed.stop('SIGKILL');
     const survivors = trees.flatMap(({ mark }) => processesHolding(mark));

@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { Log } from '../diagnosis/log.ts';
+import { systemClock } from '../platform.ts';
 import { codeOf } from '../store/files.ts';
 
 /**
  * The processes we started, each in a group of its own. They are written down, so that a start after a crash ends what was
  * left behind, and only that: a process is ours when boot, process id and start time all agree, or when it holds the
- * pipes that we gave to one of ours. The pipes find who has left group and session and whose parent is gone.
+ * pipes that we gave to one of ours. The pipes find who has left group and session and whose parent is gone. Who let go
+ * of the pipes too is found because descendants are written down as well, every two seconds.
  */
 export interface Processes {
   /** Call once the child runs; `pid` leads its own group. */
@@ -40,7 +42,7 @@ CREATE TABLE upstream_processes (
 `;
 
 export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: Log }): Processes {
-  const groups = new Set<Group>();
+  const groups = new Set<Looked>();
   const boot = bootId();
   const insert = db.prepare(
     'INSERT OR REPLACE INTO upstream_processes (pid, upstream_id, boot, started, pipes) VALUES (?, ?, ?, ?, ?)',
@@ -57,6 +59,14 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
       return error;
     }
   }
+  let stopLooking = () => {};
+  /** Processes live in real time, whatever the time of a test is. */
+  function lookSoon(): void {
+    stopLooking = systemClock.after(LOOK_MS, () => {
+      for (const group of groups) group.look();
+      lookSoon();
+    });
+  }
   const lastResort = () => {
     for (const group of groups) group.signal('SIGKILL');
   };
@@ -65,12 +75,29 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
       const pipes = pipesOf(pid);
       const fault = faultIn(() => insert.run(pid, upstreamId, boot, processStat(pid)?.started ?? '', pipes.join(' ')));
       const strays = new Map<string, Stray>();
-      const remember = () => {
-        for (const stray of [...descendants(pid), ...holders(pipes)])
-          strays.set(`${stray.pid} ${stray.started}`, stray);
+      /** Nothing is written between a look and a signal: who is looked at would have started others by then. */
+      const add = (found: readonly Stray[]) => {
+        for (const stray of found) strays.set(`${stray.pid} ${stray.started}`, stray);
       };
-      const group: Group = {
+      const written = new Set<string>();
+      const remember = () => add([...descendants(pid), ...holders(pipes)]);
+      const drop = (stray: Stray) => {
+        if (db.open) faultIn(() => remove.run(stray.pid, boot));
+      };
+      const group: Looked = {
         pid,
+        look() {
+          for (const [key, stray] of strays) {
+            if (isRunning(stray)) continue;
+            strays.delete(key);
+            if (written.delete(key)) drop(stray);
+          }
+          add(offspring([pid, ...[...strays.values()].map((stray) => stray.pid)]));
+          for (const [key, stray] of strays) {
+            if (written.has(key) || !db.open) continue;
+            if (faultIn(() => insert.run(stray.pid, upstreamId, boot, stray.started, '')) === null) written.add(key);
+          }
+        },
         fault,
         remember,
         signal(name) {
@@ -84,12 +111,19 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
         },
         forget() {
           groups.delete(group);
-          if (groups.size === 0) process.off('exit', lastResort);
+          if (groups.size === 0) {
+            process.off('exit', lastResort);
+            stopLooking();
+          }
+          for (const [key, stray] of strays) if (written.has(key)) drop(stray);
           // A row that stays does no harm: the next start looks whether it is still that process.
           if (db.open) faultIn(() => remove.run(pid, boot));
         },
       };
-      if (groups.size === 0) process.on('exit', lastResort);
+      if (groups.size === 0) {
+        process.on('exit', lastResort);
+        lookSoon();
+      }
       groups.add(group);
       return group;
     },
@@ -105,6 +139,8 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
         const left = [...(leads ? descendants(row.pid) : []), ...holders(row.pipes.split(' ').filter(Boolean))];
         if (!leads && left.length === 0) continue;
         if (leads) send(-row.pid, 'SIGKILL');
+        // A descendant that was written down leads no group where it stayed in that of another.
+        if (leads) send(row.pid, 'SIGKILL');
         for (const stray of left) send(stray.pid, 'SIGKILL');
         log.warn('upstream_process_left_behind', { upstream: row.upstream_id, pid: row.pid });
         ended += 1;
@@ -113,6 +149,11 @@ export function createProcesses({ db, log }: { db: BetterSqlite3.Database; log: 
       return ended;
     },
   };
+}
+
+interface Looked extends Group {
+  /** Writes down who descends from it now, and forgets who has ended. */
+  look(): void;
 }
 
 interface Stray {
@@ -161,6 +202,39 @@ function groupHasMembers(pid: number): boolean {
   );
 }
 
+/** As `descendants`, read from the kernel's lists of children (proc_pid_task(5)); nobody where it was built without. */
+function offspring(parents: readonly number[]): readonly Stray[] {
+  const found: Stray[] = [];
+  const seen = new Set(parents);
+  const left = [...parents];
+  for (let parent = left.pop(); parent !== undefined; parent = left.pop()) {
+    for (const child of childrenOf(parent)) {
+      if (seen.has(child)) continue;
+      seen.add(child);
+      const stat = processStat(child);
+      if (stat === null || stat.state === 'Z') continue;
+      found.push({ pid: child, started: stat.started });
+      left.push(child);
+    }
+  }
+  return found;
+}
+
+/** Each thread has those that it started. */
+function childrenOf(pid: number): readonly number[] {
+  const lists = entriesOf(`/proc/${pid}/task`).map((thread) => readOrNull(`/proc/${pid}/task/${thread}/children`));
+  return lists.flatMap((list) => (list ?? '').split(' ').filter(Boolean).map(Number));
+}
+
+function entriesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // Gone, or no /proc on this system.
+    return [];
+  }
+}
+
 function descendants(pid: number): readonly Stray[] {
   const children = new Map<number, Stray[]>();
   for (const id of processIds()) {
@@ -196,16 +270,14 @@ function holders(pipes: readonly string[]): readonly Stray[] {
   });
 }
 
+/** What loses its parent within this time after its start, with its session and its pipes, nobody finds after a kill. */
+const LOOK_MS = 2_000;
 const STANDARD = [0, 1, 2];
 const PIPE = /^(socket|pipe):\[\d+\]$/;
 
 /** Empty where there is no /proc: then only the group is known. */
 function processIds(): readonly number[] {
-  try {
-    return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
-  } catch {
-    return [];
-  }
+  return entriesOf('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
 }
 
 function bootId(): string {
