@@ -135,7 +135,7 @@ export function createCourier(parts: CourierParts): Courier {
   }
 
   async function step(): Promise<Step> {
-    const at = current();
+    const at = cursor.get() ?? begun();
     const chain = source.chain() ?? at.chain;
     if (chain === null) return { kind: 'nothing' };
     if (at.chain !== null && at.chain !== chain) return newLog(at, chain);
@@ -161,6 +161,13 @@ export function createCourier(parts: CourierParts): Courier {
     most = Math.min(MOST, most * 2);
     cursor.set({ chain, ...batch.last, deliveredAt: clock.now(), missed });
     return { kind: 'more' };
+  }
+
+  /** What retention removed before the sink was added is no loss of it; what it removes from now on is. */
+  function begun(): Cursor {
+    const begin = { ...start, seq: Math.max(start.seq, source.oldest() - 1) };
+    cursor.set(begin);
+    return begin;
   }
 
   /** A damaged log was set aside and a new one begun; what of the old one was not delivered is in that file only. */

@@ -22,7 +22,7 @@ createCourier({
   cursor: {
     get: () => cursors.get('one'),
     set(cursor) {
-      if (stopAt === 'before-cursor') {
+      if (stopAt === 'before-cursor' && cursor.seq === 5) {
         // The test kills it here.
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30_000);
         process.exit(2);
