@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { type EntryRow, entryHash } from '../../electron/core/audit/entry.ts';
+import { systemClock } from '../../electron/core/platform.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import type { SinkView } from '../../shared/model.ts';
 import { eventually, startGatehouse, type TestGatehouse } from '../support/gatehouse.ts';
@@ -300,14 +301,20 @@ test('a broken sinks.db is set aside, and everything is delivered again with the
   expect(readdirSync(join(base, 'data')).some((name) => name.startsWith('sinks.db.broken-'))).toBe(true);
 }, 60_000);
 
-test('a file that holds something else is left as it is', async () => {
+test('a file that holds something else is left as it is, and after five minutes a banner says that nothing arrives', async () => {
   const path = join(folder(), 'notes.txt');
   writeFileSync(path, 'my own notes\n');
-  await using gatehouse = await startGatehouse();
+  let later = 0;
+  await using gatehouse = await startGatehouse({ clock: { ...systemClock, now: () => Date.now() + later } });
   await addSink(gatehouse, 'file', { kind: 'jsonl', path });
   const sink = await upToDate(gatehouse, 'file', ({ state }) => state === 'failing');
   expect(sink.reason).toContain('already holds something that is no audit of Gatehouse');
   expect(readFileSync(path, 'utf8')).toBe('my own notes\n');
+
+  const banners = async () => (await gatehouse.ask('status')).banners.join();
+  expect(await banners()).not.toContain('not delivered');
+  later = 5 * 60_000;
+  expect(await banners()).toContain('The audit is not delivered to "file"');
 });
 
 test('paused, entries wait; resumed, they are delivered; removed, nothing is', async () => {
