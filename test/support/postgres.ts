@@ -32,7 +32,8 @@ export function postgresPrograms(): string | null {
   return found === undefined ? null : join(found, '..');
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+/** @param tls PEM texts: connections may be encrypted then. */
+export async function startPostgres(tls?: { readonly cert: string; readonly key: string }): Promise<TestPostgres> {
   const programs = postgresPrograms();
   if (programs === null) throw new Error('The Debian package postgresql is not installed: npm run setup installs it.');
   const base = mkdtempSync(join(tmpdir(), 'gatehouse-pg-'));
@@ -48,6 +49,11 @@ export async function startPostgres(): Promise<TestPostgres> {
     { ...who, cwd: base, encoding: 'utf8' },
   );
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
+  for (const [name, text] of Object.entries(tls ?? {})) {
+    const file = join(data, `server.${name === 'cert' ? 'crt' : 'key'}`);
+    writeFileSync(file, text, { mode: 0o600 });
+    if (who !== null) chownSync(file, who.uid, who.gid);
+  }
   const port = await freePort();
   const at = { host: '127.0.0.1', port, user: USER, password: PASSWORD, database: 'postgres' };
   let server: ChildProcess | null = null;
@@ -69,7 +75,12 @@ export async function startPostgres(): Promise<TestPostgres> {
       }
     },
     async start() {
-      const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${base}`, 'max_connections=20'];
+      const settings = [
+        'listen_addresses=127.0.0.1',
+        `unix_socket_directories=${base}`,
+        'max_connections=20',
+        `ssl=${tls === undefined ? 'off' : 'on'}`,
+      ];
       const started = spawn(
         join(programs, 'postgres'),
         ['-D', data, '-p', String(port), ...settings.flatMap((one) => ['-c', one])],

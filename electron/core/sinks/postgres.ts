@@ -97,6 +97,7 @@ function commitValues({ chain, commits }: Batch): unknown[] {
 
 async function connect(target: PostgresTarget, password: string): Promise<Connection> {
   const { host, port, database, user, tls, caFile } = target;
+  const ca = caFile === null ? {} : { ca: await authority(caFile) };
   const socket = new Socket();
   const client = new pg.Client({
     host,
@@ -104,8 +105,7 @@ async function connect(target: PostgresTarget, password: string): Promise<Connec
     database,
     user,
     password,
-    ssl:
-      tls === 'off' ? false : { rejectUnauthorized: true, ...(caFile === null ? {} : { ca: await readFile(caFile) }) },
+    ssl: tls === 'off' ? false : { rejectUnauthorized: true, ...ca },
     application_name: 'gatehouse',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
@@ -123,6 +123,16 @@ async function connect(target: PostgresTarget, password: string): Promise<Connec
   } catch (error) {
     drop();
     throw error;
+  }
+}
+
+async function authority(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new Unusable(
+      `The file ${path} cannot be read (${codeOf(error)}). It should hold the authority of the server.`,
+    );
   }
 }
 
@@ -176,6 +186,15 @@ function failure(error: unknown, target: PostgresTarget): Failed {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return failed(`The name ${target.host} is not found. See that it is right and that the network is there.`);
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'CERT_HAS_EXPIRED':
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return failed(
+        `The certificate of ${place} is not one to trust (“${said}”). Add the sink with the name in the certificate, and with its authority: ?sslrootcert=/path/ca.pem.`,
+      );
     case '28P01':
     case '28000':
       return failed(

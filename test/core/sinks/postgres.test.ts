@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createPostgresDestination } from '../../../electron/core/sinks/postgres.ts';
 import type { SinkTarget } from '../../../shared/model.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
@@ -116,4 +119,49 @@ test('many machines that are set up at once make one table', async () => {
 test('over a Unix socket', async () => {
   const destination = sink({ host: postgres.socketFolder, table: 'by_socket' });
   expect(await destination.deliver(batchOf(rowsOf(1, 2)), NEVER)).toEqual({ kind: 'delivered' });
+});
+
+const hasOpenssl = existsSync('/usr/bin/openssl');
+
+describe.skipIf(!hasOpenssl)('over TLS (needs openssl)', () => {
+  let secured: TestPostgres;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'gatehouse-tls-'));
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'ca.pem')];
+    const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${cert} -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1`;
+    execFileSync('openssl', words.split(' '), { stdio: 'ignore' });
+    secured = await startPostgres({ cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') });
+  });
+  afterAll(async () => {
+    await secured.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('with its authority given, the connection is encrypted', async () => {
+    const destination = sink({ port: secured.port, tls: 'verify', caFile: join(folder, 'ca.pem') });
+    expect(await destination.deliver(batchOf(rowsOf(1, 2)), NEVER)).toEqual({ kind: 'delivered' });
+    expect(
+      await secured.query(
+        "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'gatehouse'",
+      ),
+    ).toEqual([{ ssl: true }]);
+  });
+
+  test.each<[string, Partial<Target>, RegExp]>([
+    ['an authority that nobody here knows', {}, /is not one to trust \(“self-signed certificate”\)/],
+    ['a certificate of another name', { host: 'localhost' }, /is not one to trust \(“Hostname/],
+    [
+      'an authority whose file is not there',
+      { caFile: '/nonexistent/ca.pem' },
+      /The file \/nonexistent\/ca.pem cannot be read/,
+    ],
+  ])('%s is refused, and no password is sent', async (_what, change, sentence) => {
+    const caFile = 'host' in change ? join(folder, 'ca.pem') : null;
+    const failed = await sink({ port: secured.port, tls: 'verify', caFile, ...change }).deliver(
+      batchOf(rowsOf(1, 2)),
+      NEVER,
+    );
+    expect(failed).toMatchObject({ kind: 'failed', reason: expect.stringMatching(sentence) });
+  });
 });
