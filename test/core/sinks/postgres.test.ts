@@ -149,7 +149,7 @@ describe.skipIf(!hasOpenssl)('over TLS (needs openssl)', () => {
   });
 
   test.each<[string, Partial<Target>, RegExp]>([
-    ['an authority that nobody here knows', {}, /is not one to trust \(“self-signed certificate”\)/],
+    ['an authority that nobody here knows', {}, /is not one to trust \(“self-signed certificate/],
     ['a certificate of another name', { host: 'localhost' }, /is not one to trust \(“Hostname/],
     [
       'an authority whose file is not there',
