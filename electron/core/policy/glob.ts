@@ -12,9 +12,27 @@ export const MAX_GLOB = 200;
  */
 export function compileGlob(glob: string): GlobTest {
   if (!/[*?]/.test(glob)) return (name) => name === glob;
+  if (!glob.includes('?')) return piecesInOrder(glob.split('*'));
   const pattern = Array.from(glob, (character) => wildcard(character) ?? RE2JS.quote(character)).join('');
   const compiled = RE2JS.compile(pattern, RE2JS.DOTALL);
   return (name) => compiled.testExact(name);
+}
+
+/** Most globs have no `?`: then finding each piece behind the one before it is enough, and quicker by far. */
+function piecesInOrder(pieces: readonly string[]): GlobTest {
+  const start = pieces[0] ?? '';
+  const end = pieces.at(-1) ?? '';
+  const between = pieces.slice(1, -1);
+  return (name) => {
+    if (name.length < start.length + end.length || !name.startsWith(start) || !name.endsWith(end)) return false;
+    let at = start.length;
+    for (const piece of between) {
+      const found = name.indexOf(piece, at);
+      if (found < 0) return false;
+      at = found + piece.length;
+    }
+    return at <= name.length - end.length;
+  };
 }
 
 function wildcard(character: string): string | null {
