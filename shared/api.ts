@@ -14,6 +14,8 @@ import type {
   Key,
   PauseView,
   Policy,
+  PolicyDifference,
+  PolicyFinding,
   PolicySuggestion,
   ReplayReport,
   Rule,
@@ -257,8 +259,19 @@ export const API = {
     workspace: id.optional(),
     list: z.number().int().min(0).max(10_000).default(200),
   }),
-  /** What the policy says of one call, for `policy test` and the tools screen. */
-  policyDecide: z.object({ client: id, upstream: id, tool: z.string(), argumentsText: z.string().default('{}') }),
+  /** Every fault of a policy as YAML text, and what in it is probably not meant. Saves nothing. */
+  policyLint: z.object({ workspace: id.optional(), yaml: z.string().max(1_000_000) }),
+  /** What a policy as YAML text would change of the one in force. Saves nothing. */
+  policyDiff: z.object({ workspace: id.optional(), yaml: z.string().max(1_000_000) }),
+  /** What the policy says of one call, and why; for `policy decide` and the tools screen. */
+  policyDecide: z.object({
+    client: id,
+    upstream: id,
+    tool: z.string(),
+    argumentsText: z.string().default('{}'),
+    /** Milliseconds since 1970; now, when left out. */
+    at: z.number().int().optional(),
+  }),
 
   /** Refuses all calls, or those of one client, with `paused` until they are resumed. Calls that already run go on. */
   callsPause: z.object({ client: id.optional() }),
@@ -419,6 +432,8 @@ export interface RequestResults {
   policyShadowStart: Done;
   policyShadowStop: Done;
   policyShadow: { readonly shadow: (ShadowView & { readonly report: ReplayReport }) | null };
+  policyLint: Done<{ findings: readonly PolicyFinding[]; rules: number | null }>;
+  policyDiff: Done<{ difference: PolicyDifference }>;
   policyDecide: Done<{ decision: Decision; explanation: Explanation }>;
   /** `changed`: false when it was so already. `note`: what the person must know all the same. */
   callsPause: Done<{ changed: boolean; note: string | null; pauses: readonly PauseView[] }>;

@@ -472,6 +472,33 @@ export interface ExplainedRecord {
   readonly notes: readonly string[];
 }
 
+/** What `policy lint` says of one place of a policy. Line and column from 1. */
+export interface PolicyFinding {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What differs between two policies, whatever the order of rules and of what stands in lists. */
+export interface PolicyDifference {
+  /** Null where it stays; `before` is null where there was no policy. */
+  readonly defaultEffect: { readonly before: Effect | null; readonly after: Effect } | null;
+  /** By name. */
+  readonly rules: readonly RuleDifference[];
+}
+
+export interface RuleDifference {
+  readonly rule: string;
+  readonly change: 'added' | 'removed' | 'changed';
+  /** As JSON on one line; null where it is not there. A member of the match is told as `match.tool`. */
+  readonly members: readonly {
+    readonly member: string;
+    readonly before: string | null;
+    readonly after: string | null;
+  }[];
+}
+
 export type ApprovalState = 'waiting' | 'approved' | 'redeemed' | 'denied' | 'expired' | 'cancelled';
 
 /** The last call of a tool by the same client that a person approved. */

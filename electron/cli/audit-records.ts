@@ -2,6 +2,7 @@ import type { RequestInput } from '../../shared/api.ts';
 import type { AuditRecordView, ExplainedRecord } from '../../shared/model.ts';
 import { recordLine, sayProgress } from './audit-lines.ts';
 import { type Call, type Command, JSON_OPTION, type Option } from './command.ts';
+import { explanationLines } from './explanation.ts';
 import { shownTime } from './terminal.ts';
 import { visible } from './untrusted.ts';
 import { parseSpan } from './values.ts';
@@ -145,28 +146,17 @@ const explain: Command = {
     const answer = await door?.ask('auditExplain', { requestId: call.words[0] ?? '' });
     if (!answer) return 1;
     const { explained } = answer;
-    for (const line of call.flag('json') ? [JSON.stringify(explained)] : explanationLines(explained))
+    for (const line of call.flag('json') ? [JSON.stringify(explained)] : explainedLines(explained))
       call.terminal.print(line);
     return 0;
   },
 };
 
-const MATCHED = { true: 'matches', false: 'does not match', unknown: 'cannot be told' } as const;
-
-function explanationLines({ recorded, by, policy, explanation, notes }: ExplainedRecord): readonly string[] {
-  const { rules, defaultEffect, decision, certain } = explanation;
+function explainedLines({ recorded, by, policy, explanation, notes }: ExplainedRecord): readonly string[] {
   return [
     `recorded  ${recorded.effect}${recorded.rule === null ? '' : ` by ${visible(recorded.rule)}`}`,
     `policy    ${policy}${by === 'then' ? ', which decided it' : ', the one in force now'}`,
-    `decides   ${decision.effect}${certain ? '' : ', not for certain'}: ${visible(decision.reason)}`,
-    ...rules.flatMap((rule) => [
-      `${rule.decided ? '→' : ' '} ${visible(rule.rule)}: ${rule.effect ?? rule.modifiers.join(', ')}, ${MATCHED[`${rule.matched}`]}`,
-      ...rule.members.map(
-        (member) =>
-          `      ${visible(member.member)} ${MATCHED[`${member.matched}`]}: wants ${visible(member.wanted)}; has ${visible(member.actual)}`,
-      ),
-    ]),
-    `  everything else: ${defaultEffect ?? 'deny (no policy)'}`,
+    ...explanationLines(explanation),
     ...notes.map((note) => `note      ${visible(note)}`),
   ];
 }

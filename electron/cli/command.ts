@@ -40,6 +40,8 @@ export interface Call {
   readonly cwd: string;
   /** Reaches the running app, or opens the data folder where none runs; null when neither works, and that was said. */
   door(): Promise<Door | null>;
+  /** The same only where an app runs; null without a word where none does. */
+  runningDoor(): Promise<Door | null>;
 }
 
 /** Options that every command has. */

@@ -35,6 +35,12 @@ export async function openDoor(
   return null;
 }
 
+/** Opens the door of the app that runs with a data folder; null where none does. */
+export async function openRunningDoor(folder: string, terminal: Terminal): Promise<Door | null> {
+  const client = await connectControl(folder);
+  return client ? doorOfApp(client, terminal) : null;
+}
+
 /** After so long without an answer the person is told what the request waits for. Milliseconds. */
 const SAY_WAITING_AFTER_MS = 250;
 

@@ -5,7 +5,7 @@ import { auditCommands } from './audit.ts';
 import { auditRecordCommands } from './audit-records.ts';
 import { clientCommands } from './clients.ts';
 import type { Call, Command } from './command.ts';
-import { type Door, openDoor } from './door.ts';
+import { type Door, openDoor, openRunningDoor } from './door.ts';
 import { figureCommands } from './figures.ts';
 import { helpOf, listOf } from './help.ts';
 import { keyCommands } from './keys.ts';
@@ -13,6 +13,7 @@ import { findCommand, type Parsed, parseCommand } from './parse.ts';
 import { pauseCommands } from './pauses.ts';
 import { openCoreForCommand } from './plain-platform.ts';
 import { policyCommands } from './policy.ts';
+import { policyCheckCommands } from './policy-check.ts';
 import { policyReplayCommands } from './policy-replay.ts';
 import { policyShadowCommands } from './policy-shadow.ts';
 import { policySuggestionCommands } from './policy-suggestions.ts';
@@ -48,6 +49,7 @@ export const COMMANDS: readonly Command[] = [
   toolsReview,
   ...toolCommands,
   ...policyCommands,
+  ...policyCheckCommands,
   ...policyReplayCommands,
   ...policyShadowCommands,
   ...policySuggestionCommands,
@@ -123,6 +125,12 @@ function callOf(parsed: Parsed, io: CliIo, terminal: Terminal, doors: Door[]): C
         return null;
       }
       const door = await openDoor(data.folder, terminal, (folder) => openCoreForCommand(folder, packageJson.version));
+      if (door) doors.push(door);
+      return door;
+    },
+    async runningDoor() {
+      const data = findDataFolder(parsed.text('data'), { ...thisMachine(), env: io.env, cwd: io.cwd });
+      const door = data.kind === 'fault' ? null : await openRunningDoor(data.folder, terminal);
       if (door) doors.push(door);
       return door;
     },

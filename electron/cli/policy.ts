@@ -95,25 +95,4 @@ const importPolicy: Command = {
   },
 };
 
-const lint: Command = {
-  words: ['policy', 'lint'],
-  summary: 'check a YAML policy without using it; exit code 1 when it is not good',
-  takes: ['file'],
-  async run(call) {
-    const yaml = await readYaml(call);
-    if (yaml === null) return 1;
-    const { parseYaml } = await import('../core/policy/yaml.ts');
-    const parsed = parseYaml(yaml);
-    const file = visible(call.words[0] ?? '');
-    if (parsed.kind === 'refused') {
-      const place = parsed.line === undefined ? '' : `:${parsed.line}:${parsed.column ?? 1}`;
-      call.terminal.say(`${file}${place}: ${visible(parsed.message)}`);
-      return 1;
-    }
-    const rules = parsed.policy.rules.length;
-    call.terminal.print(`${file} is good: ${rules} ${rules === 1 ? 'rule' : 'rules'}.`);
-    return 0;
-  },
-};
-
-export const policyCommands: readonly Command[] = [show, exportPolicy, importPolicy, lint];
+export const policyCommands: readonly Command[] = [show, exportPolicy, importPolicy];

@@ -623,6 +623,185 @@ describe('policy', () => {
     });
   });
 
+  test('lint tells every fault with its place, and what is probably not meant', async () => {
+    const file = join(folder, 'p.yaml');
+    writeFileSync(
+      file,
+      'defaultEffect: deni\nrules:\n  - name: a\n    effect: allow\n    match: { tol: x, risk: reed }\n  - name: b\n    match: {}\n',
+    );
+    const bad = await run(['policy', 'lint', file], { folder: '/nonexistent' });
+    expect(bad.code).toBe(1);
+    expect(bad.err.split('\n').map((line) => /^.*?:(\d+:\d+: \w+)/.exec(line)?.[1])).toEqual([
+      '1:16: error',
+      '5:14: error',
+      '5:28: error',
+      '6:5: error',
+      undefined,
+    ]);
+    writeFileSync(
+      file,
+      'defaultEffect: allow\nrules:\n  - { name: all, effect: deny, match: {} }\n  - { name: never, effect: allow, match: { risk: read } }\n',
+    );
+    const doubted = await run(['policy', 'lint', file], { folder: '/nonexistent' });
+    expect(doubted).toMatchObject({ code: 0, out: `${file} is good: 2 rules, 1 warning.\n` });
+    expect(doubted.err).toBe(
+      `${file}:4:13: warning: The rule "never" can never have an effect: "all" (deny) matches every call that it matches.\n`,
+    );
+    expect((await run(['policy', 'lint', '--strict', file], { folder: '/nonexistent' })).code).toBe(1);
+  });
+
+  test('lint reads stdin, and asks the app that runs what there is to match', async () => {
+    app.answers = {
+      policyLint: (input) => ({
+        kind: 'done',
+        rules: 1,
+        findings: [
+          { severity: 'warning', message: `There is no upstream in ${JSON.stringify(input)}`, line: 4, column: 5 },
+        ],
+      }),
+    };
+    const done = await run(['policy', 'lint', '-'], { ...app, stdin: 'rules: []' });
+    expect(done).toMatchObject({ code: 0, err: '-:4:5: warning: There is no upstream in {"yaml":"rules: []"}\n' });
+  });
+
+  test('diff tells by rule and member what differs, whatever the order, and ends as diff does', async () => {
+    const [one, two] = [join(folder, 'one.yaml'), join(folder, 'two.yaml')];
+    writeFileSync(
+      one,
+      'defaultEffect: deny\nrules:\n  - { name: a, effect: allow, match: { tool: [x, y] } }\n  - { name: b, effect: deny, match: {} }\n',
+    );
+    writeFileSync(
+      two,
+      'rules:\n  - { match: {}, name: b, effect: deny }\n  - { name: a, effect: allow, match: { tool: [y, x] } }\ndefaultEffect: deny\n',
+    );
+    expect(await run(['policy', 'diff', one, two], { folder: '/nonexistent' })).toMatchObject({
+      code: 0,
+      out: 'The two decide alike.\n',
+    });
+    writeFileSync(
+      two,
+      'defaultEffect: allow\nrules:\n  - { name: a, effect: deny, match: { tool: x, risk: read } }\n  - { name: c, match: {}, redactArgs: { name: secrets } }\n',
+    );
+    const differs = await run(['policy', 'diff', one, two], { folder: '/nonexistent' });
+    expect(differs.code).toBe(1);
+    expect(differs.out.split('\n')).toEqual([
+      '~ default effect: deny -> allow',
+      '~ a',
+      '    match.tool: ["x","y"] -> ["x"]',
+      '    effect: "allow" -> "deny"',
+      '    match.risk: ["read"] (new)',
+      '- b',
+      '    effect: "deny"',
+      '+ c',
+      '    redactArgs: [{"name":"secrets"}]',
+      '',
+    ]);
+    app.answers = { policyGet: { policy: { defaultEffect: 'allow', rules: [] }, problem: null } };
+    expect((await run(['policy', 'diff', two], app)).out).toContain('+ c');
+    writeFileSync(two, 'rules: [');
+    expect((await run(['policy', 'diff', one, two], { folder: '/nonexistent' })).code).toBe(2);
+    expect((await run(['policy', 'diff', one, join(folder, 'none')], { folder: '/nonexistent' })).code).toBe(2);
+  });
+
+  test('test says of each fixture whether the policy decides it as expected', async () => {
+    const [rules, fixtures] = [join(folder, 'p.yaml'), join(folder, 'calls.yaml')];
+    writeFileSync(
+      rules,
+      [
+        'defaultEffect: require_approval',
+        'rules:',
+        '  - { name: reads, effect: allow, match: { risk: read } }',
+        '  - { name: nights, effect: deny, match: { time: { from: "22:00", to: "06:00", zone: UTC } } }',
+        '  - { name: clean, match: { tool: send }, redactArgs: { name: secrets } }\n',
+      ].join('\n'),
+    );
+    writeFileSync(
+      fixtures,
+      [
+        'calls:',
+        '  - name: reading runs by day',
+        '    call: { upstream: u, tool: get, risk: read, time: 2026-11-20T12:00:00Z }',
+        '    expect: { effect: allow, rule: reads }',
+        '  - call: { upstream: u, tool: get, risk: read, time: 2026-11-20T23:00:00Z }',
+        '    expect: block',
+        '  - call: { upstream: u, tool: send, risk: write, time: 2026-11-20T12:00:00Z }',
+        '    expect: { effect: REVIEW, rule: null, modifiers: clean }',
+        '  - name: nobody said when',
+        '    call: { upstream: u, tool: get, risk: read }',
+        '    expect: allow',
+        '  - name: wrong',
+        '    call: { upstream: u, tool: get, risk: write, time: 2026-11-20T12:00:00Z }',
+        '    expect: allow\n',
+      ].join('\n'),
+    );
+    const done = await run(['policy', 'test', fixtures, '--policy', rules], { folder: '/nonexistent' });
+    expect(done.code).toBe(1);
+    expect(done.out.split('\n')).toEqual([
+      'ok    reading runs by day: allow by "reads"',
+      'ok    u / get: deny by "nights"',
+      'ok    u / send: require_approval by default',
+      'FAIL  nobody said when (line 9): deny by "nights"; it cannot be told: "nights" asks for time. Say it in the fixture.',
+      'FAIL  wrong (line 12): require_approval by default; expected allow. No rule matches this call, and the policy asks a person about what no rule matches.',
+      '3 of 5 as expected.',
+      '',
+    ]);
+    writeFileSync(fixtures, 'calls:\n  - call: { upstream: u, tol: x }\n    expect: maybe\n');
+    const bad = await run(['policy', 'test', fixtures, '--policy', rules], { folder: '/nonexistent' });
+    expect(bad.code).toBe(1);
+    expect(bad.err).toContain(`${fixtures}:2:26: error: "tol" is not known here.`);
+  });
+
+  test('decide says what the policy decides, and why, rule by rule', async () => {
+    app.answers = {
+      clientsList: [client],
+      upstreamsList: [upstream],
+      policyDecide: {
+        kind: 'done',
+        decision: { effect: 'allow', rule: 'reads', reason: 'The rule "reads" allows this call.', standing: null },
+        explanation: {
+          decision: { effect: 'allow', rule: 'reads', reason: 'The rule "reads" allows this call.', standing: null },
+          defaultEffect: 'deny',
+          certain: false,
+          rules: [
+            {
+              rule: 'reads',
+              effect: 'allow',
+              modifiers: ['redactArgs'],
+              matched: true,
+              decided: true,
+              applied: true,
+              members: [{ member: 'risk', matched: true, wanted: 'read', actual: 'read\u001b' }],
+            },
+          ],
+        },
+      },
+    };
+    const done = await run(
+      ['policy', 'decide', 'my-agent', 'files', 'read_file', '--args', '{"a":1}', '--at', '2026-11-20T18:00Z'],
+      app,
+    );
+    expect(done.code).toBe(0);
+    expect(done.out).toBe(
+      [
+        'decides   allow, not for certain: The rule "reads" allows this call.',
+        '→ reads: allow, redactArgs, matches',
+        '      risk matches: wants read; has read\\u{1b}',
+        '  everything else: deny',
+        '',
+      ].join('\n'),
+    );
+    expect(app.requests().at(-1)).toEqual({
+      name: 'policyDecide',
+      input: {
+        client: 'c1',
+        upstream: 'u1',
+        tool: 'read_file',
+        argumentsText: '{"a":1}',
+        at: Date.UTC(2026, 10, 20, 18),
+      },
+    });
+  });
+
   test('export writes the file that --out names, or says why not', async () => {
     app.answers = { policyExport: { yaml: 'defaultEffect: deny\n' } };
     expect((await run(['policy', 'export', '--out', join(folder, 'out.yaml')], app)).code).toBe(0);

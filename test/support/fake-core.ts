@@ -13,6 +13,8 @@ import type {
   ClientView,
   ConfirmationView,
   Policy,
+  PolicyDifference,
+  PolicyFinding,
   PolicySuggestion,
   ReplayReport,
   SinkView,
@@ -43,6 +45,8 @@ export interface FakeState {
   clients: ClientView[];
   records: AuditRecordView[];
   policy: Policy | null;
+  findings: readonly PolicyFinding[];
+  difference: PolicyDifference;
   replay: ReplayReport;
   suggestions: readonly PolicySuggestion[];
   shadow: RequestResults['policyShadow']['shadow'];
@@ -277,6 +281,8 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
     },
     policyShadow: () => ({ shadow: state.shadow }),
     policyReplay: () => ({ kind: 'done', report: state.replay }),
+    policyLint: ({ yaml }) => ({ kind: 'done', findings: state.findings, rules: yaml.includes('\t') ? null : 1 }),
+    policyDiff: () => ({ kind: 'done', difference: state.difference }),
     policyDecide: () => refused,
     approvalsList: ({ state: wanted }) => (wanted === 'waiting' ? waiting() : state.approvals),
     approvalApprove({ approval, argumentsSha256, scope }) {
@@ -409,6 +415,8 @@ export function emptyState(): FakeState {
     records: [],
     shadow: null,
     suggestions: [],
+    findings: [],
+    difference: { defaultEffect: null, rules: [] },
     replay: {
       calls: 0,
       from: null,

@@ -7,14 +7,10 @@ import { type ParsedEntry, parseHoldTest, parseRedaction } from './modifier-sche
 import { nearest } from './nearest.ts';
 import { spanMs } from './span.ts';
 import { isZone, WEEKDAYS } from './time-window.ts';
+import type { Pointed } from './yaml-document.ts';
 
-/** What is wrong with a policy, in one sentence, and where: the path from its root. */
-export interface PolicyFault {
-  readonly message: string;
-  readonly path: readonly (string | number)[];
-  /** Whether the sentence speaks of the member's name or of what it holds. */
-  readonly on: 'key' | 'value';
-}
+/** What is wrong with a policy, in one sentence, and where. */
+export type PolicyFault = Pointed;
 
 export type ParsedPolicy =
   | { readonly kind: 'parsed'; readonly policy: Policy }
@@ -75,7 +71,8 @@ const MEMBERS = {
   rateLimit: ['calls', 'per', 'by'],
 } as const;
 
-const effect = z.preprocess((word) => {
+/** An effect, in our words or in those of other gateways. */
+export const effectSchema = z.preprocess((word) => {
   if (typeof word !== 'string') return word;
   const plain = word.toLowerCase();
   return EFFECT_ALIASES[plain] ?? plain;
@@ -184,7 +181,7 @@ const rule = z
       .min(1)
       .max(80)
       .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'a name is one line of visible characters'),
-    effect: effect.optional(),
+    effect: effectSchema.optional(),
     match,
     rateLimit: rateLimit.optional(),
     redactArgs: entriesOf(parseRedaction).optional(),
@@ -201,7 +198,7 @@ const rule = z
 
 const policySchema: z.ZodType<Policy> = z
   .strictObject({
-    defaultEffect: effect,
+    defaultEffect: effectSchema,
     rules: z.array(rule).max(MAX_RULES).superRefine(namesDiffer).readonly(),
   })
   .readonly();

@@ -1,4 +1,4 @@
-import type { Client, Decision } from '../../../shared/model.ts';
+import type { Client, Decision, Workspace } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Found } from '../call/aim.ts';
@@ -7,15 +7,18 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Clients } from '../clients/clients.ts';
 import { readExactText } from '../exact-json.ts';
 import type { Clock } from '../platform.ts';
+import { comparePolicies } from '../policy/compare.ts';
 import { explain } from '../policy/explain.ts';
+import { lintPolicy } from '../policy/lint.ts';
 import type { Policies } from '../policy/policy.ts';
+import type { KnownNames } from '../policy/warnings.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { changePolicy } from './policy-change.ts';
 import { upstreamOf } from './upstreams.ts';
 import type { Widening } from './widening.ts';
 import { workspaceOf } from './workspace-of.ts';
 
-type Names = 'policyGet' | 'policyExport' | 'policyImport' | 'policyDecide';
+type Names = 'policyGet' | 'policyExport' | 'policyImport' | 'policyLint' | 'policyDiff' | 'policyDecide';
 
 /** What the policy says of a tool before its arguments are known. */
 export type Foresee = (client: Client, found: Found) => Decision;
@@ -30,6 +33,19 @@ export function policyRequests(parts: {
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
   const { policies, clients, upstreams, catalog, clock } = parts;
+
+  /** What there is to match in a workspace now. */
+  function knownNames({ id }: Workspace): KnownNames {
+    const [servers, callers] = [upstreams.list(id), clients.list(id)];
+    return {
+      workspace: clients.workspaces().map(({ name }) => name),
+      upstream: servers.map(({ name }) => name),
+      tag: servers.flatMap(({ tags }) => tags),
+      client: callers.map(({ name }) => name),
+      clientTag: callers.flatMap(({ tags }) => tags),
+    };
+  }
+
   return {
     policyGet({ workspace }) {
       const found = workspaceOf(clients, workspace);
@@ -58,7 +74,22 @@ export function policyRequests(parts: {
       return { kind: 'done', policy: parsed.policy };
     },
 
-    policyDecide({ client: wantedClient, upstream: wantedUpstream, tool, argumentsText }) {
+    policyLint({ workspace, yaml }) {
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return found;
+      const { policy, findings } = lintPolicy(yaml, knownNames(found.workspace));
+      return { kind: 'done', findings, rules: policy?.rules.length ?? null };
+    },
+
+    policyDiff({ workspace, yaml }) {
+      const found = workspaceOf(clients, workspace);
+      if (found.kind === 'refused') return found;
+      const parsed = policies.parseYaml(yaml);
+      if (parsed.kind === 'refused') return parsed;
+      return { kind: 'done', difference: comparePolicies(policies.get(found.workspace.id).policy, parsed.policy) };
+    },
+
+    policyDecide({ client: wantedClient, upstream: wantedUpstream, tool, argumentsText, at }) {
       const client = clients.list().find((one) => one.id === wantedClient || one.name === wantedClient);
       if (client === undefined) return { kind: 'refused', message: `There is no client "${wantedClient}".` };
       const found = upstreamOf(upstreams, wantedUpstream);
@@ -69,7 +100,7 @@ export function policyRequests(parts: {
       const read = readExactText(argumentsText);
       if (read.kind === 'refused') return { kind: 'refused', message: read.message };
       const { policy } = policies.get(client.workspaceId);
-      const facts = foreseenFacts(client.workspace, client, hit, clock.now(), read.value);
+      const facts = foreseenFacts(client.workspace, client, hit, at ?? clock.now(), read.value);
       const explanation = explain(policy, facts);
       return { kind: 'done', decision: explanation.decision, explanation };
     },
