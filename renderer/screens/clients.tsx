@@ -9,6 +9,7 @@ import { Empty, Problem } from '../parts/notes.tsx';
 import { PauseClient } from '../parts/pauses.tsx';
 import { timeAgo } from '../parts/time.ts';
 import { TrustClient } from '../parts/trusts.tsx';
+import { ClientSettings } from './client-settings.tsx';
 
 /** The programs that may call, their keys, and the lines that connect a new one. */
 export function ClientsScreen() {
@@ -50,7 +51,12 @@ export function ClientsScreen() {
       )}
       <ul className="list">
         {clients.data?.map((client) => (
-          <Client key={client.id} client={client} status={status} />
+          <Client
+            key={client.id}
+            client={client}
+            status={status}
+            onSecret={(fresh) => setSecret({ name: client.name, secret: fresh })}
+          />
         ))}
       </ul>
     </div>
@@ -134,7 +140,14 @@ function Connect() {
   );
 }
 
-function Client({ client, status }: { readonly client: ClientView; readonly status: StatusView | undefined }) {
+interface ClientShown {
+  readonly client: ClientView;
+  readonly status: StatusView | undefined;
+  onSecret(secret: string): void;
+}
+
+function Client({ client, status, onSecret }: ClientShown) {
+  const [setting, setSetting] = useState(false);
   return (
     <li className="client">
       <div className="list-row">
@@ -160,15 +173,19 @@ function Client({ client, status }: { readonly client: ClientView; readonly stat
         </span>
         <TrustClient clientId={client.id} trusts={status?.trusts ?? []} />
         <PauseClient clientId={client.id} pauses={status?.pauses ?? []} />
+        <Button className="button small" aria-expanded={setting} onPress={() => setSetting(!setting)}>
+          Settings
+        </Button>
       </div>
+      {setting && <ClientSettings client={client} onClose={() => setSetting(false)} />}
       {client.keys.map((key) => (
-        <KeyRow key={key.id} shown={key} />
+        <KeyRow key={key.id} shown={key} onSecret={onSecret} />
       ))}
     </li>
   );
 }
 
-function KeyRow({ shown }: { readonly shown: Key }) {
+function KeyRow({ shown, onSecret }: { readonly shown: Key; onSecret(secret: string): void }) {
   const bridge = useBridge();
   const act = useAct();
   const now = useNow();
@@ -179,6 +196,21 @@ function KeyRow({ shown }: { readonly shown: Key }) {
       <span className="badge">{shown.role}</span>
       <span className="quiet grow">{stateOf(shown, now)}</span>
       <Problem message={act.problem} />
+      {!over && (
+        <ConfirmButton
+          label="Rotate"
+          question="You get a new key; this one ends at once."
+          confirm="Rotate"
+          isDisabled={act.busy}
+          onConfirm={() =>
+            void act.run(async () => {
+              const result = await bridge.request('keyRotate', { key: shown.id });
+              if (result.kind === 'done') onSecret(result.secret);
+              return result;
+            })
+          }
+        />
+      )}
       {!over && (
         <ConfirmButton
           label="Revoke"

@@ -139,7 +139,13 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
     workspaceRename: () => refused,
     workspaceRemove: () => refused,
     clientsList: () => state.clients,
-    clientSet: () => refused,
+    clientSet({ client: id, ...change }) {
+      const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+      state.clients = state.clients.map((one) => (one.id === id ? { ...one, ...given } : one));
+      tell('clients');
+      const client = state.clients.find((one) => one.id === id);
+      return client === undefined ? refused : { kind: 'done', client };
+    },
     keyCreate({ name, role }) {
       const client = aClient({ id: `c-${name}`, name, keys: [] });
       const key = aKey({ id: `k-${name}`, clientId: client.id, role, prefix: 'gh_new12' });
@@ -156,7 +162,15 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       tell('clients');
       return done;
     },
-    keyRotate: () => refused,
+    keyRotate({ key: id }) {
+      const key = aKey({ id: 'k-rotated', prefix: 'gh_rot12' });
+      state.clients = state.clients.map((client) => ({
+        ...client,
+        keys: client.keys.map((one) => (one.id === id ? { ...key, clientId: client.id } : one)),
+      }));
+      tell('clients');
+      return { kind: 'done', secret: 'gh_rot12_the-new-key-shown-once', key };
+    },
     upstreamsList: () => state.upstreams,
     upstreamAdd({ name, transport, tags }) {
       if (state.upstreams.some((upstream) => upstream.name === name)) {

@@ -265,6 +265,43 @@ test('a new key is shown once; a revoked one says so', async () => {
   expect(askedFor(tab.core, 'keyRevoke')).toEqual([{ key: 'k1' }]);
 });
 
+test('the settings of a client are changed one by one, and only what was changed is sent', async () => {
+  tab = await openTab(ui, (core) => {
+    core.state.clients.push(aClient({ tags: ['work'] }));
+    core.state.upstreams.push(anUpstream({ name: 'files' }), anUpstream({ id: 'u2', name: 'github' }));
+  });
+  await go('Clients');
+  await tab.page.getByRole('button', { name: 'Settings' }).click();
+  const form = tab.page.getByRole('region', { name: 'Settings of claude-code' });
+  const save = form.getByRole('button', { name: 'Save' });
+  expect(await save.isDisabled()).toBe(true);
+  await form.getByLabel(/^A call that waits/).fill('601');
+  expect(await save.isDisabled()).toBe(true);
+  await form.getByLabel(/^A call that waits/).fill('20');
+  await form.getByLabel(/^Tags/).fill('work, trusted');
+  await form.getByText('Sees every upstream').click();
+  await form.getByText('github').click();
+  await save.click();
+  await form.waitFor({ state: 'detached' });
+  expect(askedFor(tab.core, 'clientSet')).toEqual([
+    { client: 'c1', tags: ['work', 'trusted'], holdMs: 20_000, upstreams: ['files'] },
+  ]);
+  await tab.page.getByText('sees only files').waitFor();
+  expect(tab.faults).toEqual([]);
+});
+
+test('a rotated key is shown once, in the place of the old one', async () => {
+  tab = await openTab(ui, (core) => core.state.clients.push(aClient()));
+  await go('Clients');
+  await tab.page.getByRole('button', { name: 'Rotate' }).click();
+  await tab.page.getByText('You get a new key; this one ends at once.').waitFor();
+  expect(askedFor(tab.core, 'keyRotate')).toEqual([]);
+  await tab.page.getByRole('button', { name: 'Rotate' }).click();
+  await tab.page.getByText('gh_rot12_the-new-key-shown-once').waitFor();
+  await tab.page.getByText('The key of claude-code').waitFor();
+  expect(askedFor(tab.core, 'keyRotate')).toEqual([{ key: 'k1' }]);
+});
+
 test('a policy that does not parse names line and column', async () => {
   tab = await openTab(ui);
   await go('Policy');

@@ -3,6 +3,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import type { StandingApprovalView, StandingScope } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { SealedTable } from '../seals/sealed-table.ts';
+import { codeOf } from '../store/files.ts';
 import { fitsPins, type Pin, pinsOf } from './pins.ts';
 
 /** `tool` lasts until it is revoked; the other scopes are trust in the moment and live in memory alone. */
@@ -95,6 +96,8 @@ export interface Trustee extends Bound {
   readonly argumentsText: string;
 }
 
+const REMOVE_AGAIN_MS = 5_000;
+
 export function createStanding({
   db,
   clock,
@@ -115,6 +118,9 @@ export function createStanding({
   const kept = new Map<string, StandingApproval>(rows.map((row) => [row.id, fromRow(row)]));
   const used = new Map<string, number>(rows.map((row) => [row.id, row.used_count]));
   const uncounted = new Set<string>();
+  /** Ended, and still on disk. */
+  const unremoved = new Set<string>();
+  let stopRemoving = () => {};
 
   const over = ({ deadline, expiresAt }: StandingApproval) =>
     (deadline !== null && clock.monotonic() >= deadline) || (expiresAt !== null && clock.now() >= expiresAt);
@@ -125,9 +131,25 @@ export function createStanding({
       kept.delete(id);
       used.delete(id);
       uncounted.delete(id);
-      if (isKept(scope)) remove.run(id);
+      if (isKept(scope)) unremoved.add(id);
     }
+    removeRows();
     return ending.length;
+  }
+
+  /** SECURITY: what ended must not be back with the next start, so a full disk is asked again until it takes it. */
+  function removeRows(): void {
+    stopRemoving();
+    if (!db.open) return;
+    try {
+      for (const id of unremoved) {
+        remove.run(id);
+        unremoved.delete(id);
+      }
+    } catch (error) {
+      if (!codeOf(error).startsWith('SQLITE_')) throw error;
+      stopRemoving = clock.after(REMOVE_AGAIN_MS, removeRows);
+    }
   }
 
   /** Uses are written a minute late, together: a call must not wait for a disk flush that only counts. */

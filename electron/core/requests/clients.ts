@@ -1,6 +1,7 @@
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
+import { shownPart } from '../clients/keys.ts';
 import type { Clock } from '../platform.ts';
 import type { Widening } from './widening.ts';
 import { workspaceOf } from './workspace-of.ts';
@@ -185,10 +186,15 @@ export function clientRequests(parts: {
     },
 
     async keyRotate({ key }, caller) {
-      const refusal = await widening(
-        { kind: 'key', title: 'Replace a key by a new one', lines: [{ label: 'Key', value: key }] },
-        caller,
-      );
+      // SECURITY: whoever gives the whole key is understood, and no card or record repeats it (N1).
+      const old = clients
+        .list()
+        .flatMap((client) => client.keys.map(({ id, prefix }) => ({ id, prefix, client: client.name })))
+        .find(({ id, prefix }) => id === key || prefix === shownPart(key));
+      const before = old?.prefix ?? shownPart(key);
+      const of = old === undefined ? [] : [{ label: 'Client', value: old.client }];
+      const lines = [...of, { label: 'Key', value: before }];
+      const refusal = await widening({ kind: 'key', title: 'Replace a key by a new one', lines }, caller);
       if (refusal !== null) return refusal;
       const rotated = clients.rotateKey(key);
       if (rotated.kind === 'refused') return rotated;
@@ -199,7 +205,7 @@ export function clientRequests(parts: {
         clientId: client?.id ?? null,
         client: client?.name ?? null,
         keyPrefix: rotated.value.key.prefix,
-        detail: { before: key, by: caller.label },
+        detail: { before, by: caller.label },
       });
       return { kind: 'done', ...rotated.value };
     },

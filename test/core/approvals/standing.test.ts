@@ -318,3 +318,19 @@ test('all standing approvals of one client are revoked at once, those of another
   expect(w.approvals.standing()).toMatchObject([{ clientId: 'c2' }]);
   expect(w.approvals.revokeStandingOf('c1')).toBe(0);
 });
+
+test('one that ends while nothing can be written ends at once, and is not back with the next start', async () => {
+  const db = new Database(':memory:');
+  const w = world(db);
+  await w.grant('tool');
+  db.exec(`CREATE TRIGGER full BEFORE DELETE ON standing_approvals BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+  w.approvals.cancelForKey('k1');
+  expect(w.approvals.standing()).toEqual([]);
+  expect(w.approvals.standingFor(bound)).toBeNull();
+  const onDisk = () => db.prepare('SELECT count(*) FROM standing_approvals').pluck().get();
+  await w.clock.advance(MINUTE);
+  expect(onDisk()).toBe(1);
+  db.exec('DROP TRIGGER full');
+  await w.clock.advance(MINUTE);
+  expect(onDisk()).toBe(0);
+});
