@@ -211,7 +211,12 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   }
 
   const heard = { ...call, ...ruledNotes(call, modifiers) };
-  const came = await parts.rounds.start(heard, aim, record, requestOf(heard, aim, argumentsText, beside.text));
+  const held = () => {
+    const paused = parts.pauses.pausedFor(call.client.id);
+    return paused === null ? null : pausedMessage(paused);
+  };
+  const request = { ...requestOf(heard, aim, argumentsText, beside.text), held };
+  const came = await parts.rounds.start(heard, aim, record, request);
   return finish(parts, call, aim, record, modifiers, came);
 }
 

@@ -167,6 +167,31 @@ test('a call that is approved in the same moment as all is paused does not run, 
   });
 });
 
+test('what waits for its turn at an upstream when all is paused is not sent any more; what runs there runs on', async () => {
+  await using gatehouse = await startGatehouse();
+  await allowAll(gatehouse);
+  const key = await gatehouse.key();
+  const recorder = await gatehouse.recorder('rec');
+  await gatehouse.ask('upstreamChange', { upstream: recorder.id, limits: { inFlight: 1 } });
+  const runs = gatehouse.call(key.secret, 'rec__slow', '{"ms":600}');
+  await eventually(() => (recorder.calls().length === 1 ? true : null), 'the first call');
+  const waits = gatehouse.call(key.secret, 'rec__echo', '{"text":"queued"}');
+  await gatehouse.audit((entries) => entries.filter(({ phase }) => phase === 'forwarded').length === 2);
+  await gatehouse.ask('callsPause', {});
+  expect(metaOf(await waits)).toMatchObject(PAUSED);
+  expect((await runs).text).toContain('took 600');
+  expect(recorder.calls()).toHaveLength(1);
+  const ended = await gatehouse.audit((entries) => entries.filter(({ phase }) => phase === 'ended').length === 2);
+  expect(
+    ended.filter(({ phase }) => phase === 'ended').map(({ outcome, errorClass }) => [outcome, errorClass]),
+  ).toEqual(
+    expect.arrayContaining([
+      ['answered', null],
+      ['failed', 'paused'],
+    ]),
+  );
+});
+
 test.each([
   ['the command line', CLI],
   ['the tray', TRAY],

@@ -152,7 +152,7 @@ describe('O16 each call is one record, whatever becomes of it', () => {
 });
 
 describe('O16 each administrative act and each refusal at the door is one record', () => {
-  test('doors, keys, clients, workspaces, policy, upstreams, reviews, pause, export, purge, start and stop', async () => {
+  test('doors, keys, clients, workspaces, policy, upstreams, reviews, pause, trust, shadow, export, purge, start and stop', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gatehouse-o16-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const platform = { keychain: createMemoryKeychain() };
@@ -235,6 +235,12 @@ describe('O16 each administrative act and each refusal at the door is one record
     const [pause] = (await gatehouse.ask('status')).pauses;
     expect(pause).toBeDefined();
     await leaves('calls_resumed', () => gatehouse.ask('callsResume', {}));
+    const client = (await gatehouse.key({ name: 'trusted' })).clientId;
+    await leaves('trust_started', () => gatehouse.ask('trustStart', { client, minutes: 5 }), { client: 'trusted' });
+    const [trust] = (await gatehouse.ask('status')).trusts;
+    await leaves('trust_ended', () => gatehouse.ask('trustEnd', { trust: trust?.id ?? '' }), { client: 'trusted' });
+    await leaves('shadow_started', () => gatehouse.ask('policyShadowStart', { yaml: POLICY }));
+    await leaves('shadow_stopped', () => gatehouse.ask('policyShadowStop', {}));
     await leaves('confirmation', async () => {
       const asking = gatehouse.ask('keyCreate', { role: 'executor', name: 'cli-key' }, { origin: 'cli', label: 'cli' });
       const shown = await eventually(

@@ -39,6 +39,8 @@ export function createLinkRequest(
 ): (request: LinkRequest, onPausable: (pause: Pause) => void) => Promise<LinkOutcome> {
   return async (call, onPausable) => {
     const { clock, limits } = parts;
+    const held = call.held?.() ?? null;
+    if (held !== null) return { kind: 'failed', errorClass: 'paused', message: held };
     const abort = new AbortController();
     let why: 'cancelled' | 'timeout' | 'ceiling' | null = null;
     const stop = (reason: NonNullable<typeof why>) => {

@@ -78,6 +78,8 @@ export interface UpstreamRequest {
   readonly caller: Caller;
   readonly round: Round | null;
   readonly signal: AbortSignal;
+  /** Asked right before the first byte, however long it waited: why it must not go now; null: it may. */
+  held?(): string | null;
   onProgress(progress: Progress): void;
   /** Other notifications that belong to this request: `notifications/message` and what we do not know. */
   onNotification(method: string, params: Written): void;
@@ -104,6 +106,7 @@ export type UpstreamOutcome =
       readonly kind: 'failed';
       readonly errorClass: Extract<
         ErrorClass,
+        | 'paused'
         | 'upstream_unreachable'
         | 'upstream_crashed'
         | 'upstream_timeout'
