@@ -18,6 +18,7 @@ import type {
   PolicyFinding,
   PolicySuggestion,
   ReplayReport,
+  RetentionView,
   Rule,
   ShadowView,
   SinkView,
@@ -134,6 +135,8 @@ const sinkTarget = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const DAY_MS = 86_400_000;
+
 /** Which records: every condition that is given must hold. */
 const auditQuery = {
   requestId: id.optional(),
@@ -152,6 +155,12 @@ const auditQuery = {
   to: z.number().int().optional(),
   /** Words that must all occur in one record; the last may be the beginning of one. */
   text: z.string().max(200).optional(),
+};
+
+/** Entries older than this, or over so many bytes. */
+const retention = {
+  olderThanMs: z.number().int().min(DAY_MS, 'must be at least a day').nullable().default(null),
+  keepBytes: z.number().int().min(1_048_576, 'must be at least 1 MB').nullable().default(null),
 };
 
 export const API = {
@@ -347,6 +356,10 @@ export const API = {
   auditExport: z.object({ as: z.enum(['proof', 'jsonl', 'csv']).default('proof'), ...auditQuery }),
   /** What takes long in the audit now, and how far it is. */
   auditState: z.object({}),
+  /** Removes the beginning of the audit, once, now; the last day stays. The person confirms. */
+  auditPurge: z.object(retention),
+  /** The same once a day; both null: everything is kept. The person confirms what shortens it. */
+  auditRetentionSet: z.object(retention),
 
   sinksList: z.object({}),
   /** Every entry of the audit is sent there from now on, so the person confirms it. */
@@ -455,7 +468,10 @@ export interface RequestResults {
   auditFigures: AuditFigures;
   auditVerify: VerifyReport;
   auditExport: { readonly path: string; readonly entries: number };
-  auditState: { readonly work: AuditWork | null; readonly behind: number };
+  auditState: { readonly work: AuditWork | null; readonly behind: number; readonly retention: RetentionView };
+  /** `upTo`: the last entry that is gone; null with 0 entries: nothing was old enough, or too much. */
+  auditPurge: Done<{ entries: number; upTo: number | null }>;
+  auditRetentionSet: Done<{ retention: RetentionView }>;
   sinksList: readonly SinkView[];
   sinkAdd: Done<{ sink: SinkView }>;
   sinkRemove: Done;

@@ -592,6 +592,7 @@ export interface ConfirmationView {
     | 'dashboard'
     | 'resume'
     | 'trust'
+    | 'audit'
     | 'sink';
   readonly title: string;
   readonly lines: readonly { readonly label: string; readonly value: string; readonly before?: string }[];
@@ -676,6 +677,14 @@ export interface AuditPage {
   readonly nextBefore: number | null;
   /** Entries that are written and not searchable yet, because the index is being made anew; 0 nearly always. */
   readonly behind: number;
+}
+
+/** How long the audit is kept. Null: no such bound. */
+export interface RetentionView {
+  readonly olderThanMs: number | null;
+  readonly keepBytes: number | null;
+  /** When it was last applied; it is once a day while Gatehouse runs. */
+  readonly appliedAt: number | null;
 }
 
 /** What takes long in the audit now. */

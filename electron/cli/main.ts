@@ -3,6 +3,7 @@ import { findDataFolder, thisMachine } from '../core/control/data-folder.ts';
 import { approvalCommands } from './approvals.ts';
 import { auditCommands } from './audit.ts';
 import { auditRecordCommands } from './audit-records.ts';
+import { auditRetentionCommands } from './audit-retention.ts';
 import { clientCommands } from './clients.ts';
 import type { Call, Command } from './command.ts';
 import { type Door, openDoor, openRunningDoor } from './door.ts';
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = [
   ...auditCommands,
   ...auditRecordCommands,
   ...figureCommands,
+  ...auditRetentionCommands,
   ...sinkCommands,
   stdio,
 ];

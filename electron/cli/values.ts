@@ -32,11 +32,13 @@ export function spanInWords(ms: number): string {
   return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`;
 }
 
-/** `512KB`, `20MB` or plain bytes; 1 KB is 1024 bytes. Null when it is none. */
+/** `512KB`, `20MB`, `2GB` or plain bytes; 1 KB is 1024 bytes. Null when it is none. */
 export function parseSize(text: string): number | null {
-  const match = /^(\d{1,9})(KB|MB|)$/i.exec(text.trim());
+  const match = /^(\d{1,9})(KB|MB|GB|)$/i.exec(text.trim());
   if (match?.[1] === undefined) return null;
-  return Number(match[1]) * ({ KB: 1024, MB: 1024 * 1024 }[(match[2] ?? '').toUpperCase()] ?? 1);
+  return (
+    Number(match[1]) * ({ KB: 1024, MB: 1024 * 1024, GB: 1024 * 1024 * 1024 }[(match[2] ?? '').toUpperCase()] ?? 1)
+  );
 }
 
 export function sizeInWords(bytes: number): string {

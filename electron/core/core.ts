@@ -8,6 +8,7 @@ import { createConfirmations } from './approvals/confirmations.ts';
 import { createTrusts } from './approvals/trusts.ts';
 import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
+import { createRetention } from './audit/retention.ts';
 import type { Found } from './call/aim.ts';
 import { createAskClient } from './call/ask-client.ts';
 import { foreseenFacts } from './call/facts.ts';
@@ -375,6 +376,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     notes: () => [...startNotes, ...doubts(auditOpened.problem, verified)],
   });
 
+  const retention = createRetention({ db, clock, audit, log, running: options.listen });
   const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
   const handlers: Handlers = {
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
@@ -395,8 +397,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
     ...approvalRequests({ approvals, confirmations, pauses, audit }),
-    ...auditRequests({ audit, policies, clients }),
     ...figureRequests({ audit, exposure, clients }),
+    ...auditRequests({ audit, policies, clients, retention, widening }),
     ...sinkRequests({ sinks, audit, widening }),
   };
   const api = createApi(handlers, { log, databasePath: join(dataFolder, 'state.db') });
@@ -544,6 +546,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     await stateless.close();
     rejections.close();
     health.close();
+    retention.close();
     await upstreams.stopAll();
     trusts.close();
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });

@@ -1,5 +1,6 @@
 import { approvalsAnswersSchema, approvalsSchema } from './approvals/approvals.ts';
 import { sealedStanding } from './approvals/standing.ts';
+import { retentionSchema } from './audit/retention.ts';
 import { exposureSchema } from './catalog/exposure.ts';
 import { inventorySchema } from './catalog/inventory.ts';
 import { sealedTools } from './catalog/tool-table.ts';
@@ -40,6 +41,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, statements: [sealsSchema] },
   { version: 7, statements: [sinksSchema] },
   { version: 8, statements: [exposureSchema] },
+  { version: 9, statements: [retentionSchema] },
 ];
 
 /**

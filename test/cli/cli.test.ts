@@ -963,6 +963,26 @@ describe('audit', () => {
     expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('A proof is the whole log') });
   });
 
+  test('purge and retention say what is removed, and take no limit that is none', async () => {
+    app.answers = { auditPurge: { kind: 'done', entries: 7, upTo: 9 } };
+    expect((await run(['audit', 'purge', '--older-than', '90d'], app)).out).toBe(
+      '7 entries were removed, up to entry 9. The audit verifies from there on.\n',
+    );
+    expect(app.asked.at(-1)?.input).toEqual({ olderThanMs: 90 * 86_400_000, keepBytes: null });
+    for (const words of [['purge'], ['purge', '--older-than', 'long'], ['retention', '--keep-size', '2 cats']])
+      expect(await run(['audit', ...words], app)).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/^gatehouse: /),
+      });
+    const limits = { olderThanMs: null, keepBytes: 2 * 1024 ** 3, appliedAt: null };
+    app.answers = { auditRetentionSet: { kind: 'done', retention: limits } };
+    expect((await run(['audit', 'retention', '--keep-size', '2GB'], app)).out).toBe(
+      'Removed once a day: what is over 2048MB (not applied yet).\n',
+    );
+    app.answers = { auditState: { work: null, behind: 0, retention: { ...limits, keepBytes: null } } };
+    expect((await run(['audit', 'retention'], app)).out).toBe('Everything is kept.\n');
+  });
+
   test('explain shows each rule with what it wanted and what was there', async () => {
     const explained = {
       requestId: 'r1',

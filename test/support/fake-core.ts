@@ -369,7 +369,16 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       publicKey: null,
       notes: ['The head was last anchored 12 s ago.'],
     }),
-    auditState: () => ({ work: null, behind: 0 }),
+    auditState: () => ({
+      work: null,
+      behind: 0,
+      retention: { olderThanMs: null, keepBytes: null, appliedAt: null },
+    }),
+    auditPurge: () => ({ kind: 'done', entries: 0, upTo: null }),
+    auditRetentionSet: ({ olderThanMs, keepBytes }) => ({
+      kind: 'done',
+      retention: { olderThanMs, keepBytes, appliedAt: null },
+    }),
     auditExport: () => ({ path: '/data/exports/audit.jsonl', entries: 128 }),
     connectLines: () => ({
       endpoint: state.status.endpoint,

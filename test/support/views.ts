@@ -1,4 +1,4 @@
-import type { ApprovalView, AuditRecordView, ConfirmationView } from '../../shared/model.ts';
+import type { ApprovalView, AuditEntryView, AuditRecordView, ConfirmationView } from '../../shared/model.ts';
 
 /** A card for a harmless call, with what the test is about put in. */
 export function approvalView(over: Partial<ApprovalView> = {}): ApprovalView {
@@ -83,6 +83,29 @@ export function recordView(over: Partial<AuditRecordView> = {}): AuditRecordView
     resultBytes: null,
     resultSha256: null,
     entries: [],
+    ...over,
+  };
+}
+
+export function entryView(over: Partial<AuditEntryView> = {}): AuditEntryView {
+  return {
+    seq: 1,
+    at: 0,
+    phase: 'ended',
+    kind: 'tool_call',
+    requestId: 'r1',
+    workspace: null,
+    clientId: null,
+    client: null,
+    keyPrefix: null,
+    upstream: null,
+    tool: null,
+    effect: null,
+    rule: null,
+    outcome: null,
+    errorClass: null,
+    detail: {},
+    hash: '',
     ...over,
   };
 }

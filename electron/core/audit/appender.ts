@@ -3,9 +3,10 @@ import { statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import type { Anchor } from './anchor.ts';
 import { finish, verifyChain } from './chain.ts';
+import { type Checkpoint, checkpointOf, VERY_START } from './checkpoint.ts';
 import { type CommitRow, type EntryDraft, type EntryRow, entryHash, type Head, NO_HEAD, signedText } from './entry.ts';
 import { closingEntries } from './recover.ts';
-import { announcedKeyAt, chainSource, headAt, headOf, ownAnchor } from './rows.ts';
+import { announcedKeyAt, chainOf, chainSource, headAt, headOf, ownAnchor } from './rows.ts';
 import { LOG_KINDS } from './schema.ts';
 import { keyId } from './signing.ts';
 
@@ -32,6 +33,8 @@ export interface Begun {
 export interface Appender {
   begin(options: BeginOptions): Begun;
   append(drafts: readonly EntryDraft[]): { readonly firstSeq: number; readonly head: Anchor };
+  /** Records that everything up to entry `cut` may go, with the checkpoint to go on from; deletes nothing itself. */
+  checkpoint(cut: number, told: Readonly<Record<string, unknown>>, at: number): { readonly head: Anchor };
 }
 
 export function createAppender(
@@ -71,7 +74,7 @@ export function createAppender(
   }
 
   function anchorOf(head: Head): Anchor {
-    chain ??= db.prepare<[], Head>('SELECT seq, hash FROM entries ORDER BY seq LIMIT 1').get()?.hash ?? head.hash;
+    chain ??= chainOf(db) ?? head.hash;
     return { chain, ...head };
   }
 
@@ -102,6 +105,19 @@ export function createAppender(
           };
         })
         .immediate(),
+    checkpoint(cut, told, at) {
+      const { head } = db
+        .transaction(() => {
+          const oldest = db.prepare<[], number>('SELECT coalesce(min(seq), 0) FROM entries').pluck().get() ?? 0;
+          const checkpoint = checkpointAt(db, cut, chainOf(db) ?? '');
+          const removed = { from: oldest, to: cut, entries: cut - oldest + 1 };
+          const added = add([event({ at }, LOG_KINDS.purged, { ...told, ...removed, checkpoint })], 0);
+          db.prepare('INSERT INTO checkpoints VALUES (@seq, @hash, @number, @chain, @publicKey)').run(checkpoint);
+          return added;
+        })
+        .immediate();
+      return { head: anchorOf(head) };
+    },
     append(drafts) {
       // Writing on into a file that was moved or deleted would record into nowhere.
       if (identity(path) !== file) throw new FileGone(path);
@@ -109,6 +125,17 @@ export function createAppender(
       return { firstSeq: added.firstSeq, head: anchorOf(added.head) };
     },
   };
+}
+
+/** @param cut the last entry of a commit that is there. */
+function checkpointAt(db: Database.Database, cut: number, chain: string): Checkpoint {
+  const commit = db.prepare<[number], Pick<CommitRow, 'number' | 'hash'>>(
+    'SELECT number, hash FROM commits WHERE seq = ?',
+  );
+  const found = commit.get(cut);
+  const publicKey = announcedKeyAt(db, cut);
+  if (found === undefined || publicKey === null) throw new Error(`entry ${cut} does not end a commit`);
+  return { seq: cut, hash: found.hash, number: found.number, chain, publicKey };
 }
 
 /** `audit.db` is no longer the file that is open. */
@@ -125,19 +152,18 @@ const TAIL = 1_000;
 function endProblem(db: Database.Database, given: Anchor | null): { badSeq: number | null; problem: string } | null {
   const anchor = ownAnchor(db, given);
   const head = headOf(db);
-  const known = anchor === null ? headAt(db, Math.max(0, head.seq - TAIL)) : headAt(db, anchor.seq);
-  const start = anchor === null ? (known ?? NO_HEAD) : { seq: anchor.seq, hash: anchor.hash };
+  const floor = checkpointOf(db) ?? VERY_START;
+  const known = headAt(db, anchor?.seq ?? Math.max(floor.seq, head.seq - TAIL));
   if (anchor !== null && known !== null && known.hash !== anchor.hash) {
     return { badSeq: anchor.seq, problem: `Entry ${anchor.seq} is not the one that this log had.` };
   }
-  const cutOff = anchor !== null && known === null;
-  const from = cutOff ? NO_HEAD : start;
+  // What is not there was cut off, or retention removed it; both are told by the walk from where the log begins.
+  const from =
+    known === null || known.seq <= floor.seq
+      ? floor
+      : { ...known, publicKey: announcedKeyAt(db, known.seq), number: null, chain: null };
   const report = finish(
-    verifyChain(
-      chainSource(db),
-      { publicKey: null, keptIn: 'none', anchor, notes: [] },
-      { from: { ...from, publicKey: from.seq === 0 ? null : announcedKeyAt(db, from.seq) }, signatures: 'last' },
-    ),
+    verifyChain(chainSource(db), { publicKey: null, keptIn: 'none', anchor, notes: [] }, { from, signatures: 'last' }),
   );
   return report.problem === null ? null : { badSeq: report.badSeq, problem: report.problem };
 }
@@ -162,7 +188,7 @@ function keyChanged(options: BeginOptions, announced: string | null): readonly E
   return [event(options, LOG_KINDS.keyChanged, { publicKey, keyId: keyId(publicKey), keptIn, before: announced })];
 }
 
-function event(options: BeginOptions, kind: string, detail: Readonly<Record<string, unknown>>): EntryDraft {
+function event(options: Pick<BeginOptions, 'at'>, kind: string, detail: Readonly<Record<string, unknown>>): EntryDraft {
   return {
     at: options.at,
     phase: 'event',

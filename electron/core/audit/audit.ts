@@ -1,6 +1,7 @@
 import type { AuditPage, AuditPhase, AuditWork, Effect, VerifyReport } from '../../../shared/model.ts';
 import type { FigureKey, FiguresAnswer } from './figures.ts';
-import type { Exported, IndexState } from './messages.ts';
+import type { Exported, IndexState, Purged } from './messages.ts';
+import type { PurgeLimit } from './purge.ts';
 import type { RecordedCall } from './scan.ts';
 
 /**
@@ -58,6 +59,11 @@ export type AuditWritten =
   | { readonly kind: 'written'; readonly seq: number }
   | { readonly kind: 'unavailable'; readonly reason: string };
 
+/** Null: nothing was old enough, or too much. */
+export type PurgeAnswer =
+  | { readonly kind: 'purged'; readonly removed: Purged | null }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
 export interface Audit {
   /** Resolves after the group commit that holds the entry is durable. Never rejects. */
   write(entry: AuditInput): Promise<AuditWritten>;
@@ -88,6 +94,12 @@ export interface Audit {
   exportLines(): Promise<Exported>;
   /** Writes the records that a query finds, newest first, for other programs. */
   exportRecords(format: 'jsonl' | 'csv', query: AuditQuery): Promise<Exported>;
+  /**
+   * Removes the beginning of the log, after a signed checkpoint was recorded, and overwrites its bytes. The last day stays.
+   *
+   * @param by who asked, in words.
+   */
+  purge(limit: PurgeLimit, by: string): Promise<PurgeAnswer>;
   /** What of this takes long now, for whoever waits for it. */
   work(): AuditWork | null;
   /** Flushes, anchors the head, ends the workers. */

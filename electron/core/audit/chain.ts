@@ -1,7 +1,8 @@
 import { verify as checkSignature, type KeyObject } from 'node:crypto';
 import type { VerifyReport } from '../../../shared/model.ts';
 import type { Anchor } from './anchor.ts';
-import { type CommitRow, type EntryRow, entryHash, type Head, NO_HEAD, parseDetail, signedText } from './entry.ts';
+import { type ChainStart, type Checkpoint, tellsOf, VERY_START } from './checkpoint.ts';
+import { type CommitRow, type EntryRow, entryHash, type Head, parseDetail, signedText } from './entry.ts';
 import { LOG_KINDS } from './schema.ts';
 import { keyId, readPublicKey } from './signing.ts';
 
@@ -9,6 +10,8 @@ import { keyId, readPublicKey } from './signing.ts';
 export interface ChainSource {
   /** The last entry there is. */
   readonly upTo: number;
+  /** Where it begins, when retention removed what was before. */
+  readonly checkpoint: Checkpoint | null;
   entries(afterSeq: number, limit: number): readonly EntryRow[];
   commits(afterSeq: number, limit: number): readonly CommitRow[];
 }
@@ -22,13 +25,8 @@ export interface Trust {
   readonly notes: readonly string[];
 }
 
-/** Where to begin: after an entry that is known to be right. */
-export interface ChainStart extends Head {
-  /** The public key in force there, base64 SPKI. */
-  readonly publicKey: string | null;
-}
-
 export interface WalkOptions {
+  /** Left out: where the log begins. */
   readonly from?: ChainStart;
   /** `last`: of the signatures only the newest is checked; by the chain it vouches for all before it. */
   readonly signatures?: 'all' | 'last';
@@ -45,14 +43,17 @@ export function* verifyChain(
   trust: Trust,
   options: WalkOptions = {},
 ): Generator<number, VerifyReport> {
-  const { from = { ...NO_HEAD, publicKey: null }, signatures = 'all' } = options;
+  const { checkpoint } = source;
+  const { from = checkpoint ?? VERY_START, signatures = 'all' } = options;
   const { anchor } = trust;
   let last: Head = from;
   let entries = 0;
-  let chain: string | null = null;
+  let chain = from.chain;
+  /** The entry that tells of the checkpoint this walk began at. */
+  let purgedAt: number | null = null;
   /** First entry that no commit covers yet. */
   let groupStart = from.seq + 1;
-  let commitNumber: number | null = from.seq === 0 ? 0 : null;
+  let commitNumber = from.number;
   let publicKey = from.publicKey;
   let announcedAt = from.seq;
   let key: KeyObject | null = publicKey === null ? null : readPublicKey(publicKey);
@@ -70,7 +71,12 @@ export function* verifyChain(
     problem: problem?.problem ?? null,
     signingKey: trust.keptIn,
     publicKey,
-    notes: [...trust.notes, ...(replaced === null ? [] : [replaced]), ...(changes === 0 ? [] : [changed(changes)])],
+    notes: [
+      ...trust.notes,
+      ...(purgedAt === null ? [] : [removed(from.seq, purgedAt)]),
+      ...(replaced === null ? [] : [replaced]),
+      ...(changes === 0 ? [] : [changed(changes)]),
+    ],
   });
 
   const commits = cursor((after) => source.commits(after, CHUNK), from.seq);
@@ -81,7 +87,8 @@ export function* verifyChain(
       if (problem !== null) return report(problem);
       entries += 1;
       last = { seq: row.seq, hash: row.hash };
-      chain ??= from.seq === 0 ? row.hash : null;
+      if (from.seq === 0) chain ??= row.hash;
+      if (checkpoint?.seq === from.seq && tellsOf(row, checkpoint)) purgedAt = row.at;
       if (anchor?.seq === row.seq && anchor.hash !== row.hash) return report(otherThanAnchored(row.seq));
       const announced = announcedKey(row);
       if (announced !== null) {
@@ -129,6 +136,7 @@ export function* verifyChain(
       problem: `From entry ${announcedAt} on the log is signed with a key that is not yours: it was written by something else than this Gatehouse.`,
     });
   }
+  if (checkpoint !== null && checkpoint.seq === from.seq && purgedAt === null) return report(untold(from.seq));
   return report(recorded);
 }
 
@@ -189,6 +197,14 @@ const otherThanAnchored = (badSeq: number): Problem => ({
   badSeq,
   problem: `Entry ${badSeq} is not the one that this log had: another log, or a rewritten one, was put in its place.`,
 });
+
+const untold = (last: number): Problem => ({
+  badSeq: 1,
+  problem: `Entries 1 to ${last} are missing, and nothing that was signed says that retention removed them.`,
+});
+
+const removed = (last: number, at: number) =>
+  `Entries 1 to ${last} were removed by retention on ${new Date(at).toISOString().slice(0, 10)}; the log verifies from there on.`;
 
 const changed = (times: number) =>
   `The signing key changed ${times === 1 ? 'once' : `${times} times`}; what was signed before rests on the key named in the log.`;

@@ -27,6 +27,7 @@ export function* exportLines(
   const source = chainSource(db);
   const head = db.prepare<[], CommitRow>('SELECT * FROM commits ORDER BY seq DESC LIMIT 1').get() ?? null;
   const upTo = head?.seq ?? 0;
+  const begins = source.checkpoint?.seq ?? 0;
   const key = publicKey ?? announcedKeyAt(db, upTo);
   const exports = join(folder, 'exports');
   privateFolder(exports);
@@ -37,17 +38,18 @@ export function* exportLines(
     const header = {
       type: 'header',
       format: 'gatehouse-audit',
-      formatVersion: 1,
+      formatVersion: 2,
       gatehouseVersion: version,
       exportedAt: new Date(at).toISOString(),
-      entries: db.prepare('SELECT count(*) FROM entries WHERE seq <= ?').pluck().get(upTo),
+      entries: Math.max(0, upTo - begins),
+      checkpoint: source.checkpoint,
       publicKey: key === null ? null : pemOf(key),
       keyId: key === null ? null : keyId(key),
       head: head && { number: head.number, seq: head.seq, hash: head.hash, signature: head.signature },
     };
     writeFileSync(fd, `${JSON.stringify(header)}\n`);
     let entries = 0;
-    for (let after = 0; after < upTo; ) {
+    for (let after = begins; after < upTo; ) {
       const rows = source.entries(after, CHUNK).filter((row) => row.seq <= upTo);
       const last = rows.at(-1)?.seq ?? upTo;
       const commits = source.commits(after, CHUNK).filter((commit) => commit.seq <= last);

@@ -6,6 +6,7 @@ import type { AuditFilter, AuditQuery } from './audit.ts';
 import type { Trust } from './chain.ts';
 import type { EntryDraft } from './entry.ts';
 import type { FigureKey, FiguresAnswer } from './figures.ts';
+import type { PurgeLimit } from './purge.ts';
 import type { ScannedCalls } from './scan.ts';
 
 /** What the core says to the writer. */
@@ -28,9 +29,16 @@ export type ToWriter =
     }
   /** `retry`: the first batch after a failure; all others are refused until one succeeded. */
   | { readonly kind: 'batch'; readonly drafts: readonly EntryDraft[]; readonly retry: boolean }
+  /** Removes the beginning of the log, as far as the limit says, after it was recorded. */
+  | { readonly kind: 'purge'; readonly limit: PurgeLimit; readonly by: string; readonly at: number }
   | { readonly kind: 'pragmas' }
   /** Close the file and end. */
   | { readonly kind: 'end' };
+
+export interface Purged {
+  readonly entries: number;
+  readonly upTo: number;
+}
 
 export type FromWriter =
   | { readonly kind: 'opened'; readonly setAside: string | null }
@@ -42,6 +50,9 @@ export type FromWriter =
   | { readonly kind: 'failed'; readonly count: number; readonly reason: string }
   /** About every 250 ms while nothing can be written: try again now. */
   | { readonly kind: 'try_again' }
+  /** `removed` entries, the last of them `upTo`; null: there was nothing to remove. */
+  | { readonly kind: 'purged'; readonly removed: Purged | null; readonly head: Anchor | null }
+  | { readonly kind: 'not_purged'; readonly reason: string }
   | { readonly kind: 'pragmas'; readonly pragmas: Readonly<Record<string, unknown>> };
 
 /** How far the index of the log is: it has read up to entry `seq` of `head`. */

@@ -3,7 +3,7 @@ import type { Log } from '../diagnosis/log.ts';
 import type { Clock, Keychain } from '../platform.ts';
 import type { StoreFault } from '../store/store.ts';
 import { type Anchor, createAnchoring, readAnchor } from './anchor.ts';
-import type { Audit } from './audit.ts';
+import type { Audit, PurgeAnswer } from './audit.ts';
 import type { Trust } from './chain.ts';
 import type { FromWriter } from './messages.ts';
 import { createOutbox } from './outbox.ts';
@@ -70,6 +70,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   let askedKeyAt = Number.NEGATIVE_INFINITY;
   let recovered = 0;
   let problem: string | null = null;
+  const purging: ((answer: PurgeAnswer) => void)[] = [];
   const pragmasAsked: ((answer: Readonly<Record<string, unknown>>) => void)[] = [];
 
   const outbox = createOutbox({
@@ -107,6 +108,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     attempted.resolve();
     beginning = false;
     if (stage !== 'open') return;
+    for (const answer of purging.splice(0)) answer({ kind: 'unavailable', reason: message });
     outbox.lostWriter('The writer of the audit log stopped; it is started again.');
     log.error('audit_writer_died', { why });
     cancelTimer = clock.after(WRITER_AGAIN_MS, () => {
@@ -147,6 +149,14 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       case 'committed':
       case 'failed':
         outbox.hear(message);
+        return;
+      case 'purged':
+        if (message.head !== null) anchoring.durable(message.head);
+        purging.shift()?.({ kind: 'purged', removed: message.removed });
+        followSoon();
+        return;
+      case 'not_purged':
+        purging.shift()?.({ kind: 'unavailable', reason: message.reason });
         return;
       case 'pragmas':
         for (const answer of pragmasAsked.splice(0)) answer(message.pragmas);
@@ -255,6 +265,17 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       return reader.ask('exportRecords', { at: clock.now(), format, query });
     },
     work: reader.work,
+    async purge(limit, by) {
+      await outbox.settled();
+      if (stage !== 'open') return { kind: 'unavailable', reason: 'Gatehouse is closing.' };
+      const answer = await new Promise<PurgeAnswer>((resolve) => {
+        purging.push(resolve);
+        writer.post({ kind: 'purge', limit, by, at: clock.now() });
+      });
+      // The anchored head may be one of those that are gone now.
+      await anchoring.flush();
+      return answer;
+    },
     close() {
       ending ??= end();
       return ending;

@@ -1,16 +1,18 @@
 import { TOKENIZER } from './search-words.ts';
 
 /** Any other version of the file is thrown away and made anew: nothing in it is not in `audit.db` as well. */
-export const PROJECTION_VERSION = 1;
+export const PROJECTION_VERSION = 2;
 
 /**
  * One row per record, found by the number of its first entry, so that it stands still while the call goes on. Each index
  * is for one filter alone and ends, as every index of SQLite, in the row's number: a page is then read from where it
- * begins. `spans` gives for a stretch of numbers the times in it, since a clock may be set back and numbers may not.
+ * begins. `seqs` names all entries of the record, so that they are read from where they lie together. `spans` gives for a stretch of numbers the times in it, since a clock may be set back and numbers may not.
+ * `forgotten`: up to where retention removed the log and nothing of it is left here either.
  */
 export const projectionSchema = `
 CREATE TABLE records (
   first           INTEGER PRIMARY KEY,
+  seqs            TEXT NOT NULL,
   request_id      TEXT,
   at              INTEGER NOT NULL,
   workspace       TEXT,
@@ -60,6 +62,10 @@ CREATE TABLE cursor (
   only INTEGER PRIMARY KEY CHECK (only = 1),
   seq  INTEGER NOT NULL,
   hash TEXT NOT NULL
+) STRICT;
+CREATE TABLE forgotten (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  up_to INTEGER NOT NULL
 ) STRICT;
 CREATE VIRTUAL TABLE record_text USING fts5 (words, content = '', contentless_delete = 1, ${TOKENIZER});
 `;

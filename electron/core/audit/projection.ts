@@ -5,6 +5,7 @@ import { codeOf, privateFile } from '../store/files.ts';
 import type { EntryRow, Head } from './entry.ts';
 import { NO_HEAD } from './entry.ts';
 import type { IndexState } from './messages.ts';
+import { createForgetting } from './projection-forget.ts';
 import { PROJECTION_VERSION, projectionSchema, SPAN } from './projection-schema.ts';
 import { recordOf } from './record.ts';
 import { headAt, headOf } from './rows.ts';
@@ -30,6 +31,7 @@ const STEP = { entries: 1_000, characters: 4_000_000 };
 export function openProjection(log: Database.Database, path: string): Projection {
   let db = openFile(path);
   let statements = prepare(log, db);
+  let forgetting = createForgetting(log, db);
   if (!follows(log, statements.cursor())) startAnew();
 
   function startAnew(): void {
@@ -37,6 +39,7 @@ export function openProjection(log: Database.Database, path: string): Projection
     removeProjection(path);
     db = openFile(path);
     statements = prepare(log, db);
+    forgetting = createForgetting(log, db);
   }
 
   return {
@@ -49,6 +52,7 @@ export function openProjection(log: Database.Database, path: string): Projection
         startAnew();
         return true;
       }
+      if (forgetting.step()) return true;
       const rows = statements.entriesAfter(cursor.seq);
       const last = rows.at(-1);
       if (last === undefined) return false;
@@ -132,11 +136,12 @@ function prepare(log: Database.Database, db: Database.Database) {
     entriesOf: (requestId: string, upTo: number) => ofRequest.all(requestId, upTo),
     isKnown: db.prepare<[string], number>('SELECT first FROM records WHERE request_id = ?').pluck(),
     insert: db.prepare(
-      `INSERT OR REPLACE INTO records VALUES (@first, @request_id, @at, @workspace, @clientId, @client, @keyPrefix,
+      `INSERT OR REPLACE INTO records VALUES (@first, @seqs, @request_id, @at, @workspace, @clientId, @client, @keyPrefix,
         @session, @era, @upstream, @connection, @kind, @tool, @risk, @effect, @rule, @standing, @approval, @approvedBy,
         @edited, @outcome, @errorClass, @errorCode, @totalMs, @upstreamMs, @waitedMs, @argumentsBytes, @resultBytes)`,
     ),
-    insertText: db.prepare('INSERT OR REPLACE INTO record_text (rowid, words) VALUES (?, ?)'),
+    insertText: db.prepare('INSERT INTO record_text (rowid, words) VALUES (?, ?)'),
+    removeText: db.prepare('DELETE FROM record_text WHERE rowid = ?'),
     widenSpan: db.prepare(
       `INSERT INTO spans VALUES (@span, @at, @at) ON CONFLICT (span) DO UPDATE
         SET min_at = min(min_at, @at), max_at = max(max_at, @at)`,
@@ -150,6 +155,7 @@ function takeIn(db: Database.Database, statements: Statements, rows: readonly En
     for (const [key, some] of Map.groupBy(rows, (row) => row.request_id ?? row.seq)) {
       // A record that has begun before is joined anew from all of its entries.
       const isOld = typeof key === 'string' && statements.isKnown.get(key) !== undefined;
+      if (isOld) statements.removeText.run(statements.isKnown.get(key));
       project(statements, isOld ? statements.entriesOf(key, last.seq) : some);
     }
     statements.setCursor.run(last.seq, last.hash);
@@ -162,7 +168,8 @@ function project(statements: Statements, rows: readonly EntryRow[]): void {
   const record = recordOf(rows);
   const { entries: _, edited, ...members } = record;
   const { seq: first, request_id, at } = start;
-  statements.insert.run({ ...whole(members), first, request_id, edited: edited ? 1 : 0 });
+  const seqs = rows.map((row) => row.seq).join(',');
+  statements.insert.run({ ...whole(members), first, seqs, request_id, edited: edited ? 1 : 0 });
   statements.insertText.run(first, searchText(record));
   statements.widenSpan.run({ span: Math.floor(first / SPAN), at });
 }

@@ -28,8 +28,9 @@ export function listRecords(index: Database.Database, log: Database.Database, fi
 }
 
 export interface FoundRecord {
+  /** Number of its first entry, and of all of them. */
   readonly first: number;
-  readonly request_id: string | null;
+  readonly seqs: string;
 }
 
 /** At most `limit` records before `before`, newest first. */
@@ -47,7 +48,7 @@ export function findRecords(
   const order = where.match === null ? 'r.first' : 't.rowid';
   return index
     .prepare<[typeof values], FoundRecord>(
-      `SELECT r.first, r.request_id FROM ${text}records r
+      `SELECT r.first, r.seqs FROM ${text}records r
        ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`} ORDER BY ${order} DESC LIMIT @limit`,
     )
     .all(values);
@@ -56,8 +57,7 @@ export function findRecords(
 /** One record with all its entries, from the log. */
 export function recordReader(log: Database.Database): (found: FoundRecord) => AuditRecordView {
   const bySeq = log.prepare<[number], EntryRow>('SELECT * FROM entries WHERE seq = ?');
-  const byRequest = log.prepare<[string], EntryRow>('SELECT * FROM entries WHERE request_id = ? ORDER BY seq');
-  return ({ first, request_id }) => recordOf(request_id === null ? bySeq.all(first) : byRequest.all(request_id));
+  return ({ seqs }) => recordOf(seqs.split(',').flatMap((seq) => bySeq.all(Number(seq))));
 }
 
 const COLUMNS = {

@@ -1,12 +1,14 @@
 import type Database from 'better-sqlite3';
 import type { Anchor } from './anchor.ts';
 import type { ChainSource } from './chain.ts';
+import { checkpointOf } from './checkpoint.ts';
 import type { CommitRow, EntryRow, Head } from './entry.ts';
 import { NO_HEAD, parseDetail } from './entry.ts';
 import { LOG_KINDS } from './schema.ts';
 
 /** The rows as they are now; what is written later is left out, so that a walk over a living log ends somewhere. */
 export function chainSource(db: Database.Database): ChainSource {
+  const checkpoint = checkpointOf(db);
   const upTo = db
     .prepare('SELECT max(coalesce((SELECT max(seq) FROM entries), 0), coalesce((SELECT max(seq) FROM commits), 0))')
     .pluck()
@@ -19,6 +21,7 @@ export function chainSource(db: Database.Database): ChainSource {
   );
   return {
     upTo,
+    checkpoint,
     entries: (after, limit) => entries.all(after, upTo, limit),
     commits: (after, limit) => commits.all(after, upTo, limit),
   };
@@ -40,7 +43,8 @@ export function announcedKeyAt(db: Database.Database, seq: number): string | nul
     .prepare('SELECT detail FROM entries WHERE seq = (SELECT max(seq) FROM entries WHERE kind IN (?, ?) AND seq <= ?)')
     .pluck()
     .get(LOG_KINDS.chainStarted, LOG_KINDS.keyChanged, seq);
-  if (typeof detail !== 'string') return null;
+  // What retention removed may have held it; the checkpoint then does.
+  if (typeof detail !== 'string') return checkpointOf(db)?.publicKey ?? null;
   const { publicKey } = parseDetail(detail);
   return typeof publicKey === 'string' ? publicKey : null;
 }
@@ -61,4 +65,10 @@ export function ownAnchor(db: Database.Database, anchor: Anchor | null): Anchor 
   };
   const before = started.previous?.lastKnownHead;
   return before?.chain === anchor.chain && before.seq === anchor.seq && before.hash === anchor.hash ? null : anchor;
+}
+
+/** Hash of the log's very first entry: which log this is. Null while it has none. */
+export function chainOf(db: Database.Database): string | null {
+  const first = () => db.prepare<[], string>('SELECT hash FROM entries ORDER BY seq LIMIT 1').pluck().get() ?? null;
+  return checkpointOf(db)?.chain ?? first();
 }

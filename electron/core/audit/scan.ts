@@ -71,7 +71,7 @@ export function scanCalls(
     const found = findRecords(index, query, before, BATCH);
     for (const one of found) {
       before = one.first;
-      const call = one.request_id === null ? null : recordedCall(read(one));
+      const call = recordedCall(read(one));
       if (call !== null) calls.push(call);
       if (calls.length === span.limit) break;
     }

@@ -53,6 +53,27 @@ export const AUDIT_MIGRATIONS: readonly Migration[] = [
         BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END`,
     ],
   },
+  {
+    // Retention: what lies before a checkpoint, and nothing else, may be deleted.
+    version: 2,
+    statements: [
+      `CREATE TABLE checkpoints (
+        seq        INTEGER PRIMARY KEY CHECK (seq > 0),
+        hash       TEXT NOT NULL CHECK (length(hash) = 64),
+        number     INTEGER NOT NULL CHECK (number > 0),
+        chain      TEXT NOT NULL CHECK (length(chain) = 64),
+        public_key TEXT NOT NULL
+      ) STRICT`,
+      `CREATE TRIGGER checkpoints_refuse_update BEFORE UPDATE ON checkpoints BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END`,
+      `CREATE TRIGGER checkpoints_refuse_delete BEFORE DELETE ON checkpoints BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END`,
+      ...['entries', 'commits'].flatMap((table) => [
+        `DROP TRIGGER IF EXISTS ${table}_refuse_delete`,
+        `CREATE TRIGGER ${table}_refuse_delete BEFORE DELETE ON ${table}
+          WHEN OLD.seq > coalesce((SELECT max(seq) FROM checkpoints), 0)
+          BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END`,
+      ]),
+    ],
+  },
 ];
 
 /** Kinds that the log writes about itself. */
@@ -67,6 +88,8 @@ export const LOG_KINDS = {
   tampering: 'tampering_found',
   /** Nothing could be written for a while; no call ran meanwhile. */
   outage: 'audit_unavailable_gap',
+  /** Retention removed the beginning of the log; the checkpoint to go on from. */
+  purged: 'audit_purged',
   /** Entries about things that happened anyway were too many to keep; tells how many. */
   lost: 'audit_gap',
 } as const;

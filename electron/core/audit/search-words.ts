@@ -18,8 +18,9 @@ export function searchText(record: AuditRecordView): string {
     collect(entry.detail, pieces);
   }
   const text = [...new Set(pieces)].join('\n').slice(0, MOST);
-  const humps = text.match(HUMPED)?.map((word) => word.replace(HUMP, '$1 ')) ?? [];
-  return humps.length === 0 ? text : `${text}\n${[...new Set(humps)].join(' ')}`;
+  const humped = new Set(text.match(LETTERS)?.filter((word) => word.length <= LONGEST_NAME && HUMP.test(word)));
+  const parted = [...humped].map((word) => word.replace(HUMPS, '$1 '));
+  return parted.length === 0 ? text : `${text}\n${parted.join(' ')}`;
 }
 
 const MEMBERS = [
@@ -33,8 +34,12 @@ const MEMBERS = [
   'errorClass',
 ] as const satisfies readonly (keyof AuditEntryView)[];
 
-const HUMPED = /[A-Za-z]*[a-z][A-Z][A-Za-z]*/g;
-const HUMP = /([a-z])(?=[A-Z])/g;
+// Each linear in the text, which anybody may have chosen: no repetition meets another.
+const LETTERS = /[A-Za-z]+/g;
+const HUMP = /[a-z][A-Z]/;
+const HUMPS = /([a-z])(?=[A-Z])/g;
+/** Longer is no name but base64 or noise. */
+const LONGEST_NAME = 80;
 
 /** Digests are found by nobody, and are half of what there would be. */
 const NOT_SEARCHED = /sha256|^hash$|^keyId$|^publicKey$|^fingerprint$/i;

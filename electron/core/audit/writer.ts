@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
-import { faultOf, openDatabase } from '../store/database.ts';
+import { BUSY_TIMEOUT_MS, faultOf, openDatabase } from '../store/database.ts';
 import { codeOf } from '../store/files.ts';
 import { type Appender, createAppender, FileGone } from './appender.ts';
 import type { EntryDraft } from './entry.ts';
 import type { FromWriter, ToWriter } from './messages.ts';
+import { cutFor, deleteStep } from './purge.ts';
 import { AUDIT_MIGRATIONS } from './schema.ts';
 
 /**
@@ -15,6 +16,8 @@ import { AUDIT_MIGRATIONS } from './schema.ts';
 
 /** How long between two tries while nothing can be written. Milliseconds. */
 const TRY_AGAIN_MS = 250;
+/** How long emptying the WAL waits for readers. Milliseconds. */
+const WAL_BUSY_MS = 500;
 /** Most drafts in one transaction. */
 const GROUP = 2_000;
 
@@ -74,6 +77,8 @@ function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
       db.pragma('cache_size = -32768');
       // Else INSERT OR REPLACE would delete without the trigger being asked.
       db.pragma('recursive_triggers = ON');
+      // What retention removes is overwritten, not only let go.
+      db.pragma('secure_delete = ON');
       say({ kind: 'opened', setAside });
       return;
     }
@@ -86,12 +91,17 @@ function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
         appender = candidate;
         works();
         say({ kind: 'begun', ...begun });
+        // A purge that the end of Gatehouse interrupted.
+        if (deleteStep(db)) sweep(() => {});
       } catch (error) {
         say({ kind: 'not_begun', reason: reasonOf(error) });
         fails();
       }
       return;
     }
+    case 'purge':
+      purge(message);
+      return;
     case 'pragmas':
       say({ kind: 'pragmas', pragmas: pragmas() });
       return;
@@ -117,6 +127,52 @@ function commit(drafts: readonly EntryDraft[], retry: boolean): void {
   } catch (error) {
     say({ kind: 'failed', count: drafts.length, reason: reasonOf(error) });
     fails();
+  }
+}
+
+function purge({ limit, by, at }: Extract<ToWriter, { kind: 'purge' }>): void {
+  if (db === null || appender === null || failing) {
+    say({ kind: 'not_purged', reason: 'The audit log cannot be written now, so nothing is removed from it.' });
+    return;
+  }
+  try {
+    const upTo = cutFor(db, limit, at);
+    if (upTo === null) {
+      say({ kind: 'purged', removed: null, head: null });
+      return;
+    }
+    const from = db.prepare<[], number>('SELECT min(seq) FROM entries').pluck().get() ?? upTo;
+    const { head } = appender.checkpoint(upTo, { ...limit, by }, at);
+    sweep(() => say({ kind: 'purged', removed: { entries: upTo - from + 1, upTo }, head }));
+  } catch (error) {
+    say({ kind: 'not_purged', reason: reasonOf(error) });
+  }
+}
+
+/** Deletes what lies before the checkpoint, a little at a time, so that no call waits for it. */
+function sweep(done: () => void): void {
+  const open = db;
+  if (open === null || !open.open) return;
+  try {
+    if (deleteStep(open)) {
+      setImmediate(() => sweep(done));
+      return;
+    }
+    emptyWal(open);
+    done();
+  } catch (error) {
+    // The checkpoint stands: the next start goes on.
+    say({ kind: 'not_purged', reason: reasonOf(error) });
+  }
+}
+
+/** Pages that were overwritten are still as they were in the WAL until it is emptied into the file. */
+function emptyWal(open: Database.Database): void {
+  open.pragma(`busy_timeout = ${WAL_BUSY_MS}`);
+  try {
+    open.pragma('wal_checkpoint(TRUNCATE)');
+  } finally {
+    open.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }
 }
 

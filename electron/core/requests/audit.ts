@@ -1,18 +1,26 @@
 import type { ExplainedRecord, Policy } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { PurgeLimit } from '../audit/purge.ts';
+import type { Retention } from '../audit/retention.ts';
 import { type RecordedCall, recordedCall } from '../audit/scan.ts';
 import type { Clients } from '../clients/clients.ts';
 import { explain } from '../policy/explain.ts';
 import type { Policies } from '../policy/policy.ts';
 import { factsOfRecorded, untoldOf } from '../policy/recorded.ts';
+import type { Act, Widening } from './widening.ts';
 
 export function auditRequests(parts: {
   readonly audit: Audit;
   readonly policies: Pick<Policies, 'get' | 'parseYaml'>;
   readonly clients: Pick<Clients, 'workspaces'>;
-}): Pick<Handlers, 'auditList' | 'auditExplain' | 'auditVerify' | 'auditExport' | 'auditState'> {
-  const { audit, policies, clients } = parts;
+  readonly retention: Pick<Retention, 'get' | 'set'>;
+  readonly widening: Widening;
+}): Pick<
+  Handlers,
+  'auditList' | 'auditExplain' | 'auditVerify' | 'auditExport' | 'auditState' | 'auditPurge' | 'auditRetentionSet'
+> {
+  const { audit, policies, clients, retention, widening } = parts;
 
   /** The policy of a workspace that had this version, from the changes that the audit holds; null when none has it. */
   async function policyOf(workspace: string, version: string): Promise<Policy | null> {
@@ -79,9 +87,42 @@ export function auditRequests(parts: {
 
     auditState() {
       const { head, seq } = audit.indexed();
-      return { work: audit.work(), behind: Math.max(0, head - seq) };
+      return { work: audit.work(), behind: Math.max(0, head - seq), retention: retention.get() };
+    },
+
+    async auditPurge(limit, caller) {
+      if (limit.olderThanMs === null && limit.keepBytes === null) return { kind: 'refused', message: NO_LIMIT };
+      const act = { kind: 'audit', title: 'Remove the beginning of the audit', lines: limitLines(limit) } as const;
+      const refusal = await widening(act, caller);
+      if (refusal !== null) return refusal;
+      const answer = await audit.purge(limit, caller.label);
+      if (answer.kind === 'unavailable') return { kind: 'refused', message: answer.reason };
+      return { kind: 'done', entries: answer.removed?.entries ?? 0, upTo: answer.removed?.upTo ?? null };
+    },
+
+    async auditRetentionSet(limit, caller) {
+      const before = retention.get();
+      const keepsAll = limit.olderThanMs === null && limit.keepBytes === null;
+      const act = { kind: 'audit', title: 'Remove old entries of the audit daily', lines: limitLines(limit) } as const;
+      const refusal = keepsAll ? null : await widening(act, caller);
+      if (refusal !== null) return refusal;
+      retention.set(limit);
+      const { olderThanMs, keepBytes } = before;
+      const detail = { before: { olderThanMs, keepBytes }, after: limit, by: caller.label };
+      audit.writeSoon({ phase: 'event', kind: 'retention_changed', detail });
+      return { kind: 'done', retention: retention.get() };
     },
   };
+}
+
+const NO_LIMIT = 'Say how old entries must be, or how much to keep.';
+
+function limitLines({ olderThanMs, keepBytes }: PurgeLimit): Act['lines'] {
+  return [
+    ...(olderThanMs === null ? [] : [{ label: 'Older than', value: `${Math.round(olderThanMs / 86_400_000)} days` }]),
+    ...(keepBytes === null ? [] : [{ label: 'All but', value: `${Math.round(keepBytes / 1_048_576)} MB` }]),
+    { label: 'What stays', value: 'the last day, and a signed note of what was removed' },
+  ];
 }
 
 /** Changes of a policy that are looked at in one go. */

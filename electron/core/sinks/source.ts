@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import type { CommitRow, EntryRow } from '../audit/entry.ts';
+import { chainOf } from '../audit/rows.ts';
 import type { Batch } from './destination.ts';
 
 /** The audit log as sinks read it: what is signed and durable, in order. */
@@ -32,7 +33,7 @@ export function createSource(db: Database.Database): Source {
   );
 
   return {
-    chain: () => hashAt.get(1) ?? null,
+    chain: () => chainOf(db),
     head: () => head.get() ?? 0,
     oldest: () => oldest.get() ?? 0,
     hashAt: (seq) => hashAt.get(seq) ?? null,

@@ -218,7 +218,13 @@ test('an export has header, entries and commits, one a line, whatever stands in 
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
-  expect(lines[0]).toMatchObject({ type: 'header', format: 'gatehouse-audit', formatVersion: 1, entries });
+  expect(lines[0]).toMatchObject({
+    type: 'header',
+    format: 'gatehouse-audit',
+    formatVersion: 2,
+    checkpoint: null,
+    entries,
+  });
   expect(lines[0].publicKey).toMatch(/^-----BEGIN PUBLIC KEY-----\n/);
   expect(lines[0].head.seq).toBe(entries);
   expect(lines.filter((line) => line.type === 'entry')).toHaveLength(entries);

@@ -4,8 +4,9 @@ import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import type { Audit, AuditQuery } from '../../../electron/core/audit/audit.ts';
 import type { RecordedCall } from '../../../electron/core/audit/scan.ts';
-import { matchOf } from '../../../electron/core/audit/search-words.ts';
+import { matchOf, searchText } from '../../../electron/core/audit/search-words.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
+import { entryView, recordView } from '../../support/views.ts';
 import { testKeychain } from './keychains.ts';
 import { call, newFolder, openLog, until, written } from './log.ts';
 
@@ -154,6 +155,16 @@ test('text is found by words, pieces of paths and names, and beginnings of words
   expect(matchOf('…')).toBeNull();
   // With other filters the words narrow further.
   expect(calls(await idsOf(audit, { text: 'projects', client: 'nobody' }))).toEqual([]);
+});
+
+test('text that is one long word, or all humps, is taken in no slower than any other', () => {
+  for (const long of ['x'.repeat(60_000), 'aB'.repeat(30_000), `${'x'.repeat(59_999)}A`]) {
+    const began = process.cpuUsage();
+    searchText(recordView({ entries: [entryView({ detail: { arguments: long } })] }));
+    const { user } = process.cpuUsage(began);
+    // A square of the length is billions of steps; this is thousands.
+    expect(user / 1_000).toBeLessThan(500);
+  }
 });
 
 test('pages over hundreds of records join without a gap or a repetition, whatever the filter', async () => {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { verifyAudit } from '../../../electron/core/audit/verify.ts';
 import { ABSENT, LOCKED, testKeychain } from './keychains.ts';
@@ -165,7 +166,7 @@ test('a newer schema is refused with both numbers and left as it is', async () =
   const { folder, keychain } = await closedLog();
   tamper(folder, 'PRAGMA user_version = 7');
   await expect(openLog(folder, keychain)).rejects.toThrow(
-    'audit.db was written by a newer version of Gatehouse (schema 7); this version knows 1. Update Gatehouse, or start with another --data folder.',
+    'audit.db was written by a newer version of Gatehouse (schema 7); this version knows 2. Update Gatehouse, or start with another --data folder.',
   );
 });
 
@@ -218,14 +219,12 @@ test('another key is announced in the chain, and verify notes it', async () => {
   expect(report.notes.join()).toMatch(/signing key changed once/);
 });
 
-test('O18 the script in docs/audit-format.md verifies an export, and finds an edited and a missing line', async () => {
+test('O18 the stand-alone verifier verifies an export, and finds an edited and a missing line', async () => {
   const folder = newFolder();
   const { audit } = await openLog(folder, testKeychain());
   for (let n = 0; n < 5; n += 1) await written(audit, call(`r${n}`, 'ended', { detail: { text: 'Zürich\u2028"\n' } }));
   const { path } = await audit.exportLines();
-  const docs = readFileSync(new URL('../../../docs/audit-format.md', import.meta.url), 'utf8');
-  const script = join(folder, 'verify-export.mjs');
-  writeFileSync(script, docs.match(/```js\n(?<code>[\s\S]*?)```/)?.groups?.code ?? '');
+  const script = fileURLToPath(new URL('../../../verifier/verify-audit.mjs', import.meta.url));
   const run = (file: string) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [script, file], { encoding: 'utf8' });
     return { status, said: stdout + stderr };
