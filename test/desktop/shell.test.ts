@@ -56,6 +56,8 @@ describe('the desktop app over the double', () => {
 
   /** A real MCP client calls a tool of the demo upstream that the starter policy asks a person about. */
   const callWriteNote = (title: string, text: string) => callTool('demo__write_note', { title, text });
+  /** Another tool than that: calls of one tool are rows of one card. */
+  const callDeleteAll = () => callTool('demo__delete_all_notes', {});
   const callTool = async (name: string, args: Record<string, unknown>) => {
     const client = new Client({ name: 'shell-test', version: '1' });
     await client.connect(
@@ -201,17 +203,34 @@ describe('the desktop app over the double', () => {
   test('with two cards the one in the address is shown and answered, and paging moves both', async () => {
     const first = callWriteNote('one', 'first of two');
     const page = await cardShown('first of two');
-    const second = callWriteNote('two', 'second of two');
+    const second = callDeleteAll();
     await page.getByRole('button', { name: /Next/ }).waitFor();
     await app.press(APPROVAL, page.getByRole('button', { name: /Next/ }));
-    await page.getByText('second of two').first().waitFor();
+    await page.getByRole('article', { name: /delete_all_notes/ }).waitFor();
     await readIt();
     await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
-    expect(textOf(await second)).toContain('Wrote \\"two\\"');
+    expect(textOf(await second)).toContain('Deleted');
     await page.getByText('first of two').first().waitFor();
     await readIt();
     await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     expect(textOf(await first)).toContain('Wrote \\"one\\"');
+  });
+
+  test('a burst of one tool is one table: what is ticked is answered by one press, the rest waits on', async () => {
+    const calls = ['red', 'green', 'blue'].map((title) => callWriteNote(title, `a burst of ${title}`));
+    const page = await cardShown('a burst of red');
+    for (const title of ['green', 'blue']) await page.getByText(`a burst of ${title}`).first().waitFor();
+    for (const title of ['red', 'blue']) {
+      await app.press(APPROVAL, page.getByRole('row', { name: new RegExp(title) }).locator('.check'));
+    }
+    await readIt();
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve 2 calls once' }));
+    expect(textOf((await calls[0])!)).toContain('Wrote \\"red\\"');
+    expect(textOf((await calls[2])!)).toContain('Wrote \\"blue\\"');
+    expect(await waiting(page)).toMatchObject([{ tool: 'write_note', state: 'waiting' }]);
+    await readIt();
+    await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
+    expect(textOf((await calls[1])!)).toContain('Wrote \\"green\\"');
   });
 
   test('closing the approval window is no answer, and only something new brings it back', async () => {
@@ -222,13 +241,13 @@ describe('the desktop app over the double', () => {
     expect((await windowAt(APPROVAL)).visible).toBe(false);
     expect(await waiting(page)).toHaveLength(1);
 
-    const next = callWriteNote('new', 'brings it back');
+    const next = callDeleteAll();
     await vi.waitFor(async () => expect((await windowAt(APPROVAL)).visible).toBe(true));
     await page.getByText('waits on').first().waitFor();
     await readIt();
     await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     await call;
-    await page.getByText('brings it back').first().waitFor();
+    await page.getByRole('article', { name: /delete_all_notes/ }).waitFor();
     await readIt();
     await app.press(APPROVAL, page.getByRole('button', { name: 'Approve once' }));
     await next;
