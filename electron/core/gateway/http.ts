@@ -13,6 +13,7 @@ import { type Arrival, EXACT_PATHS } from './arrival.ts';
 import { authenticate } from './authenticate.ts';
 import { MAX_BODY, readBody } from './body.ts';
 import { withAnswerText } from './client-answer.ts';
+import { unsealedMessage } from './exact-answers.ts';
 import { foreign, short } from './foreign.ts';
 import { newRequestId } from './mcp-server.ts';
 import { type Message, messageOf } from './message.ts';
@@ -366,7 +367,7 @@ async function deliver(
   answer: Response,
 ): Promise<void> {
   if (answer.status >= 400) {
-    const reason = short(await answer.clone().text());
+    const reason = short(unsealedMessage(Buffer.from(await answer.clone().arrayBuffer())).toString('utf8'));
     parts.rejections.record({ kind: 'message_rejected', reason, ...whoOf(arrival), detail: { status: answer.status } });
     return writeWebResponse(response, await withRequestId(answer, arrival.requestId));
   }

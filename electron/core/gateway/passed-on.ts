@@ -3,9 +3,14 @@ import { PARAMS_PATH } from './arrival.ts';
 
 type Slices = ReadonlyMap<string, string>;
 
-/** The whole `params` of the caller without what belongs to this hop. Exact text of an object. */
-export function paramsPassedOn(slices: Slices): string {
-  return withoutMembers(slices.get(PARAMS_PATH) ?? '{}', (name) => OF_THE_HOP.has(name));
+/**
+ * What goes on of `params` of a completion: all but what belongs to this hop, and what could pass for another of its
+ * members. Exact text of an object.
+ */
+export function completionPassedOn(slices: Slices): string {
+  const isTaken = (name: string) =>
+    !OF_A_COMPLETION.has(name) && (KNOWN.has(folded(name)) || folded(name) === 'context');
+  return withoutMembers(slices.get(PARAMS_PATH) ?? '{}', isTaken);
 }
 
 /**
@@ -24,7 +29,7 @@ function folded(name: string): string {
     .replace(/[^a-z0-9]/g, '');
 }
 
-const OF_THE_HOP = new Set(['_meta', 'inputResponses', 'requestState']);
+const OF_A_COMPLETION = new Set(['ref', 'argument', 'context']);
 const KNOWN = new Set([
   ...['meta', 'inputresponses', 'requeststate', 'progresstoken'],
   ...['name', 'tool', 'toolname', 'prompt', 'promptname', 'uri', 'ref'],

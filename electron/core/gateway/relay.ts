@@ -8,7 +8,7 @@ import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival } from './arrival.ts';
 import type { CallerSide } from './caller.ts';
 import { listAnswer } from './pages.ts';
-import { paramsPassedOn, unknownMembers } from './passed-on.ts';
+import { completionPassedOn, unknownMembers } from './passed-on.ts';
 import { answerOf, type ToolAnswer } from './tool-result.ts';
 
 /** Everything a client may ask beside tools: prompts, resources, completion. */
@@ -90,7 +90,7 @@ export async function relay(
       if (!read.success) return invalid(read.error);
       const { ref } = read.data;
       const named = ref.type === 'ref/prompt' ? ref.name : ref.uri;
-      const text = paramsPassedOn(arrival.slices);
+      const text = completionPassedOn(arrival.slices);
       return call(
         parts,
         arrival,
