@@ -1,11 +1,12 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { type EntryRow, entryHash } from '../../electron/core/audit/entry.ts';
+import type { EntryRow } from '../../electron/core/audit/entry.ts';
 import { eventually } from '../support/gatehouse.ts';
 import { type Headless, newBase, startHeadless } from '../support/headless.ts';
 import { startCollector } from '../support/otlp-collector.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { expectWholeChain, numbered } from '../support/sinks.ts';
 
 /** Milliseconds under load until the kill, the same in every run. */
 const KILLS = [120, 310, 55];
@@ -54,9 +55,9 @@ test('kill -9 under load: each sink has every entry in the end, PostgreSQL each 
   expect(head).toBeGreaterThan(20);
 
   const rows = await postgres.query<EntryRow>('SELECT * FROM gatehouse_audit WHERE seq <= $1 ORDER BY seq', [head]);
-  expectWhole(rows.map((row) => ({ ...row, seq: Number(row.seq), at: Number(row.at) })));
-  expectWhole(once(readFileSync(path, 'utf8').split('\n').filter(Boolean), head));
-  expectWhole(
+  expectWholeChain(rows.map(numbered));
+  expectWholeChain(once(readFileSync(path, 'utf8').split('\n').filter(Boolean), head));
+  expectWholeChain(
     once(
       collector.taken().map(({ body }) => body),
       head,
@@ -74,13 +75,4 @@ function once(lines: readonly string[], head: number): readonly EntryRow[] {
     entries.set(seq, line);
   }
   return [...entries].toSorted((a, b) => a[0] - b[0]).map(([, line]) => JSON.parse(line) as EntryRow);
-}
-
-function expectWhole(entries: readonly EntryRow[]): void {
-  let prev = '0'.repeat(64);
-  entries.forEach((entry, n) => {
-    expect([entry.seq, entry.prev, entryHash(entry)]).toEqual([n + 1, prev, entry.hash]);
-    prev = entry.hash;
-  });
-  expect(entries.length).toBeGreaterThan(20);
 }

@@ -1,19 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
-import { type EntryRow, entryHash } from '../../electron/core/audit/entry.ts';
 import { systemClock } from '../../electron/core/platform.ts';
-import type { RequestInput } from '../../shared/api.ts';
-import type { SinkView } from '../../shared/model.ts';
-import { eventually, startGatehouse, type TestGatehouse } from '../support/gatehouse.ts';
+import { eventually, startGatehouse } from '../support/gatehouse.ts';
 import { createMemoryKeychain } from '../support/memory-keychain.ts';
-import { refuses, startCollector, takes } from '../support/otlp-collector.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-
-const CLI = { origin: 'cli', label: 'cli' } as const;
+import { addSink, called, expectWholeChain, folder, type Line, linesOf, upToDate } from '../support/sinks.ts';
 
 test('JSON lines: every entry is there once, in order, whole and private, also after a restart', async () => {
   const base = folder();
@@ -53,179 +45,6 @@ test('JSON lines: every entry is there once, in order, whole and private, also a
   expect(sink?.waiting).toBe((sink?.headSeq ?? 0) - (sink?.deliveredSeq ?? 0));
   await command.close();
   expect(linesOf(path)).toHaveLength(held);
-}, 60_000);
-
-test('adding a sink is confirmed with the exact place, is recorded, and what it sends is not before', async () => {
-  await using gatehouse = await startGatehouse();
-  await using collector = await startCollector();
-  const target = { kind: 'otlp' as const, url: new URL(collector.url).origin, secretHeaders: ['x-api-key'] };
-  const adding = gatehouse.ask('sinkAdd', { name: 'central', target, secrets: { 'x-api-key': 'canary-1' } }, CLI);
-  const asked = await eventually(async () => (await gatehouse.ask('confirmationsList'))[0] ?? null, 'a confirmation');
-  expect(asked).toMatchObject({ kind: 'sink', title: 'Send every entry of the audit to "central"' });
-  expect(asked.lines).toContainEqual({ label: 'OpenTelemetry collector', value: collector.url });
-  expect(JSON.stringify(asked)).not.toContain('canary-1');
-  expect(collector.requests).toHaveLength(0);
-  await gatehouse.ask('confirmationAnswer', { confirmation: asked.id, answer: 'confirm' });
-  expect(await adding).toMatchObject({ kind: 'done' });
-  await upToDate(gatehouse, 'central');
-
-  expect(collector.requests[0]?.headers['x-api-key']).toBe('canary-1');
-  expect(
-    collector
-      .taken()
-      .map((log) => log.body)
-      .join(),
-  ).not.toContain('canary-1');
-  const entries = await gatehouse.audit((all) => all.some(({ kind }) => kind === 'sink_added'));
-  expect(entries.find(({ kind }) => kind === 'sink_added')?.detail).toEqual({
-    sink: 'central',
-    to: 'otlp',
-    place: collector.url,
-  });
-  for (const file of ['state.db', 'state.db-wal', 'sinks.db', 'audit.db-wal'])
-    expect(readFileSync(join(gatehouse.folder, file), 'latin1')).not.toContain('canary-1');
-}, 60_000);
-
-test('OpenTelemetry: records with severity, names and the line of the export, through 429, 503, garbage and silence', async () => {
-  await using gatehouse = await startGatehouse();
-  await using collector = await startCollector();
-  collector.answer(
-    refuses(503),
-    refuses(429, { 'retry-after': '1' }),
-    // 200 from something that is no collector: a sign-in page of a network.
-    (response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Sign in</html>'),
-    (response) => void response.destroy(),
-    takes,
-  );
-  await addSink(gatehouse, 'central', { kind: 'otlp', url: collector.url });
-  const key = await called(gatehouse, 2);
-  await gatehouse.call(key, 'demo__no_such_tool');
-  await upToDate(gatehouse, 'central', (sink) => sink.deliveredSeq > 8);
-
-  const logs = collector.taken().filter((log) => log.body.startsWith('{"type":"entry"'));
-  const bySeq = new Map(logs.map((log) => [log.attributes['gatehouse.seq'], log]));
-  expectWholeChain([...bySeq.values()].map((log) => JSON.parse(log.body)).toSorted((a, b) => a.seq - b.seq));
-  const call = [...bySeq.values()].find((log) => log.attributes['gatehouse.outcome'] === 'answered');
-  expect(call).toMatchObject({
-    severityText: 'INFO',
-    severityNumber: 9,
-    eventName: 'gatehouse.call.tool_call',
-    attributes: {
-      'mcp.method.name': 'tools/call',
-      'gen_ai.tool.name': 'list_notes',
-      'gen_ai.operation.name': 'execute_tool',
-      'gatehouse.upstream': 'demo',
-      'gatehouse.effect': 'allow',
-    },
-    resource: { 'service.name': 'gatehouse', 'service.version': '0.0.0-test' },
-  });
-  const refused = [...bySeq.values()].find((log) => log.attributes['error.type'] === 'unknown_tool');
-  expect(refused).toMatchObject({ severityText: 'WARN' });
-  for (const log of logs) {
-    const entry = JSON.parse(log.body) as EntryRow & { readonly chain: string };
-    expect(log.attributes['log.record.uid']).toBe(`${entry.chain}/${entry.seq}`);
-    expect(log.timeUnixNano).toBe(`${entry.at}000000`);
-  }
-}, 30_000);
-
-test('a sink that never answers: calls go on, /health says how many wait, and all arrive when it answers', async () => {
-  await using gatehouse = await startGatehouse();
-  const open: Socket[] = [];
-  // It takes the connection and everything that is sent, and says nothing.
-  const silent = createServer((socket) => void open.push(socket.on('error', () => {}).resume()));
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    for (const socket of open) socket.destroy();
-    silent.close();
-  });
-  const { port } = silent.address() as { readonly port: number };
-  await addSink(gatehouse, 'silent', { kind: 'otlp', url: `http://127.0.0.1:${port}/v1/logs` });
-  await eventually(() => (open.length > 0 ? true : null), 'the delivery that hangs');
-
-  const key = await called(gatehouse, 20);
-  // All twenty were answered while the delivery hung, in the middle of which it still is.
-  expect(open.filter((socket) => !socket.destroyed)).toHaveLength(1);
-  const admin = await gatehouse.key({ role: 'admin' });
-  const health = await eventually(async () => {
-    const response = await fetch(`http://127.0.0.1:${gatehouse.port}/health`, {
-      headers: { authorization: `Bearer ${admin.secret}` },
-    });
-    const { sinks } = (await response.json()) as { readonly sinks: readonly { readonly waiting: number }[] };
-    return sinks[0] !== undefined && sinks[0].waiting >= 40 ? sinks[0] : null;
-  }, 'the entries that wait');
-  expect(health).toMatchObject({ name: 'silent', kind: 'otlp', state: 'delivering', delivered: 0, missed: 0 });
-  const plain = await (await fetch(`http://127.0.0.1:${gatehouse.port}/health`)).json();
-  expect(plain).toEqual({ status: 'ok' });
-  const answer = await gatehouse.call(key, 'demo__list_notes');
-  expect(answer.status).toBe(200);
-}, 60_000);
-
-test('PostgreSQL: killed in the middle and started again, nothing is lost and nothing is there twice', async () => {
-  await using postgres = await startPostgres();
-  await using gatehouse = await startGatehouse();
-  await addSink(gatehouse, 'db', postgresTarget(postgres), { password: postgres.password });
-  const key = await called(gatehouse, 5);
-  await upToDate(gatehouse, 'db');
-
-  // Held at the lock, the delivery is in the middle of its transaction when the server goes down.
-  const locked = holdTable(postgres);
-  await locked.held;
-  for (let n = 0; n < 10; n += 1) await gatehouse.call(key, 'demo__list_notes');
-  await eventually(async () => {
-    const [row] = await postgres.query<{ waiting: string }>(
-      "SELECT count(*) AS waiting FROM pg_stat_activity WHERE application_name = 'gatehouse' AND wait_event_type = 'Lock'",
-    );
-    return row?.waiting === '1' ? true : null;
-  }, 'a delivery that waits for the lock');
-  await postgres.stop('immediate');
-  await locked.over;
-  const failing = await upToDate(gatehouse, 'db', ({ state }) => state === 'failing');
-  expect(failing.reason).toMatch(/PostgreSQL/);
-  expect(failing.waiting).toBeGreaterThan(10);
-
-  await postgres.start();
-  // Found well, it is not waited for until the end of the back-off.
-  expect(await gatehouse.ask('sinkTest', { sink: 'db' })).toMatchObject({ kind: 'done' });
-  const done = await upToDate(gatehouse, 'db', ({ state, waiting }) => state === 'up_to_date' && waiting === 0);
-  expect(done).toMatchObject({ missed: 0, reason: null });
-  const rows = await postgres.query<EntryRow>('SELECT * FROM gatehouse_audit ORDER BY seq');
-  expectWholeChain(rows.map(numbered));
-  expect(rows.length).toBe(done.deliveredSeq);
-  const calls = rows.filter(({ phase, kind }) => phase === 'ended' && kind === 'tool_call');
-  expect(calls).toHaveLength(15);
-}, 60_000);
-
-function holdTable(postgres: TestPostgres): { readonly held: Promise<void>; readonly over: Promise<void> } {
-  const held = Promise.withResolvers<void>();
-  const over = postgres
-    .query('BEGIN; LOCK TABLE gatehouse_audit IN EXCLUSIVE MODE; SELECT pg_notify($$held$$, $$$$); SELECT pg_sleep(60)')
-    .then(
-      () => {},
-      () => {},
-    );
-  const look = async () => {
-    const rows = await postgres.query<{ mode: string }>(
-      "SELECT mode FROM pg_locks WHERE relation = 'gatehouse_audit'::regclass AND mode = 'ExclusiveLock' AND granted",
-    );
-    if (rows.length > 0) held.resolve();
-    else setTimeout(look, 20);
-  };
-  void look();
-  return { held: held.promise, over };
-}
-
-test('what stands in the environment is not sent: no header, password or address that nobody confirmed', async () => {
-  const ours = { OTEL_EXPORTER_OTLP_HEADERS: 'x-leak=canary-3', OTEL_EXPORTER_OTLP_LOGS_HEADERS: 'x-leak2=canary-3' };
-  Object.assign(process.env, ours);
-  onTestFinished(() => {
-    for (const name of Object.keys(ours)) delete process.env[name];
-  });
-  await using gatehouse = await startGatehouse();
-  await using collector = await startCollector();
-  await addSink(gatehouse, 'central', { kind: 'otlp', url: collector.url });
-  await upToDate(gatehouse, 'central');
-  expect(collector.requests.length).toBeGreaterThan(0);
-  expect(JSON.stringify(collector.requests)).not.toContain('canary-3');
 }, 60_000);
 
 test('a secret is never in the address: PostgreSQL and OTLP addresses with one are refused, and nothing is stored', async () => {
@@ -271,6 +90,46 @@ test('a sink changed on disk while Gatehouse is stopped gets nothing until it is
   await second.ask('sinkResume', { sink: 'file' });
   await upToDate(second, 'file', ({ state }) => state === 'failing');
   expect(existsSync(theirs)).toBe(false);
+}, 60_000);
+
+test('retention: what it removes before it was delivered is counted and recorded, and a sink added later begins after it', async () => {
+  const base = folder();
+  const [old, fresh] = [join(base, 'old.jsonl'), join(base, 'fresh.jsonl')];
+  let ago = 3 * 86_400_000;
+  await using gatehouse = await startGatehouse({ clock: { ...systemClock, now: () => Date.now() - ago } });
+  await addSink(gatehouse, 'old', { kind: 'jsonl', path: old });
+  const { deliveredSeq } = await upToDate(gatehouse, 'old');
+  await gatehouse.ask('sinkPause', { sink: 'old' });
+  const key = await called(gatehouse, 5);
+  ago = 0;
+  await gatehouse.call(key, 'demo__list_notes');
+  const purged = await gatehouse.ask('auditPurge', { olderThanMs: 86_400_000 });
+  if (purged.kind !== 'done' || purged.upTo === null) throw new Error(JSON.stringify(purged));
+  expect(purged.upTo).toBeGreaterThan(deliveredSeq);
+
+  await gatehouse.ask('sinkResume', { sink: 'old' });
+  await addSink(gatehouse, 'fresh', { kind: 'jsonl', path: fresh });
+  const missed = purged.upTo - deliveredSeq;
+  expect(await upToDate(gatehouse, 'old', (sink) => sink.missed > 0 && sink.waiting === 0)).toMatchObject({ missed });
+  expect(await upToDate(gatehouse, 'fresh')).toMatchObject({ missed: 0 });
+  const entries = await gatehouse.audit((all) => all.some(({ kind }) => kind === 'sink_gap'));
+  expect(entries.filter(({ kind }) => kind === 'sink_gap').map(({ detail }) => detail)).toEqual([
+    {
+      sink: 'old',
+      from: deliveredSeq + 1,
+      to: purged.upTo,
+      entries: missed,
+      reason: 'Retention removed them before they were delivered.',
+    },
+  ]);
+  const seqs = (path: string) => linesOf(path).flatMap(({ type, seq }) => (type === 'entry' ? [seq] : []));
+  expect(seqs(fresh)[0]).toBe(purged.upTo + 1);
+  expect(seqs(old).slice(0, deliveredSeq + 1)).toEqual([
+    ...Array.from({ length: deliveredSeq }, (_, n) => n + 1),
+    purged.upTo + 1,
+  ]);
+  // Still the same log, for everybody who has the rest of it.
+  expect(new Set([...linesOf(old), ...linesOf(fresh)].map(({ chain }) => chain)).size).toBe(1);
 }, 60_000);
 
 test('a broken sinks.db is set aside, and everything is delivered again with the same numbers', async () => {
@@ -330,6 +189,14 @@ test('paused, entries wait; resumed, they are delivered; removed, nothing is', a
   await gatehouse.ask('sinkResume', { sink: 'file' });
   await upToDate(gatehouse, 'file', (sink) => sink.deliveredSeq > paused.headSeq);
   expectWholeChain(linesOf(path).filter(({ type }) => type === 'entry'));
+  const again = { name: 'file', target: { kind: 'jsonl', path: `${path}.other` } } as const;
+  expect(await gatehouse.ask('sinkAdd', again)).toMatchObject({
+    message: expect.stringContaining('already a sink "file"'),
+  });
+  const twin = { name: 'twin', target: { kind: 'jsonl', path } } as const;
+  expect(await gatehouse.ask('sinkAdd', twin)).toMatchObject({
+    message: 'The sink "file" delivers there already.',
+  });
   await gatehouse.ask('sinkRemove', { sink: 'file' });
   const kinds = (await gatehouse.audit((all) => all.some(({ kind }) => kind === 'sink_removed'))).map(
     ({ kind }) => kind,
@@ -342,87 +209,3 @@ test('paused, entries wait; resumed, they are delivered; removed, nothing is', a
   ]);
   expect(await gatehouse.ask('sinksList')).toEqual([]);
 }, 60_000);
-
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'gatehouse-sinks-'));
-  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
-  return made;
-}
-
-async function addSink(
-  gatehouse: TestGatehouse,
-  name: string,
-  target: RequestInput<'sinkAdd'>['target'],
-  secrets: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  const added = await gatehouse.ask('sinkAdd', { name, target, secrets });
-  if (added.kind !== 'done') throw new Error(added.message);
-}
-
-/** So many calls of the demo that were answered, from a client of its own; its key. */
-async function called(gatehouse: TestGatehouse, times: number): Promise<string> {
-  const tools = await gatehouse.ask('toolsList', {});
-  const demo = tools.filter(({ upstream }) => upstream === 'demo');
-  const [first] = demo;
-  if (first === undefined) throw new Error('the demo lists nothing');
-  await gatehouse.ask('toolsReview', {
-    upstream: first.upstreamId,
-    accept: demo.map(({ kind, name, fingerprint, proposedRisk }) => ({ kind, name, fingerprint, risk: proposedRisk })),
-  });
-  const key = await gatehouse.key();
-  for (let n = 0; n < times; n += 1) {
-    const answer = await gatehouse.call(key.secret, 'demo__list_notes');
-    expect(answer.message?.result?.isError).not.toBe(true);
-  }
-  return key.secret;
-}
-
-/** The sink, once `until` holds of it; else once everything was delivered. */
-function upToDate(
-  gatehouse: TestGatehouse,
-  name: string,
-  until: (sink: SinkView) => boolean = ({ state, waiting, headSeq }) =>
-    state === 'up_to_date' && waiting === 0 && headSeq > 0,
-): Promise<SinkView> {
-  let last: unknown = null;
-  return eventually(
-    async () => {
-      const sink = (await gatehouse.ask('sinksList')).find((one) => one.name === name);
-      last = sink;
-      return sink !== undefined && until(sink) ? sink : null;
-    },
-    `the sink ${name}`,
-    25_000,
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${JSON.stringify(last)}`);
-  });
-}
-
-type Line = EntryRow & { readonly type: string; readonly chain: string };
-
-function linesOf(path: string): readonly Line[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
-}
-
-/** From the first entry on, without a gap or a repetition, each hash that of its own content and of the one before. */
-function expectWholeChain(entries: readonly EntryRow[]): void {
-  expect(entries.length).toBeGreaterThan(0);
-  let prev = '0'.repeat(64);
-  entries.forEach((entry, n) => {
-    expect(entry.seq).toBe(n + 1);
-    expect(entry.prev).toBe(prev);
-    expect(entryHash(entry)).toBe(entry.hash);
-    prev = entry.hash;
-  });
-}
-
-function numbered(row: EntryRow): EntryRow {
-  return { ...row, seq: Number(row.seq), at: Number(row.at) };
-}
-
-function postgresTarget({ port, user, database }: TestPostgres): RequestInput<'sinkAdd'>['target'] {
-  return { kind: 'postgres', host: '127.0.0.1', port, user, database, tls: 'off', password: true };
-}

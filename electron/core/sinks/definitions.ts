@@ -76,8 +76,31 @@ export function sinkSecrets(id: string, target: SinkTarget): ReadonlyMap<string,
   }
 }
 
+/** Why this cannot be added beside those that are there, with these secrets, in a sentence; null when it can. */
+export function refuseSink(
+  { name, target }: Pick<SinkDefinition, 'name' | 'target'>,
+  secrets: Readonly<Record<string, string>>,
+  all: readonly SinkDefinition[],
+): string | null {
+  const unfit = refuseTarget(target);
+  if (unfit !== null) return unfit;
+  if (all.some((one) => one.name === name))
+    return `There is already a sink "${name}". Choose another name, or remove that one first.`;
+  const same = all.find((one) => one.target.kind === target.kind && placeOf(one.target) === placeOf(target));
+  if (same !== undefined) return `The sink "${same.name}" delivers there already.`;
+  const needed = sinkSecrets('', target);
+  const missing = [...needed.keys()].find((wanted) => (secrets[wanted] ?? '') === '');
+  if (missing !== undefined) return `${missing} has no value.`;
+  const extra = Object.keys(secrets).find((given) => !needed.has(given));
+  if (extra !== undefined) return `${extra} is not among the secrets of this sink.`;
+  const bad = Object.entries(secrets).find(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value));
+  if (bad !== undefined && target.kind === 'otlp')
+    return `The value of ${bad[0]} holds characters that no header can hold.`;
+  return null;
+}
+
 /** Why nothing can be delivered there, in a sentence; null when it can. */
-export function refuseTarget(target: SinkTarget): string | null {
+function refuseTarget(target: SinkTarget): string | null {
   switch (target.kind) {
     case 'otlp':
       return refuseOtlp(target);

@@ -7,7 +7,7 @@ import type { Clock } from '../platform.ts';
 import type { Seals } from '../seals/seals.ts';
 import type { Vault } from '../secrets/vault.ts';
 import type { Progress } from './courier.ts';
-import { createSinkDefinitions, placeOf, refuseTarget, type SinkDefinition, sinkSecrets } from './definitions.ts';
+import { createSinkDefinitions, placeOf, refuseSink, type SinkDefinition, sinkSecrets } from './definitions.ts';
 import type { FromSinkWorker, RunnableSink, ToSinkWorker } from './messages.ts';
 import { type SinkWorker, startSinkWorker } from './worker-thread.ts';
 
@@ -276,7 +276,7 @@ export function createSinks(parts: SinksParts): Sinks {
       return found === undefined ? null : viewOf(found);
     },
     async add({ name, target, startSeq, secrets }) {
-      const refusal = refuseTarget(target) ?? refuseAdding(all, name, target, secrets);
+      const refusal = refuseSink({ name, target }, secrets, all);
       if (refusal !== null) return { kind: 'refused', message: refusal };
       const id = definitions.newId();
       for (const [wanted, place] of sinkSecrets(id, target)) {
@@ -286,7 +286,11 @@ export function createSinks(parts: SinksParts): Sinks {
         return { kind: 'refused', message: written.reason };
       }
       // While the keychain answered, somebody may have taken the name.
-      if (all.some((one) => one.name === name)) return { kind: 'refused', message: taken(name) };
+      const late = refuseSink({ name, target }, secrets, all);
+      if (late !== null) {
+        vault.removeAll(`sink/${id}`);
+        return { kind: 'refused', message: late };
+      }
       const definition = definitions.insert({ id, name, target, startSeq });
       all = definitions.all();
       record('sink_added', definition);
@@ -354,25 +358,3 @@ function runnable(
 
 const CHANGED =
   'It was changed in the settings database by something else than Gatehouse, so nothing is sent there. Remove the sink and add it again.';
-
-const taken = (name: string) => `There is already a sink "${name}". Choose another name, or remove that one first.`;
-
-function refuseAdding(
-  all: readonly SinkDefinition[],
-  name: string,
-  target: SinkTarget,
-  secrets: Readonly<Record<string, string>>,
-): string | null {
-  if (all.some((one) => one.name === name)) return taken(name);
-  const same = all.find((one) => one.target.kind === target.kind && placeOf(one.target) === placeOf(target));
-  if (same !== undefined) return `The sink "${same.name}" delivers there already.`;
-  const needed = sinkSecrets('', target);
-  const missing = [...needed.keys()].find((wanted) => (secrets[wanted] ?? '') === '');
-  if (missing !== undefined) return `${missing} has no value.`;
-  const extra = Object.keys(secrets).find((given) => !needed.has(given));
-  if (extra !== undefined) return `${extra} is not among the secrets of this sink.`;
-  const bad = Object.entries(secrets).find(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value));
-  if (bad !== undefined && target.kind === 'otlp')
-    return `The value of ${bad[0]} holds characters that no header can hold.`;
-  return null;
-}
