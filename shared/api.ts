@@ -220,11 +220,15 @@ export const API = {
   upstreamLogs: z.object({ upstream: id }),
 
   toolsList: z.object({ workspace: id.optional(), upstream: id.optional() }),
-  /** Search exactly as the agent's find_tools would; `client` narrows to what that client may see. */
+  /**
+   * Search exactly as the agent's find_tools would: as this client, or as one that may see the whole workspace (Personal
+   * when none is named).
+   */
   toolsFind: z.object({
     query: z.string().max(1000),
     limit: z.number().int().min(1).max(50).default(10),
     client: id.optional(),
+    workspace: id.optional(),
   }),
   /**
    * Accepts the named tools, prompts and resource templates (named by URI template) as they are offered: each with the

@@ -55,6 +55,7 @@ const find: Command = {
   options: {
     limit: { type: 'string', value: 'N', help: 'how many, 1 to 50; else 10' },
     client: { type: 'string', value: 'NAME', help: 'what this client would find' },
+    ...WORKSPACE_OPTION,
     ...JSON_OPTION,
   },
   async run(call) {
@@ -68,7 +69,9 @@ const find: Command = {
     const name = call.text('client');
     const client = name === null ? undefined : await findClient(call, door, name);
     if (client === null) return 1;
-    const answer = await door.ask('toolsFind', { query: call.words[0] ?? '', limit, client: client?.id });
+    const workspace = await workspaceOption(call, door);
+    if (workspace === null) return 1;
+    const answer = await door.ask('toolsFind', { query: call.words[0] ?? '', limit, client: client?.id, workspace });
     if (!answer) return 1;
     if (call.flag('json')) {
       call.terminal.print(JSON.stringify(answer));

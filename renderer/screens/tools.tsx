@@ -1,5 +1,5 @@
 import { useDeferredValue, useState } from 'react';
-import { Button, Input, SearchField } from 'react-aria-components';
+import { Button, Input, Radio, RadioGroup, SearchField } from 'react-aria-components';
 import { countOf } from '../../shared/kinds.ts';
 import type { ToolView } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
@@ -12,6 +12,8 @@ import { ToolText } from './tool-text.tsx';
 /** Find tools as an agent would, see all of them by upstream, and review what is new. */
 export function ToolsScreen({ reviewing, onReview }: Reviewing) {
   const [query, setQuery] = useState('');
+  const [workspace, setWorkspace] = useState<string | null>(null);
+  const workspaces = useLive('workspacesList', {}, ['clients']).data ?? [];
   const tools = useLive('toolsList', {}, ['tools', 'upstreams']);
   const groups = byUpstream(tools.data ?? []);
   const reviewed = groups.find((group) => group.upstreamId === reviewing);
@@ -28,8 +30,22 @@ export function ToolsScreen({ reviewing, onReview }: Reviewing) {
         </SearchField>
       </div>
       <Problem message={tools.problem} />
+      {query.trim() !== '' && workspaces.length > 1 && (
+        <RadioGroup
+          className="segments"
+          aria-label="An agent of which workspace"
+          value={workspace ?? workspaces[0]?.id ?? ''}
+          onChange={setWorkspace}
+        >
+          {workspaces.map((one) => (
+            <Radio key={one.id} value={one.id}>
+              <Visible text={one.name} />
+            </Radio>
+          ))}
+        </RadioGroup>
+      )}
       {query.trim() !== '' ? (
-        <Found query={query} />
+        <Found query={query} workspace={workspace} />
       ) : (
         <>
           {tools.data?.length === 0 && (
@@ -66,9 +82,10 @@ function byUpstream(tools: readonly ToolView[]): readonly Group[] {
   return [...groups].map(([upstreamId, ofIt]) => ({ upstreamId, upstream: ofIt[0]?.upstream ?? '', tools: ofIt }));
 }
 
-function Found({ query }: { readonly query: string }) {
+function Found({ query, workspace }: { readonly query: string; readonly workspace: string | null }) {
   const asked = useDeferredValue(query);
-  const answer = useLive('toolsFind', { query: asked, limit: 20 }, ['tools', 'upstreams', 'policy']);
+  const where = workspace === null ? {} : { workspace };
+  const answer = useLive('toolsFind', { query: asked, limit: 20, ...where }, ['tools', 'upstreams', 'policy']);
   return (
     <section className="found" aria-label="Found tools" aria-live="polite">
       <Problem message={answer.problem} />

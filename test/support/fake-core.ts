@@ -24,6 +24,7 @@ import type {
   ToolView,
   Topic,
   UpstreamView,
+  Workspace,
 } from '../../shared/model.ts';
 import { recordView } from './views.ts';
 
@@ -42,6 +43,7 @@ export interface FakeState {
   confirmations: ConfirmationView[];
   tools: ToolView[];
   upstreams: UpstreamView[];
+  workspaces: Workspace[];
   clients: ClientView[];
   records: AuditRecordView[];
   policy: Policy | null;
@@ -134,7 +136,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
 
   return {
     status: () => ({ ...state.status, waiting: waiting().length + state.confirmations.length }),
-    workspacesList: () => [{ id: 'w1', slug: 'personal', name: 'Personal', createdAt: 0 }],
+    workspacesList: () => state.workspaces,
     workspaceCreate: () => refused,
     workspaceRename: () => refused,
     workspaceRemove: () => refused,
@@ -434,6 +436,7 @@ export function emptyState(): FakeState {
     tools: [],
     upstreams: [],
     sinks: [],
+    workspaces: [{ id: 'w1', slug: 'personal', name: 'Personal', createdAt: 0 }],
     clients: [],
     records: [],
     shadow: null,

@@ -47,10 +47,12 @@ export function toolRequests(parts: {
       return inventory.view().filter((tool) => own.has(tool.upstreamId));
     },
 
-    toolsFind({ query, limit, client: wanted }) {
+    toolsFind({ query, limit, client: wanted, workspace }) {
+      const place = workspaceOf(clients, workspace);
+      if (place.kind === 'refused') return { found: [], notes: [place.message] };
       const client =
         wanted === undefined
-          ? anybody(clients)
+          ? anybodyIn(place.workspace.id)
           : (clients.list().find((one) => one.id === wanted || one.name === wanted) ?? null);
       if (client === null) return { found: [], notes: [`There is no client "${wanted}".`] };
       const { found, notes } = catalog.search(client, query, limit);
@@ -133,18 +135,15 @@ const keyOf = ({ kind, name }: { readonly kind: DefinitionKind; readonly name: s
 const labelled = ({ kind, name }: { readonly kind: DefinitionKind; readonly name: string }): string =>
   kind === 'prompt' ? JSON.stringify(name) : name;
 
-/** The search of a client that may see the whole default workspace. */
-function anybody(clients: Clients): Client {
-  const workspace = clients.defaultWorkspace();
-  return {
-    id: '',
-    workspaceId: workspace.id,
-    name: 'any client',
-    callsItself: null,
-    tags: [],
-    upstreams: null,
-    scopeTags: [],
-    holdMs: 0,
-    createdAt: 0,
-  };
-}
+/** A client that may see the whole workspace. */
+const anybodyIn = (workspaceId: string): Client => ({
+  id: '',
+  workspaceId,
+  name: 'any client',
+  callsItself: null,
+  tags: [],
+  upstreams: null,
+  scopeTags: [],
+  holdMs: 0,
+  createdAt: 0,
+});
