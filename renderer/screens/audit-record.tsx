@@ -3,6 +3,7 @@ import type { AuditEntryView, AuditPhase, AuditRecordView } from '../../shared/m
 import { Visible } from '../card/visible.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { dateAndTime } from '../parts/time.ts';
+import { Explain } from './audit-explanation.tsx';
 import { Value } from './tool-text.tsx';
 
 const PHASES: Readonly<Record<AuditPhase, string>> = {
@@ -31,6 +32,17 @@ export function AuditRecord({ record, onClose }: { readonly record: AuditRecordV
           Close
         </Button>
       </div>
+      <dl className="facts tight">
+        {factsOf(record).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>
+              <Visible text={value} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {record.entries.some(({ phase }) => phase !== 'event') && <Explain requestId={record.requestId} />}
       <ol className="entries">
         {record.entries.map((entry) => (
           <Entry key={entry.seq} entry={entry} />
@@ -38,6 +50,26 @@ export function AuditRecord({ record, onClose }: { readonly record: AuditRecordV
       </ol>
     </section>
   );
+}
+
+/** Every member of the record that has a value, spans and sizes with their units. */
+function factsOf(record: AuditRecordView): readonly (readonly [string, string])[] {
+  const { requestId: _, entries: __, at, ...members } = record;
+  return [
+    ['time', dateAndTime(at)],
+    ...Object.entries(members)
+      .filter(([, value]) => value !== null && value !== false)
+      .map(([name, value]) => [wordsOf(name), unitOf(name, value)] as const),
+  ];
+}
+
+const wordsOf = (name: string) =>
+  name.replace(/(Ms|Bytes)$/, '').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+function unitOf(name: string, value: unknown): string {
+  if (name.endsWith('Ms')) return `${Number(value).toLocaleString('en')} ms`;
+  if (name.endsWith('Bytes')) return `${Number(value).toLocaleString('en')} bytes`;
+  return value === true ? 'yes' : String(value);
 }
 
 function Entry({ entry }: { readonly entry: AuditEntryView }) {

@@ -1,30 +1,21 @@
 import { useState } from 'react';
-import { Button, Input, SearchField } from 'react-aria-components';
-import type { RequestInput, RequestResult } from '../../shared/api.ts';
+import { Button } from 'react-aria-components';
+import type { RequestInput } from '../../shared/api.ts';
 import type { AuditRecordView } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
-import { messageOf, useBridge, useLive } from '../live.ts';
+import { useLive } from '../live.ts';
 import { EffectBadge, OutcomeBadge } from '../parts/badges.tsx';
 import { Empty, Problem } from '../parts/notes.tsx';
 import { shortTime } from '../parts/time.ts';
+import { AuditFilterBar, type AuditFilters } from './audit-filters.tsx';
+import { AuditProof } from './audit-proof.tsx';
 import { AuditRecord } from './audit-record.tsx';
-import { VerifyResult } from './verify-result.tsx';
-
-const FILTERS = ['client', 'upstream', 'tool', 'outcome', 'errorClass'] as const;
-type Filter = Partial<Record<(typeof FILTERS)[number] | 'text', string>>;
-const LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = {
-  client: 'Client',
-  upstream: 'Upstream',
-  tool: 'Tool',
-  outcome: 'Outcome',
-  errorClass: 'Error class',
-};
 
 const PAGE = 50;
 
 /** Every call and every administrative act, newest first, and the proof that nothing was changed since. */
 export function AuditScreen() {
-  const [filter, setFilter] = useState<Filter>({});
+  const [filter, setFilter] = useState<AuditFilters>({});
   // Where each page shown so far begins; the newest page has no beginning.
   const [pages, setPages] = useState<readonly number[]>([]);
   const [open, setOpen] = useState<string | null>(null);
@@ -34,53 +25,28 @@ export function AuditScreen() {
   const records = audit.data?.records ?? [];
   const opened = records.find((record) => record.requestId === open);
   const isFiltered = Object.keys(filter).length > 0;
-  const change = (name: keyof Filter, value: string) => {
-    const { [name]: _, ...others } = filter;
-    setFilter(value === '' ? others : { ...others, [name]: value });
-    setPages([]);
-  };
 
   return (
     <div className="screen wide">
       <div className="screen-head">
         <h2>Audit</h2>
         <span className="grow" />
-        <Proof />
+        <AuditProof filter={filter} />
       </div>
-      <search className="filters">
-        <SearchField
-          className="search"
-          aria-label="Text in records"
-          value={filter.text ?? ''}
-          maxLength={200}
-          onChange={(value) => change('text', value)}
-        >
-          <Input placeholder="Search records" />
-        </SearchField>
-        {FILTERS.map((name) => (
-          <SearchField
-            key={name}
-            className="filter"
-            aria-label={LABELS[name]}
-            value={filter[name] ?? ''}
-            onChange={(value) => change(name, value)}
-          >
-            <Input placeholder={LABELS[name]} spellCheck="false" />
-          </SearchField>
-        ))}
-        {isFiltered && (
-          <Button
-            className="link"
-            onPress={() => {
-              setFilter({});
-              setPages([]);
-            }}
-          >
-            Clear
-          </Button>
-        )}
-      </search>
+      <AuditFilterBar
+        filter={filter}
+        onChange={(wanted) => {
+          setFilter(wanted);
+          setPages([]);
+        }}
+      />
       <Problem message={audit.problem} />
+      {audit.data !== undefined && audit.data.behind > 0 && (
+        <p className="note">
+          The index of the audit is being made: {audit.data.behind.toLocaleString('en')} entries cannot be found yet.
+          They are recorded.
+        </p>
+      )}
       {audit.data && records.length === 0 && <NothingRecorded isFiltered={isFiltered} />}
       {records.length > 0 && (
         <div className={`audit ${opened ? 'split' : ''}`}>
@@ -169,54 +135,5 @@ function ToolName({ record }: { readonly record: AuditRecordView }) {
     <strong>
       <Visible text={name} />
     </strong>
-  );
-}
-
-/** Verify and export: the same checks that anybody can make on an export without Gatehouse. */
-function Proof() {
-  const bridge = useBridge();
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string | null>(null);
-  const [report, setReport] = useState<RequestResult<'auditVerify'> | null>(null);
-  const [exported, setExported] = useState<RequestResult<'auditExport'> | null>(null);
-  const run = async (what: () => Promise<void>) => {
-    setBusy(true);
-    setProblem(null);
-    setExported(null);
-    setReport(null);
-    try {
-      await what();
-    } catch (error) {
-      setProblem(messageOf(error));
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <>
-      <Button
-        className="button small"
-        isDisabled={busy}
-        onPress={() => void run(async () => setReport(await bridge.request('auditVerify', {})))}
-      >
-        {busy ? 'Working…' : 'Verify'}
-      </Button>
-      <Button
-        className="button small"
-        isDisabled={busy}
-        onPress={() => void run(async () => setExported(await bridge.request('auditExport', {})))}
-      >
-        Export
-      </Button>
-      <div className="proof" aria-live="polite">
-        <Problem message={problem} />
-        {report && <VerifyResult report={report} onClose={() => setReport(null)} />}
-        {exported && (
-          <p className="note">
-            {exported.entries.toLocaleString('en')} entries written to <code>{exported.path}</code>
-          </p>
-        )}
-      </div>
-    </>
   );
 }

@@ -358,7 +358,32 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       const last = page.at(-1)?.entries[0]?.seq ?? null;
       return { records: page, nextBefore: records.length > page.length ? last : null, behind: 0 };
     },
-    auditExplain: () => ({ kind: 'refused', message: 'No rule was asked about this record.' }),
+    auditExplain: ({ requestId }) => ({
+      kind: 'done',
+      explained: {
+        requestId,
+        recorded: { effect: 'deny', rule: 'never-delete', standing: null },
+        by: 'then',
+        policy: '3-0123456789ab',
+        explanation: {
+          decision: { effect: 'deny', rule: 'never-delete', reason: 'The rule decides.', standing: null },
+          defaultEffect: 'require_approval',
+          certain: false,
+          rules: [
+            {
+              rule: 'never-delete',
+              effect: 'deny',
+              modifiers: [],
+              matched: 'unknown',
+              decided: true,
+              applied: false,
+              members: [{ member: 'arguments/x', matched: 'unknown', wanted: 'eq 1', actual: 'not known' }],
+            },
+          ],
+        },
+        notes: ['1 value was redacted.'],
+      },
+    }),
     auditVerify: () => ({
       ok: true,
       entries: 128,

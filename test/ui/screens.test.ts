@@ -255,6 +255,22 @@ test('the audit filters, pages, and opens a record with all its entries', async 
   for (const said of ['Ended', 'gh_a1b2c3', 'ask-before-writing', '/home/me/notes.txt', 'hash-of-998', 'hash-of-999']) {
     expect(text).toContain(said);
   }
+  await record.getByRole('button', { name: 'Explain this decision' }).click();
+  await record.getByRole('region', { name: 'Explanation' }).getByText('cannot be told').first().waitFor();
+  expect(await record.textContent()).toContain('wants eq 1; has not known');
+  await tab.page.getByLabel('Decision').selectOption('deny');
+  await tab.page.getByLabel('Rule', { exact: true }).fill('r');
+  await tab.page.getByLabel('From').fill('2026-11-20T08:30');
+  const from = new Date('2026-11-20T08:30').getTime();
+  await expect
+    .poll(() => askedFor(tab.core, 'auditList').at(-1))
+    .toEqual({ errorClass: 'policy_denied', effect: 'deny', rule: 'r', from, limit: 50 });
+  await tab.page.getByRole('button', { name: 'Export CSV' }).click();
+  await tab.page.getByText('/data/exports/audit.jsonl').waitFor();
+  expect(askedFor(tab.core, 'auditExport')).toEqual([
+    { as: 'csv', errorClass: 'policy_denied', effect: 'deny', rule: 'r', from },
+  ]);
+  expect(tab.faults).toEqual([]);
 });
 
 test('verify reports in sentences, the weaker promise included; export says where it is', async () => {
@@ -263,7 +279,7 @@ test('verify reports in sentences, the weaker promise included; export says wher
   await tab.page.getByRole('button', { name: 'Verify' }).click();
   await tab.page.getByText('The audit is whole: 128 entries verify.').waitFor();
   await tab.page.getByText(/whoever can read your files could forge entries/).waitFor();
-  await tab.page.getByRole('button', { name: 'Export' }).click();
+  await tab.page.getByRole('button', { name: 'Export proof' }).click();
   await tab.page.getByText('/data/exports/audit.jsonl').waitFor();
 });
 
