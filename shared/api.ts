@@ -323,6 +323,14 @@ export const API = {
     reason: z.string().max(2000).default(''),
     pause: z.boolean().default(false),
   }),
+  /** Gives a held result to the agent. */
+  resultRelease: z.object({ approval: id, resultSha256: z.string() }),
+  /** The agent is told that the call ran, and why it does not get the result. */
+  resultWithhold: z.object({
+    approval: id,
+    reason: z.string().max(2000).default(''),
+    pause: z.boolean().default(false),
+  }),
   /** `search`: words that must all be in client, upstream, tool or pinned values. */
   standingList: z.object({ search: z.string().max(200).default('') }),
   standingRevoke: z.object({ standing: id }),
@@ -462,6 +470,8 @@ export interface RequestResults {
   approvalDeny: Done;
   approvalsApproveMany: Done<{ answers: readonly AnswerOf[] }>;
   approvalsDenyMany: Done<{ answers: readonly AnswerOf[] }>;
+  resultRelease: Done;
+  resultWithhold: Done;
   standingList: readonly StandingApprovalView[];
   standingRevoke: Done;
   standingRevokeAll: Done<{ revoked: number }>;
@@ -513,5 +523,7 @@ export const ONLY: Partial<Record<RequestName, readonly Origin[]>> = {
   approvalDeny: [...PERSON, 'notification'],
   approvalsApproveMany: PERSON,
   approvalsDenyMany: PERSON,
+  resultRelease: PERSON,
+  resultWithhold: PERSON,
   confirmationAnswer: PERSON,
 };

@@ -536,6 +536,8 @@ export interface ApprovalView {
   /** Of the arguments that the person put in place of these; null when they are as they came. */
   readonly editedSha256: string | null;
   readonly previous: PreviousCall | null;
+  /** Set where the call has run, and its result waits to be released or withheld. */
+  readonly held: { readonly resultText: string; readonly resultSha256: string } | null;
   readonly state: ApprovalState;
   readonly callerLeft: boolean;
   readonly createdAt: number;

@@ -66,6 +66,10 @@ function printApproval(approval: ApprovalView, terminal: Terminal): void {
     `  because: ${visible(approval.reason)}${approval.rule === null ? '' : ` (rule ${visible(approval.rule)})`}`,
   );
   terminal.print(visibleLines(approval.argumentsText, '  | '));
+  if (approval.held !== null)
+    terminal.print(
+      `  it has run; its result (${approval.held.resultText.length} characters) is held until you look at it in the window or the dashboard`,
+    );
 }
 
 const standing: Command = {

@@ -8,10 +8,11 @@ import { besideOf } from './call/beside.ts';
 import { toldOfEdit } from './call/edited.ts';
 import { endingOf, rateLimited } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
+import type { ResultHolding } from './call/hold-result.ts';
 import { judge, judgeAgain } from './call/judge.ts';
 import { type CallRecord, createCallRecord } from './call/record.ts';
 import type { Resumed, Rounds } from './call/rounds.ts';
-import { type HoldResult, ruledNotes, ruleResult } from './call/rule-result.ts';
+import { ruledNotes, ruleResult } from './call/rule-result.ts';
 import type { Inventory, Tool } from './catalog/inventory.ts';
 import type { Resources } from './catalog/resources.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
@@ -75,7 +76,14 @@ export type CallEnding =
       readonly retryable?: boolean;
       readonly retryAfterMs?: number;
     }
-  | { readonly kind: 'pending'; readonly approvalId: string; readonly expiresAt: number; readonly rule: string | null }
+  | {
+      readonly kind: 'pending';
+      readonly approvalId: string;
+      readonly expiresAt: number;
+      readonly rule: string | null;
+      /** The call ran; what waits for the person is its result. */
+      readonly hasRun?: boolean;
+    }
   /** What the caller gets is `resultText`; a rule that changes `result` makes text and bytes anew. */
   | Answered
   /** The upstream's own JSON-RPC error, unchanged. */
@@ -109,7 +117,7 @@ export interface CallToolParts {
   readonly rounds: Pick<Rounds, 'start' | 'resume'>;
   readonly rateLimits: RateLimits;
   /** Null: nobody can look at a result, so one that a rule holds is not given out. */
-  readonly holdResult: HoldResult | null;
+  readonly results: ResultHolding | null;
   readonly upstreams: Pick<Upstreams, 'unavailable'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -165,6 +173,14 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
 
   const judged = judge(parts, call, aim, checked.value, (text) => checkArguments(parts, aim, text));
   record.argumentsRuled(judged.arguments);
+
+  // It ran before, and its result is still held for the person: it does not run again to be held again.
+  const itsResult = judged.stopped === null ? (parts.results?.takeUp(call, aim, record) ?? null) : null;
+  if (itsResult !== null) {
+    record.decided(judged.decision, judged.version);
+    return learned(parts, call, aim, await itsResult);
+  }
+
   let argumentsText = judged.arguments.text;
   let { modifiers } = judged.decision;
   const decision =
@@ -229,7 +245,12 @@ async function finish(
   modifiers: readonly RuleModifiers[] | undefined,
   came: CallEnding,
 ): Promise<CallEnding> {
-  const ending = await ruleResult(parts.holdResult, { call, aim, record }, modifiers, came);
+  const ending = await ruleResult(parts.results?.hold ?? null, { call, aim, record }, modifiers, came);
+  return learned(parts, call, aim, ending);
+}
+
+/** Resources that a result names may be read from then on: by whoever got it. */
+function learned(parts: CallToolParts, call: ToolCall, aim: Aim, ending: CallEnding): CallEnding {
   if (ending.kind === 'answered') parts.resources.learn(call.client.id, aim.upstream.id, ending.result);
   return ending;
 }

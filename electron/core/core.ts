@@ -5,6 +5,7 @@ import { type Api, createApi, type Handlers } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
 import { createConfirmations } from './approvals/confirmations.ts';
+import { createHeldResults } from './approvals/held-results.ts';
 import { createTrusts } from './approvals/trusts.ts';
 import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
@@ -12,6 +13,7 @@ import { createRetention } from './audit/retention.ts';
 import type { Found } from './call/aim.ts';
 import { createAskClient } from './call/ask-client.ts';
 import { foreseenFacts } from './call/facts.ts';
+import { createResultHolding, type HeldEnding } from './call/hold-result.ts';
 import { createRounds } from './call/rounds.ts';
 import { type CallToolParts, callTool } from './call-tool.ts';
 import { createCatalog } from './catalog/catalog.ts';
@@ -218,6 +220,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const shadows = createShadows({ db, clock });
   const approvers = createApprovers();
   const approvals = createApprovals({ db, clock, approvers });
+  const results = createHeldResults<HeldEnding>({ db, clock, approvers });
   const trusts = createTrusts({ clock, approvers });
   const confirmations = createConfirmations({ clock, approvers });
   const inventory = createInventory({ db, clock, upstreamName: (id) => upstreams.get(id) });
@@ -300,7 +303,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     resources,
     rounds,
     rateLimits: createRateLimits({ clock }),
-    holdResult: null,
+    results: createResultHolding(results),
     upstreams,
     clock,
     log,
@@ -367,6 +370,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     vault,
     approvals,
+    results,
     pauses,
     trusts,
     clients,
@@ -396,7 +400,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     }),
     ...pauseRequests({ pauses, clients, audit, widening }),
     ...trustRequests({ trusts, clients, audit, widening, running: options.listen }),
-    ...approvalRequests({ approvals, confirmations, pauses, audit }),
+    ...approvalRequests({ approvals, results, confirmations, pauses, audit }),
     ...figureRequests({ audit, exposure, clients }),
     ...auditRequests({ audit, policies, clients, retention, widening }),
     ...sinkRequests({ sinks, audit, widening }),
@@ -437,22 +441,27 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   clients.onKeyEnded((keyId) => {
     approvals.cancelForKey(keyId);
     rounds.endOfKey(keyId);
+    results.cancelForKey(keyId);
     // Whoever takes a key away from a client does not trust it with everything.
     const owner = clients.list().find(({ keys }) => keys.some(({ id }) => id === keyId));
     if (owner !== undefined) trusts.endForClient(owner.id);
   });
   approvals.onChange(() => topics.tell('approvals'));
+  results.onChange(() => topics.tell('approvals'));
   approvals.onCard((approval) => {
     // A burst is one card: it comes up and is announced once (design section 9, F13).
     const joins = ({ id, group }: ApprovalView) => group === approval.group && id !== approval.id;
-    if (approvals.list('waiting').some(joins)) return;
+    if (!approvals.list('waiting').some(joins)) announce(approval, 'asks');
+  });
+  results.onCard((approval) => announce(approval, 'waits for a result'));
+  function announce(approval: ApprovalView, what: string): void {
     for (const listener of cardListeners) listener({ approval });
     platform.notify({
-      title: `${approval.client} asks: ${approval.upstream} / ${approval.tool}`,
+      title: `${approval.client} ${what}: ${approval.upstream} / ${approval.tool}`,
       body: approval.reason,
       approvalId: approval.id,
     });
-  });
+  }
   let knownConfirmations = new Set<string>();
   confirmations.onChange(() => {
     topics.tell('confirmations');
@@ -479,6 +488,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     };
   }
 
+  // They were in memory alone when Gatehouse was ended by force: the calls ran, and nobody will get these results.
+  for (const { id: approval, ...lost } of results.lost) {
+    audit.writeSoon({ phase: 'event', kind: 'result_lost', outcome: 'withheld', ...lost, detail: { approval } });
+  }
   await firstStart();
   if (options.listen) {
     const listening = await listen(
@@ -549,6 +562,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     retention.close();
     await upstreams.stopAll();
     trusts.close();
+    results.close();
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });
     await exposure.close();
     await sinks.close();

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { StatusView } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
+import type { HeldResults } from './approvals/held-results.ts';
 import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Clients } from './clients/clients.ts';
@@ -29,6 +30,7 @@ export function createHealth(parts: {
   readonly audit: Audit;
   readonly vault: Vault;
   readonly approvals: Approvals;
+  readonly results: Pick<HeldResults<unknown>, 'list'>;
   readonly pauses: Pauses;
   readonly trusts: Pick<Trusts, 'list'>;
   readonly clients: Pick<Clients, 'get'>;
@@ -49,6 +51,9 @@ export function createHealth(parts: {
   const first = readVault();
 
   const failed = () => upstreams.list().filter((one) => one.enabled && one.status === 'failed');
+  /** Calls, and results of calls, that wait for the person. */
+  const waiting = () =>
+    [...approvals.list('waiting'), ...parts.results.list()].filter(({ state }) => state === 'waiting').length;
   const isWell = () => audit.available().ok && failed().length === 0;
 
   return {
@@ -77,7 +82,7 @@ export function createHealth(parts: {
           requestsInFlight: parts.admission()?.inFlight() ?? 0,
           requestsQueued: parts.admission()?.queued() ?? 0,
           calls: upstreams.load(),
-          approvalsWaiting: approvals.list('waiting').length,
+          approvalsWaiting: waiting(),
         },
         sinks: parts.sinks
           .known()
@@ -115,7 +120,7 @@ export function createHealth(parts: {
           ...parts.sinks.troubles(),
           ...(vaultState === null || vaultState.kind === 'ready' ? [] : [vaultState.reason]),
         ],
-        waiting: approvals.list('waiting').length,
+        waiting: waiting(),
         pauses: pauseViews(parts.pauses, parts.clients),
         trusts: parts.trusts.list(),
         dataFolder: platform.dataFolder,

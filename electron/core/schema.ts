@@ -1,4 +1,5 @@
 import { approvalsAnswersSchema, approvalsSchema } from './approvals/approvals.ts';
+import { heldResultsSchema } from './approvals/held-results.ts';
 import { sealedStanding } from './approvals/standing.ts';
 import { retentionSchema } from './audit/retention.ts';
 import { exposureSchema } from './catalog/exposure.ts';
@@ -42,6 +43,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 7, statements: [sinksSchema] },
   { version: 8, statements: [exposureSchema] },
   { version: 9, statements: [retentionSchema] },
+  { version: 10, statements: [heldResultsSchema] },
 ];
 
 /**

@@ -60,6 +60,8 @@ export function answerApprovalWindow(parts: {
       case 'approvalDeny':
       case 'approvalsApproveMany':
       case 'approvalsDenyMany':
+      case 'resultRelease':
+      case 'resultWithhold':
       case 'confirmationAnswer': {
         const cards = answeredBy(name, input);
         if (cards.length === 0) return { kind: 'bad_request', message: 'The answer does not say what it answers.' };

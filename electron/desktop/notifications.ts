@@ -158,6 +158,7 @@ const WHOLE_CHARACTERS = 180;
 function approvableHere(approval: ApprovalView): boolean {
   const text = wholeText(approval);
   return (
+    approval.held === null &&
     approval.risk !== 'destructive' &&
     [...text].length <= WHOLE_CHARACTERS &&
     [approval.upstream, approval.connection ?? '', approval.tool, approval.client, approval.argumentsText].every(
@@ -177,10 +178,12 @@ function messageFor(
   mayApprove: boolean,
   keys: { readonly approve: string; readonly deny: string; readonly open: string },
 ): Message {
-  const rest = [
-    { key: keys.deny, label: 'Deny' },
-    { key: keys.open, label: 'Open' },
-  ];
+  const open = { key: keys.open, label: 'Open' };
+  if (approval.held !== null) {
+    const body = `${visible(calledName(approval))}\nfor ${visible(approval.client)}\nOpen it to look at the result.`;
+    return { title: 'Gatehouse: a result waits for you', body, buttons: [open] };
+  }
+  const rest = [{ key: keys.deny, label: 'Deny' }, open];
   const title = 'Gatehouse: a call waits for you';
   if (mayApprove && approvableHere(approval)) {
     return { title, body: wholeText(approval), buttons: [{ key: keys.approve, label: 'Approve once' }, ...rest] };

@@ -12,6 +12,7 @@ const TREE_AT_MOST = 3000;
 
 interface Shown {
   readonly text: string;
+  readonly title?: string;
   /** Called once, when the end of the arguments has been on the screen. */
   onSeen(): void;
   /** What can be done with them. */
@@ -19,7 +20,7 @@ interface Shown {
 }
 
 /** The whole arguments of a call, as a tree and as the exact text that will be forwarded; never cut. */
-export function Arguments({ text, onSeen, action }: Shown) {
+export function Arguments({ text, title = 'Arguments', onSeen, action }: Shown) {
   const json = useMemo(() => parseExact(text), [text]);
   const secrets = useMemo(() => (json ? secretsIn(json) : []), [json]);
   const [revealed, setRevealed] = useState<ReadonlySet<number>>(new Set());
@@ -32,16 +33,16 @@ export function Arguments({ text, onSeen, action }: Shown) {
   const overflows = useOverflow(box, `${view}${expanded}${revealed.size}`);
 
   return (
-    <section className="arguments" aria-label="Arguments">
+    <section className="arguments" aria-label={title}>
       <div className="arguments-head">
-        <h4>Arguments</h4>
+        <h4>{title}</h4>
         <span className="quiet">{sizeOf(text)}</span>
         {hidesSomething(text) && <span className="flag">holds characters that cannot be seen; shown as escapes</span>}
         <span className="grow" />
         {action}
         <ToggleButtonGroup
           className="segments"
-          aria-label="How to show the arguments"
+          aria-label={`How to show the ${title.toLowerCase()}`}
           selectionMode="single"
           disallowEmptySelection
           selectedKeys={[view]}
@@ -62,7 +63,7 @@ export function Arguments({ text, onSeen, action }: Shown) {
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must be able to scroll to its end.
         tabIndex={0}
         role="document"
-        aria-label={view === 'tree' ? 'Arguments as a tree' : 'Arguments as exact text'}
+        aria-label={`${title} as ${view === 'tree' ? 'a tree' : 'exact text'}`}
       >
         {view === 'tree' && json ? <JsonTree json={json} masks={masks} /> : <ExactText text={text} masks={masks} />}
         <Seen onSeen={onSeen} />

@@ -8,6 +8,7 @@ import { ApprovalCard, CallHead } from './approval-card.tsx';
 import { Facts } from './facts.tsx';
 import { useGuard } from './guard.ts';
 import { Mask } from './json-tree.tsx';
+import { ResultCard } from './result-card.tsx';
 import { type Row, type Table, tableOf } from './rows.ts';
 import { Seen } from './seen.tsx';
 import { Visible } from './visible.tsx';
@@ -30,7 +31,11 @@ export function BatchCard({ calls, queue }: Shown) {
           ‹ All {calls.length} calls of this tool
         </Button>
       )}
-      <ApprovalCard key={alone.id} approval={alone} queue={queue} />
+      {alone.held === null ? (
+        <ApprovalCard key={alone.id} approval={alone} queue={queue} />
+      ) : (
+        <ResultCard key={alone.id} approval={alone} held={alone.held} queue={queue} />
+      )}
     </>
   );
 }

@@ -98,6 +98,7 @@ function ApprovalRow({ calls }: { readonly calls: readonly ApprovalView[] }) {
         <p className="quiet">
           for <Visible text={approval.client} /> · {timeLeft(approval.expiresAt - now)} left
           {calls.length > 1 && ` · ${calls.length} calls`}
+          {approval.held !== null && ' · it has run, its result waits'}
           {approval.callerLeft && ' · caller left'}
         </p>
       </div>

@@ -836,6 +836,7 @@ describe('approvals', () => {
     editable: true,
     editedSha256: null,
     previous: null,
+    held: null,
     state: 'waiting',
     callerLeft: false,
     createdAt: 0,

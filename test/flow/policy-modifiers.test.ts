@@ -169,9 +169,11 @@ describe('redactResult', () => {
 });
 
 describe('holdResult', () => {
-  test('a result that a rule holds is not given out while nobody can look at it', async () => {
+  test('a result that a rule holds is not given out when the person withholds it', async () => {
     await allow('  - name: look\n    match: {}\n    holdResult: { pattern: private }\n');
-    const answer = await gatehouse.call(key.secret, 'rec__echo', '{"text":"private"}');
+    const answering = gatehouse.call(key.secret, 'rec__echo', '{"text":"private"}');
+    await gatehouse.ask('resultWithhold', { approval: (await gatehouse.card()).id });
+    const answer = await answering;
     expect(metaOf(answer)).toMatchObject({ 'gatehouse/rule': 'look', 'gatehouse/retryable': false });
     expect(textOf(answer)).toContain('did run');
     expect(answer.text).not.toContain('private');

@@ -134,7 +134,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       audit,
       resources: { find: () => null, learn() {} },
       rateLimits: createRateLimits({ clock }),
-      holdResult: null,
+      results: null,
       rounds: createRounds({
         upstreams,
         clock,

@@ -239,7 +239,7 @@ describe('H3 overlapping rules', () => {
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
       rateLimits: createRateLimits({ clock: fakeClock() }),
-      holdResult: null,
+      results: null,
       rounds: {
         resume: () => null,
         async start(_call, _aim, _record, request) {

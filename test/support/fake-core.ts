@@ -324,6 +324,8 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
         answer: decide(approval, { state: 'denied', denyReason: reason || null }),
       })),
     }),
+    resultRelease: ({ approval }) => decide(approval, { state: 'redeemed' }),
+    resultWithhold: ({ approval, reason }) => decide(approval, { state: 'denied', denyReason: reason || null }),
     standingList: ({ search }) =>
       state.standing.filter((one) => `${one.client} ${one.upstream} ${one.tool}`.includes(search)),
     standingRevokeAll({ client }) {
@@ -509,6 +511,7 @@ export function anApproval(given: Partial<ApprovalView> = {}): ApprovalView {
     editable: true,
     editedSha256: null,
     previous: null,
+    held: null,
     state: 'waiting',
     callerLeft: false,
     createdAt: now,

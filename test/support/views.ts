@@ -24,6 +24,7 @@ export function approvalView(over: Partial<ApprovalView> = {}): ApprovalView {
     editable: true,
     editedSha256: null,
     previous: null,
+    held: null,
     state: 'waiting',
     callerLeft: false,
     createdAt: 1,

@@ -163,6 +163,36 @@ describe('more than yes and no', () => {
   });
 });
 
+describe('a result that a rule holds', () => {
+  const held = { resultText: '{"content":[{"type":"text","text":"dear <b>diary</b>\u202e"}]}', resultSha256: 'shown' };
+
+  test('is shown as text beside what the call was, and released by hand with its digest', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ held })));
+    await tab.page.getByText('This call has run.').waitFor();
+    const result = tab.page.getByLabel('Result as a tree');
+    expect(await result.innerText()).toContain('dear <b>diary</b>');
+    expect(await result.innerText()).toContain('\\u202e');
+    expect(await tab.page.getByRole('button', { name: 'Approve once' }).count()).toBe(0);
+    await tab.page.getByRole('button', { name: 'Show the arguments it ran with' }).click();
+    await tab.page.getByLabel('Arguments it ran with as a tree').waitFor();
+    await armed();
+    await tab.page.getByRole('button', { name: 'Release to the agent' }).click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'resultRelease')).toEqual([{ approval: 'a1', resultSha256: 'shown' }]);
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('is withheld with a reason', async () => {
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval({ held })));
+    await tab.page.getByRole('button', { name: 'With a reason, or pause…' }).click();
+    await tab.page.getByLabel('What the agent is told').fill('mine');
+    await tab.page.waitForSelector('button.deny:enabled');
+    await tab.page.getByRole('button', { name: 'Withhold with this reason' }).click();
+    await tab.page.getByText('Nothing waits for you').waitFor();
+    expect(askedFor(tab.core, 'resultWithhold')).toEqual([{ approval: 'a1', reason: 'mine', pause: false }]);
+  });
+});
+
 describe('a burst of one tool is one table', () => {
   const burst =
     (count: number, more = {}) =>

@@ -125,6 +125,7 @@ export function viewOf(
     editable: call.checkEdited !== undefined,
     editedSha256: null,
     previous,
+    held: null,
     state: 'waiting',
     callerLeft: false,
     createdAt,

@@ -179,6 +179,7 @@ function toView(row: Row): ApprovalView {
     editable: false,
     editedSha256: row.edited_sha256,
     previous: null,
+    held: null,
     state: row.state,
     callerLeft: row.caller_left === 1,
     createdAt: row.created_at,

@@ -27,6 +27,12 @@ export interface CallRecord {
   argumentsRuled(ruled: RedactedArguments): void;
   /** What rules took out of the result: its hash as it came stands beside that of what was given out. */
   resultRuled(came: string, redactions: readonly RedactionMade[]): void;
+  /** Its result waits for the person; the result itself stands in no record before it is given out. */
+  resultHeld(approval: ApprovalView): void;
+  /** What became of a held result, told to the caller of this call. `of`: the call that ran. */
+  resultAnswered(how: Readonly<Record<string, unknown>>): void;
+  /** The held result ended with nobody there to be told. */
+  resultLapsed(how: 'expired' | 'lost', approval: ApprovalView): void;
   /** What the person put in place of the arguments; null: they are as they came. */
   edited(): string | null;
   /** The card ended after the caller had been told `pending` or had left: nobody else would say how. */
@@ -58,6 +64,9 @@ export function createCallRecord(
   let edited: string | null = null;
   let ruled: RedactedArguments | null = null;
   let ruledResult: Record<string, unknown> = {};
+  /** When it was held: what follows is the person's time, not the upstream's. */
+  let answeredAt: number | null = null;
+  let heldResult: Readonly<Record<string, unknown>> | null = null;
   let toldArguments = false;
 
   const { target } = call;
@@ -176,6 +185,24 @@ export function createCallRecord(
       if (redactions.length === 0) return;
       ruledResult = { cameSha256: digest(came), cameBytes: Buffer.byteLength(came), resultRedactions: redactions };
     },
+    resultHeld(card) {
+      answeredAt = clock.monotonic();
+      const { rule, reason, held } = card;
+      const detail = { approval: card.id, holds: rule, reason, resultSha256: held?.resultSha256 ?? null };
+      audit.writeSoon(entry('event', detail, { kind: 'result_held' }));
+    },
+    resultAnswered(how) {
+      heldResult = how;
+    },
+    resultLapsed(how, card) {
+      audit.writeSoon(
+        entry(
+          'event',
+          { approval: card.id, message: how === 'lost' ? RESULT_LOST : RESULT_EXPIRED },
+          { kind: `result_${how}`, outcome: 'withheld' },
+        ),
+      );
+    },
     lapsed(card) {
       const isExpired = card.state === 'expired';
       audit.writeSoon(
@@ -227,8 +254,9 @@ export function createCallRecord(
             ...(approval && forwardedAt === null ? { approval } : {}),
             ...detail,
             ...ruledResult,
+            ...(heldResult === null ? {} : { heldResult }),
             totalMs: ms,
-            ...(forwardedAt === null ? {} : { upstreamMs: Math.round(now - forwardedAt) }),
+            ...(forwardedAt === null ? {} : { upstreamMs: Math.round((answeredAt ?? now) - forwardedAt) }),
           },
           // A limit is not what decided, but it is what refused.
           { outcome, errorClass, ...(ending.kind === 'refused' && ending.rule !== null ? { rule: ending.rule } : {}) },
@@ -245,6 +273,9 @@ function ruledEffect(decision: Decision | null): Decision['effect'] | null {
   return decision.standing !== null || decision.trust !== undefined ? 'require_approval' : decision.effect;
 }
 
+const RESULT_LOST = 'Gatehouse was quit while the result was held in memory; the call ran, and nobody got its result.';
+const RESULT_EXPIRED =
+  'The call ran, and nobody got its result: it was not looked at, or not called for again, in time.';
 const NOBODY_ANSWERED = 'Nobody answered in time; it was not run.';
 const NOT_REDEEMED = 'It was approved, but the client did not call again in time; it was not run.';
 

@@ -69,7 +69,8 @@ export function ruledNotes(
 
 type Ruled = HeldResult['ending'];
 
-function textOf(ending: Ruled): string {
+/** The exact text of what came. */
+export function textOf(ending: Ruled): string {
   if (ending.kind === 'answered') return ending.resultText;
   const { code, message, data, text } = ending;
   return text ?? JSON.stringify({ code, message, ...(data === undefined ? {} : { data }) });

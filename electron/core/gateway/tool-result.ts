@@ -152,6 +152,8 @@ export function refusal(
 
 function pendingText(ending: CallEnding & { kind: 'pending' }, origin: string): string {
   const rule = ending.rule === null ? 'the default effect of the policy' : `rule "${ending.rule}"`;
+  if (ending.hasRun === true)
+    return `approval_pending: the call did run, and a person has not released its result yet (${rule} holds it). Approval ${ending.approvalId}, open until ${new Date(ending.expiresAt).toISOString()}. Call again with the same arguments: you get this result, the call does not run again. ${linkTo(origin, 'approvals')}`;
   return `approval_pending: a person has not answered yet (${rule} asks). Approval ${ending.approvalId}, open until ${new Date(ending.expiresAt).toISOString()}. Call again with the same arguments: it attaches to this request and runs at most once. ${linkTo(origin, 'approvals')}`;
 }
 

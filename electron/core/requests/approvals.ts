@@ -2,6 +2,7 @@ import type { ApprovalView, StandingApprovalView } from '../../../shared/model.t
 import type { Caller, Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Confirmations } from '../approvals/confirmations.ts';
+import type { HeldResults } from '../approvals/held-results.ts';
 import type { AnswerResult } from '../approvals/request.ts';
 import type { Audit } from '../audit/audit.ts';
 import { redactArguments } from '../audit/redact.ts';
@@ -13,6 +14,8 @@ type Names =
   | 'approvalDeny'
   | 'approvalsApproveMany'
   | 'approvalsDenyMany'
+  | 'resultRelease'
+  | 'resultWithhold'
   | 'standingList'
   | 'standingRevoke'
   | 'standingRevokeAll'
@@ -21,11 +24,12 @@ type Names =
 
 export function approvalRequests(parts: {
   readonly approvals: Approvals;
+  readonly results: Pick<HeldResults<unknown>, 'list' | 'release' | 'withhold'>;
   readonly confirmations: Confirmations;
   readonly pauses: Pick<Pauses, 'pausedFor' | 'pauseClient'>;
   readonly audit: Audit;
 }): Pick<Handlers, Names> {
-  const { approvals, confirmations, pauses, audit } = parts;
+  const { approvals, results, confirmations, pauses, audit } = parts;
 
   /** What the person said to one call, and what it left behind, stand in the audit; `refused`: it counted for nothing. */
   function record(
@@ -76,7 +80,10 @@ export function approvalRequests(parts: {
     new Map(approvals.list('all').map((card) => [card.id, card] as const));
 
   return {
-    approvalsList: ({ state }) => approvals.list(state),
+    approvalsList({ state }) {
+      const held = results.list();
+      return [...approvals.list(state), ...(state === 'all' ? held : held.filter((one) => one.state === 'waiting'))];
+    },
 
     approvalApprove({ approval, argumentsSha256, scope, pins, edited }, caller) {
       const card = cards().get(approval);
@@ -130,6 +137,21 @@ export function approvalRequests(parts: {
       return { kind: 'done', answers };
     },
 
+    resultRelease({ approval, resultSha256 }, caller) {
+      const card = results.list().find(({ id }) => id === approval);
+      const answer = results.release(approval, resultSha256, caller.label);
+      recordResult(approval, 'released', answer, { resultSha256 }, caller, card);
+      return plain(answer);
+    },
+
+    resultWithhold({ approval, reason, pause }, caller) {
+      const card = results.list().find(({ id }) => id === approval);
+      const answer = results.withhold(approval, reason, caller.label);
+      recordResult(approval, 'withheld', answer, { reason }, caller, card);
+      if (pause) pauseClientOf([card], caller);
+      return plain(answer);
+    },
+
     standingList({ search }) {
       const words = search.toLowerCase().split(/\s+/).filter(Boolean);
       return approvals.standing().filter((one) => {
@@ -155,6 +177,32 @@ export function approvalRequests(parts: {
     confirmationsList: () => confirmations.list(),
     confirmationAnswer: ({ confirmation, answer }, caller) => confirmations.answer(confirmation, answer, caller.label),
   };
+
+  function recordResult(
+    approval: string,
+    said: 'released' | 'withheld',
+    answer: AnswerResult,
+    how: Readonly<Record<string, unknown>>,
+    { label }: Caller,
+    card?: ApprovalView,
+  ): void {
+    audit.writeSoon({
+      phase: 'event',
+      kind: 'result_answer',
+      clientId: card?.clientId ?? null,
+      client: card?.client ?? null,
+      upstream: card?.upstream ?? null,
+      tool: card?.tool ?? null,
+      outcome: answer.kind === 'done' ? said : 'refused',
+      detail: {
+        approval,
+        call: card?.requestId ?? null,
+        ...how,
+        by: label,
+        ...(answer.kind === 'refused' ? { why: answer.message } : {}),
+      },
+    });
+  }
 
   function recordRevoked(standing: StandingApprovalView, { label }: Caller): void {
     const { clientId, client, upstream, tool } = standing;

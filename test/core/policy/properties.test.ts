@@ -281,7 +281,7 @@ describe('for every call on its whole way', () => {
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
       rateLimits: createRateLimits({ clock: fakeClock() }),
-      holdResult: null,
+      results: null,
       rounds: {
         resume: () => null,
         async start(_call, _aim, _record, request) {
