@@ -200,6 +200,24 @@ describe('the desktop app over the double', () => {
     await call;
   });
 
+  test('a click in the tray pauses all calls; resuming there is confirmed in the approval window', async () => {
+    const tray = async () =>
+      (await app.ask<{ tray: { tooltip: string; image: string; labels: string[] }[] }>('facts')).tray[0];
+    await app.ask('clickMenu', 'Pause all calls');
+    await vi.waitFor(async () => expect((await tray())?.tooltip).toBe('Gatehouse: All calls are paused'));
+    expect((await tray())?.image.endsWith('/assets/tray-paused.png')).toBe(true);
+    expect(textOf(await callWriteNote('paused', 'must not run'))).toContain('The person paused all calls.');
+
+    await app.ask('clickMenu', 'Resume all calls');
+    const page = await app.page(APPROVAL);
+    const confirm = page.getByRole('button', { name: 'Confirm' });
+    await confirm.waitFor();
+    expect((await tray())?.labels).toContain('Resume all calls');
+    await readIt();
+    await app.press(APPROVAL, confirm);
+    await vi.waitFor(async () => expect((await tray())?.labels).toContain('Pause all calls'));
+  });
+
   test('with two cards the one in the address is shown and answered, and paging moves both', async () => {
     const first = callWriteNote('one', 'first of two');
     const page = await cardShown('first of two');
