@@ -258,6 +258,8 @@ export const API = {
     calls: z.number().int().min(1).max(100_000).default(10_000),
     list: z.number().int().min(0).max(10_000).default(200),
   }),
+  /** How far the replay that runs now is; null when none runs. */
+  policyReplayProgress: z.object({}),
   /** Rules that the person's answers of the last 30 days suggest. None is ever applied by itself. */
   policySuggestions: z.object({ workspace: id.optional() }),
   /** Adds the rule of a suggestion, or its narrower one, to the policy. */
@@ -451,6 +453,8 @@ export interface RequestResults {
   policyExport: { readonly yaml: string };
   policyImport: Done<{ policy: Policy }>;
   policyReplay: Done<{ report: ReplayReport }>;
+  /** Calls looked at so far. */
+  policyReplayProgress: { readonly looked: number | null };
   policySuggestions: { readonly suggestions: readonly PolicySuggestion[] };
   policySuggestionApply: Done<{ rule: Rule }>;
   policySuggestionDismiss: Done;

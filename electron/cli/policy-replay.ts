@@ -1,5 +1,6 @@
 import type { ReplayedCall, ReplayReport } from '../../shared/model.ts';
 import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
+import type { Door } from './door.ts';
 import { workspaceOption } from './names.ts';
 import { readYaml } from './policy-file.ts';
 import { shownTime, type Terminal, table } from './terminal.ts';
@@ -27,13 +28,25 @@ const replay: Command = {
     const door = yaml === null ? null : await call.door();
     const workspace = door === null ? null : await workspaceOption(call, door);
     if (yaml === null || door === null || workspace === null) return 1;
-    const answer = await door.ask('policyReplay', { workspace, yaml, ...span, list: MOST_LISTED });
+    const stop = sayProgress(door, terminal);
+    const answer = await door.ask('policyReplay', { workspace, yaml, ...span, list: MOST_LISTED }).finally(stop);
     if (!answer) return 1;
     if (call.flag('json')) terminal.print(JSON.stringify(answer.report));
     else printReport(answer.report, terminal);
     return 0;
   },
 };
+
+/** Every two seconds, on stderr, to whoever sits there. */
+function sayProgress(door: Door, terminal: Terminal): () => void {
+  if (!terminal.interactive) return () => {};
+  const timer = setInterval(async () => {
+    const progress = await door.ask('policyReplayProgress', {});
+    const looked = progress?.looked ?? null;
+    if (looked !== null) terminal.say(`Looking through the audit: ${looked} calls so far …`);
+  }, 2_000);
+  return () => clearInterval(timer);
+}
 
 /** Calls that are named one by one. */
 export const MOST_LISTED = 10_000;

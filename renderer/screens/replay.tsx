@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Button, Radio, RadioGroup } from 'react-aria-components';
 import type { ReplayedCall, ReplayOutcome, ReplayReport } from '../../shared/model.ts';
 import { Visible } from '../card/visible.tsx';
@@ -51,13 +51,34 @@ export function ReplayPanel({ yaml, onShadow }: { readonly yaml: string; onShado
           Run as shadow
         </Button>
         <Button className="button small" isDisabled={act.busy} onPress={() => void tryIt()}>
-          {act.busy ? 'Looking through the audit…' : 'Try'}
+          {act.busy ? 'Trying…' : 'Try'}
         </Button>
       </div>
+      {act.busy && <Looked />}
       <Problem message={act.problem} />
       {shown && shown.yaml !== yaml && <p className="quiet">The draft was changed since; try it again.</p>}
       {shown && <Report report={shown.report} />}
     </section>
+  );
+}
+
+/** How many calls were looked at so far. */
+function Looked() {
+  const bridge = useBridge();
+  const [looked, setLooked] = useState(0);
+  useEffect(() => {
+    const timer = window.setInterval(() => {
+      bridge.request('policyReplayProgress', {}).then(
+        (progress) => setLooked((before) => progress.looked ?? before),
+        () => {},
+      );
+    }, 300);
+    return () => window.clearInterval(timer);
+  }, [bridge]);
+  return (
+    <p className="quiet" role="status">
+      Looking through the audit{looked > 0 && `: ${looked} calls so far`}…
+    </p>
   );
 }
 

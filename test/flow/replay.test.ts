@@ -104,6 +104,14 @@ test('it takes as many calls, as old, and lists as many, as it is told', async (
   expect(await replay(POLICY, { sinceMs: 1 })).toMatchObject({ calls: 0, from: null });
 });
 
+test('while it looks through the audit it says how far it is', async () => {
+  expect(await gatehouse.ask('policyReplayProgress')).toEqual({ looked: null });
+  const running = replay(POLICY);
+  expect((await gatehouse.ask('policyReplayProgress')).looked).toBe(0);
+  await running;
+  expect(await gatehouse.ask('policyReplayProgress')).toEqual({ looked: null });
+});
+
 test('a draft that does not parse is refused with its line', async () => {
   expect(await gatehouse.ask('policyReplay', { yaml: 'defaultEffect: maybe\nrules: []\n' })).toMatchObject({
     kind: 'refused',

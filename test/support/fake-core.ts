@@ -296,6 +296,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       return done;
     },
     policyShadow: () => ({ shadow: state.shadow }),
+    policyReplayProgress: () => ({ looked: null }),
     policyReplay: () => ({ kind: 'done', report: state.replay }),
     policyLint: ({ yaml }) => ({ kind: 'done', findings: state.findings, rules: yaml.includes('\t') ? null : 1 }),
     policyDiff: () => ({ kind: 'done', difference: state.difference }),

@@ -4,7 +4,7 @@ import type { RecordedCall } from '../audit/scan.ts';
 import type { Clients } from '../clients/clients.ts';
 import type { Clock } from '../platform.ts';
 import type { Policies } from '../policy/policy.ts';
-import { createReplay } from '../policy/replay.ts';
+import { createReplay, type Replay } from '../policy/replay.ts';
 import { workspaceOf } from './workspace-of.ts';
 
 /** What a draft would have done with the calls of the audit; nothing is changed by asking. */
@@ -13,8 +13,9 @@ export function replayRequests(parts: {
   readonly clients: Clients;
   readonly audit: Pick<Audit, 'scanCalls'>;
   readonly clock: Clock;
-}): Pick<Handlers, 'policyReplay'> {
+}): Pick<Handlers, 'policyReplay' | 'policyReplayProgress'> {
   const { policies, clients, audit, clock } = parts;
+  let running: Replay | null = null;
   return {
     async policyReplay({ workspace, yaml, sinceMs, calls, list }) {
       const found = workspaceOf(clients, workspace);
@@ -23,12 +24,18 @@ export function replayRequests(parts: {
       if (parsed.kind === 'refused') return parsed;
       const replay = createReplay(parsed.policy);
       const sinceAt = sinceMs === null ? null : clock.now() - sinceMs;
-      for await (const call of recordedCalls({ audit, clients, clock }, found.workspace, sinceAt)) {
-        replay.take(call);
-        if (replay.taken() === calls) break;
+      running = replay;
+      try {
+        for await (const call of recordedCalls({ audit, clients, clock }, found.workspace, sinceAt)) {
+          replay.take(call);
+          if (replay.taken() === calls) break;
+        }
+      } finally {
+        if (running === replay) running = null;
       }
       return { kind: 'done', report: replay.report(list) };
     },
+    policyReplayProgress: () => ({ looked: running?.taken() ?? null }),
   };
 }
 
