@@ -20,17 +20,22 @@ export interface UsableDefinition {
 /**
  * Sorts what an upstream listed into usable definitions, by name (resource templates by URI template), and sentences
  * about the others: one bad definition never costs the good ones (security row G8). Of two of one name the first stands.
+ * One definition a step, so that the caller decides how many are read in one turn of the event loop.
  */
-export function readDefinitions(
+export function* readDefinitions(
   listed: readonly unknown[],
   kind: DefinitionKind,
-): {
-  readonly usable: ReadonlyMap<string, UsableDefinition>;
-  readonly problems: readonly string[];
-} {
+): Generator<
+  void,
+  {
+    readonly usable: ReadonlyMap<string, UsableDefinition>;
+    readonly problems: readonly string[];
+  }
+> {
   const usable = new Map<string, UsableDefinition>();
   const problems: string[] = [];
   for (const [index, item] of listed.entries()) {
+    yield;
     const read = readDefinition(item, kind);
     if (typeof read === 'string') {
       problems.push(`Left out: ${labelOf(item, index, kind)} ${read}.`);

@@ -3,10 +3,10 @@ import type BetterSqlite3 from 'better-sqlite3';
 import { DEFINITION_KINDS, wordFor } from '../../../shared/kinds.ts';
 import type { DefinitionKind, Risk, ToolView } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
-import { MAX_NAME, readDefinitions } from './definitions.ts';
+import { MAX_NAME } from './definitions.ts';
 import { type Entry, entryOf, viewOf } from './entry.ts';
 import { exposedNameFor } from './exposed-names.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { createListReader } from './listed.ts';
 import { type ByLook, lookAlikeOf, lookOf, type Named } from './look-alikes.ts';
 import { createToolTable, type StoredTool } from './tool-table.ts';
 
@@ -36,6 +36,8 @@ export interface Inventory {
     listed: readonly unknown[],
     kind?: DefinitionKind,
   ): { readonly changed: boolean; readonly problems: readonly string[] };
+  /** What can be done of `takeIn` before it, for the very same list, a part in each turn of the event loop. */
+  readAhead(endpoint: string, listed: readonly unknown[], kind: DefinitionKind): Promise<void>;
   /** By name. */
   tools<K extends DefinitionKind = 'tool'>(upstreamId: string, kind?: K): readonly Entry<K>[];
   /** `name` is the URI template where a resource template is looked for. */
@@ -70,6 +72,7 @@ export function createInventory(parts: {
   readonly upstreamName: (upstreamId: string) => UpstreamName | null;
 }): Inventory {
   const table = createToolTable(parts.db);
+  const reader = createListReader();
   const byUpstream = new Map<string, ByKind<Shelf>>();
   const byExposed = new Map<string, ByKind<Map<string, Entry>>>();
   const listeners = new Set<(upstreamId: string) => void>();
@@ -158,17 +161,19 @@ export function createInventory(parts: {
   }
 
   return {
+    readAhead: (endpoint, listed, kind) => reader.ahead(listed, endpoint, kind),
+
     takeIn(upstreamId, endpoint, listed, kind = 'tool') {
       const upstream = parts.upstreamName(upstreamId);
       if (!upstream) return { changed: false, problems: ['Nothing was taken in: the upstream has been removed.'] };
-      const { usable, problems } = readDefinitions(listed, kind);
+      const { usable, problems } = reader.read(listed, endpoint, kind);
       const kept = keptOf(upstreamId, kind);
       const named = new Set<string>();
       const changes: Changes = { put: [], dropped: [] };
       const endpointHash = createHash('sha256').update(endpoint).digest('hex');
       for (const name of [...usable.keys()].sort()) {
-        const { definition, text } = usable.get(name)!;
-        const offered = { text, definition, fingerprint: fingerprintOf(definition, endpoint, kind), endpointHash };
+        const { definition, text, fingerprint } = usable.get(name)!;
+        const offered = { text, definition, fingerprint, endpointHash };
         const before = kept.get(name)?.stored ?? null;
         const exposedName = before ? before.exposedName : freshName(upstream, kind, name, named);
         if (exposedName !== null) named.add(exposedName.toLowerCase());

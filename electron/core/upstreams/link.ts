@@ -209,8 +209,6 @@ async function connect(
       if (listing.kind === 'listed') rememberSchemas(schemas, listing.tools);
       // With a verdict from earlier the handshake of the modern era asks nothing: this is its first answer.
       else if (!probing) parts.noteEra(null);
-      // Thousands of tools take a while to read and a while to take in: others have their turn in between (P22).
-      await new Promise((resolve) => setImmediate(resolve));
       return listing;
     },
     capabilities,

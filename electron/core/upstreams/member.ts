@@ -82,8 +82,16 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     isSetModern: () => definition.settings.era === 'modern',
     idleStopMs: () => definition.settings.idleStopMs,
     connect: (signal, events, how) => connectUpstream(connecting, signal, events, how).catch(parts.unsaved),
+    readAhead,
     takeIn,
   });
+
+  async function readAhead({ tools, prompts, templates }: Listed): Promise<void> {
+    const endpoint = endpointOf(definition.transport);
+    await inventory.readAhead(endpoint, tools, 'tool');
+    await inventory.readAhead(endpoint, prompts, 'prompt');
+    await inventory.readAhead(endpoint, templates, 'resource_template');
+  }
 
   function takeIn(listed: Listed, isFirst: boolean): Failure | null {
     try {

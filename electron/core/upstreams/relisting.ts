@@ -1,12 +1,14 @@
 import type { Clock } from '../platform.ts';
 import { inWords, type UpstreamLimits } from './limits.ts';
 import type { Link } from './link.ts';
-import type { Listing } from './listing.ts';
+import type { Listed, Listing } from './listing.ts';
 
 interface RelistingParts {
   readonly name: string;
   readonly clock: Clock;
   readonly limits: UpstreamLimits;
+  /** Reads a long list in turns, before it is taken in. */
+  readAhead(listed: Listed): Promise<void>;
 }
 
 /** Reads the list of an upstream again when it says that it has changed. */
@@ -57,12 +59,13 @@ export function createRelisting(
 export async function listWithin(
   link: Link,
   outer: AbortSignal,
-  { clock, limits, name }: RelistingParts,
+  { clock, limits, name, readAhead }: RelistingParts,
 ): Promise<Listing> {
   const limit = new AbortController();
   const cancel = clock.after(limits.startMs, () => limit.abort('timeout'));
   try {
     const listing = await link.list(AbortSignal.any([outer, limit.signal]));
+    if (listing.kind === 'listed') await readAhead(listing);
     if (listing.kind === 'listed' || !limit.signal.aborted) return listing;
     const message = `${name} was started, but it did not list its tools within ${inWords(limits.startMs)}.`;
     return { ...listing, errorClass: 'upstream_timeout', message };

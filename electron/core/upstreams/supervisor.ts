@@ -28,6 +28,8 @@ export interface SupervisorParts {
   idleStopMs(): number | null;
   /** Opens the upstream anew; `events` are of this link alone. */
   connect(signal: AbortSignal, events: LinkEvents, manner: LinkManner | null): Promise<Link | Failure>;
+  /** Reads a long list in turns, before it is taken in. */
+  readAhead(listed: Listed): Promise<void>;
   /** Hands a listing over to the inventory. `isFirst`: the first of this link. */
   /** Why it could not be saved; null when it was. */
   takeIn(listed: Listed, isFirst: boolean): Failure | null;

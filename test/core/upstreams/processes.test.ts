@@ -199,7 +199,7 @@ import { systemClock } from '${core}platform.ts';
 import { silentLog } from '${core}diagnosis/log.ts';
 const db = new Database('${join(folder, 'state.db')}');
 db.exec(${JSON.stringify(upstreamsSchema)});
-const inventory = { tools: () => [], takeIn: () => ({ changed: false, problems: [] }) };
+const inventory = { tools: () => [], readAhead: async () => {}, takeIn: () => ({ changed: false, problems: [] }) };
 const upstreams = createUpstreams({ db, clock: systemClock, vault: {}, inventory, log: silentLog, audit: { writeSoon() {} } });
 const { upstream } = await upstreams.add({ workspaceId: 'w', name: 'x', transport: ${recorder}, tags: [], secrets: {} });
 const timer = setInterval(() => {

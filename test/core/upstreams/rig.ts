@@ -231,6 +231,7 @@ function standInInventory(): StandInInventory {
   return {
     taken,
     accepted,
+    async readAhead() {},
     takeIn(upstreamId, endpoint, tools, kind = 'tool') {
       if (kind !== 'tool') return { changed: false, problems: [] };
       taken.push({ upstreamId, endpoint, tools });
