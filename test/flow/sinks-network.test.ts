@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { EntryRow } from '../../electron/core/audit/entry.ts';
-import { eventually, startGatehouse } from '../support/gatehouse.ts';
+import { eventually, startGatehouse, type TestGatehouse } from '../support/gatehouse.ts';
 import { refuses, startCollector, takes } from '../support/otlp-collector.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { addSink, called, expectWholeChain, numbered, postgresTarget, upToDate } from '../support/sinks.ts';
@@ -102,11 +102,8 @@ test('a sink that never answers: calls go on, /health says how many wait, and al
   expect(open.filter((socket) => !socket.destroyed)).toHaveLength(1);
   const admin = await gatehouse.key({ role: 'admin' });
   const health = await eventually(async () => {
-    const response = await fetch(`http://127.0.0.1:${gatehouse.port}/health`, {
-      headers: { authorization: `Bearer ${admin.secret}` },
-    });
-    const { sinks } = (await response.json()) as { readonly sinks: readonly { readonly waiting: number }[] };
-    return sinks[0] !== undefined && sinks[0].waiting >= 40 ? sinks[0] : null;
+    const sink = await inHealth(gatehouse, admin.secret);
+    return sink.waiting >= 40 ? sink : null;
   }, 'the entries that wait');
   expect(health).toMatchObject({ name: 'silent', kind: 'otlp', state: 'delivering', delivered: 0, missed: 0 });
   const plain = await (await fetch(`http://127.0.0.1:${gatehouse.port}/health`)).json();
@@ -137,6 +134,12 @@ test('PostgreSQL: killed in the middle and started again, nothing is lost and no
   const failing = await upToDate(gatehouse, 'db', ({ state }) => state === 'failing');
   expect(failing.reason).toMatch(/PostgreSQL/);
   expect(failing.waiting).toBeGreaterThan(10);
+  const admin = await gatehouse.key({ role: 'admin' });
+  expect(await inHealth(gatehouse, admin.secret)).toMatchObject({
+    state: 'failing',
+    lastError: expect.stringMatching(/PostgreSQL/),
+    nextTryAt: expect.any(Number),
+  });
 
   await postgres.start();
   // Found well, it is not waited for until the end of the back-off.
@@ -163,6 +166,16 @@ test('what stands in the environment is not sent: no header, password or address
   expect(collector.requests.length).toBeGreaterThan(0);
   expect(JSON.stringify(collector.requests)).not.toContain('canary-3');
 }, 60_000);
+
+/** The first sink, as `/health` tells of it to an admin key. */
+async function inHealth(gatehouse: TestGatehouse, secret: string): Promise<{ readonly waiting: number }> {
+  const headers = { authorization: `Bearer ${secret}` };
+  const response = await fetch(`http://127.0.0.1:${gatehouse.port}/health`, { headers });
+  const { sinks } = (await response.json()) as { readonly sinks: readonly { readonly waiting: number }[] };
+  const [sink] = sinks;
+  if (sink === undefined) throw new Error('/health has no sink');
+  return sink;
+}
 
 function holdTable(postgres: TestPostgres): { readonly held: Promise<void>; readonly over: Promise<void> } {
   const held = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
@@ -160,6 +160,22 @@ test('a broken sinks.db is set aside, and everything is delivered again with the
   expect(readdirSync(join(base, 'data')).some((name) => name.startsWith('sinks.db.broken-'))).toBe(true);
 }, 60_000);
 
+test('a sinks.db that cannot be opened is said, calls go on, and delivery goes on once it can', async () => {
+  const base = folder();
+  const path = join(base, 'audit.jsonl');
+  await using gatehouse = await startGatehouse({ folder: join(base, 'data') });
+  const own = join(base, 'data', 'sinks.db');
+  mkdirSync(own);
+  await addSink(gatehouse, 'file', { kind: 'jsonl', path });
+  const sink = await upToDate(gatehouse, 'file', ({ state }) => state === 'failing');
+  expect(sink.reason).toContain(`${own} cannot be written`);
+  expect(await gatehouse.ask('sinkTest', { sink: 'file' })).toMatchObject({ kind: 'refused' });
+  await called(gatehouse, 2);
+  rmdirSync(own);
+  await upToDate(gatehouse, 'file');
+  expectWholeChain(linesOf(path).filter(({ type }) => type === 'entry'));
+}, 60_000);
+
 test('a file that holds something else is left as it is, and after five minutes a banner says that nothing arrives', async () => {
   const path = join(folder(), 'notes.txt');
   writeFileSync(path, 'my own notes\n');
@@ -182,6 +198,8 @@ test('paused, entries wait; resumed, they are delivered; removed, nothing is', a
   await addSink(gatehouse, 'file', { kind: 'jsonl', path });
   await upToDate(gatehouse, 'file');
   await gatehouse.ask('sinkPause', { sink: 'file' });
+  // The last word counts, however long the vault took to answer the one before.
+  await Promise.all([gatehouse.ask('sinkResume', { sink: 'file' }), gatehouse.ask('sinkPause', { sink: 'file' })]);
   const before = linesOf(path).length;
   await called(gatehouse, 3);
   const paused = await upToDate(gatehouse, 'file', ({ state, waiting }) => state === 'paused' && waiting > 5);
@@ -203,6 +221,8 @@ test('paused, entries wait; resumed, they are delivered; removed, nothing is', a
   );
   expect(kinds.filter((kind) => kind.startsWith('sink_'))).toEqual([
     'sink_added',
+    'sink_paused',
+    'sink_resumed',
     'sink_paused',
     'sink_resumed',
     'sink_removed',

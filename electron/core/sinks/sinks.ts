@@ -54,8 +54,10 @@ export interface SinksParts {
   readonly deliver: boolean;
 }
 
-/** How long until a worker that died is replaced, and a locked vault is asked again. Milliseconds. */
+/** How long until a worker that died is replaced: twice as long each time until one works. Milliseconds. */
 const AGAIN_MS = 1_000;
+const AGAIN_AT_MOST_MS = 60_000;
+/** How long until a locked vault is asked again. Milliseconds. */
 const SECRETS_AGAIN_MS = 60_000;
 /** How long `list` waits for the worker. Milliseconds. */
 const PATIENCE_MS = 3_000;
@@ -76,6 +78,7 @@ export function createSinks(parts: SinksParts): Sinks {
   let worker: SinkWorker | null = null;
   let headSeq = 0;
   let nextQuestion = 1;
+  let deaths = 0;
   let closed = false;
   let waiting: (() => void)[] = [];
   const cancels = new Set<() => void>();
@@ -114,12 +117,15 @@ export function createSinks(parts: SinksParts): Sinks {
     tests.clear();
     log.error('sink_worker_ended', { why });
     changed();
-    if (!closed && all.length > 0) later(AGAIN_MS, () => void (worker ?? start()));
+    if (!closed && all.length > 0)
+      later(Math.min(AGAIN_MS * 2 ** deaths, AGAIN_AT_MOST_MS), () => void (worker ?? start()));
+    deaths += 1;
   }
 
   function hear(message: FromSinkWorker): void {
     switch (message.kind) {
       case 'opened':
+        deaths = 0;
         return;
       case 'fault':
         log.error('sink_worker_fault', { reason: message.message });
