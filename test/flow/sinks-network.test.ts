@@ -3,10 +3,12 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { EntryRow } from '../../electron/core/audit/entry.ts';
+import { systemClock } from '../../electron/core/platform.ts';
 import { eventually, startGatehouse, type TestGatehouse } from '../support/gatehouse.ts';
+import { createMemoryKeychain } from '../support/memory-keychain.ts';
 import { refuses, startCollector, takes } from '../support/otlp-collector.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { addSink, called, expectWholeChain, numbered, postgresTarget, upToDate } from '../support/sinks.ts';
+import { addSink, called, expectWholeChain, folder, numbered, postgresTarget, upToDate } from '../support/sinks.ts';
 
 const CLI = { origin: 'cli', label: 'cli' } as const;
 
@@ -110,6 +112,34 @@ test('a sink that never answers: calls go on, /health says how many wait, and al
   expect(plain).toEqual({ status: 'ok' });
   const answer = await gatehouse.call(key, 'demo__list_notes');
   expect(answer.status).toBe(200);
+}, 60_000);
+
+test('a locked keychain: the sink says so and sends nothing, and goes on with its secret once it is unlocked', async () => {
+  const keychain = createMemoryKeychain();
+  const data = folder();
+  let shift = 0;
+  const clock = { ...systemClock, monotonic: () => performance.now() + shift };
+  const again = { folder: data, clock, platform: { keychain } };
+  await using collector = await startCollector();
+  const first = await startGatehouse(again);
+  const target = { kind: 'otlp' as const, url: collector.url, secretHeaders: ['x-api-key'] };
+  await addSink(first, 'central', target, { 'x-api-key': 'canary-4' });
+  await upToDate(first, 'central');
+  await first.close();
+  const before = collector.requests.length;
+
+  keychain.mood = 'locked';
+  const second = await startGatehouse(again);
+  onTestFinished(() => second.close());
+  const sink = await upToDate(second, 'central', ({ state }) => state === 'failing');
+  expect(sink.reason).toContain('locked');
+  expect(collector.requests).toHaveLength(before);
+  keychain.mood = 'open';
+  shift = 60_000;
+  await second.ask('sinkPause', { sink: 'central' });
+  await second.ask('sinkResume', { sink: 'central' });
+  await upToDate(second, 'central');
+  expect(collector.requests.at(-1)?.headers['x-api-key']).toBe('canary-4');
 }, 60_000);
 
 test('PostgreSQL: killed in the middle and started again, nothing is lost and nothing is there twice', async () => {

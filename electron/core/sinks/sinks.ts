@@ -139,6 +139,8 @@ export function createSinks(parts: SinksParts): Sinks {
       case 'progress': {
         const before = progress.get(message.id);
         progress.set(message.id, message.progress);
+        // One that cannot be given is set as paused, to hear how far it is.
+        if (message.progress.state !== 'paused') blocked.delete(message.id);
         note(message.id, before, message.progress);
         changed();
         return;
@@ -152,10 +154,12 @@ export function createSinks(parts: SinksParts): Sinks {
           outcome: 'missed',
           detail: { sink: sink?.name ?? message.id, from, to, entries: count, reason },
         });
-        // While nothing can be recorded the sink waits: it asks again when the worker is started anew.
+        const asking = worker;
+        // While nothing can be recorded the sink waits. A worker that came after it finds the gap by itself.
         void recorded.then(({ kind }) => {
+          if (worker !== asking) return;
           if (kind === 'written') worker?.post({ kind: 'gap_recorded', question: message.question });
-          else later(AGAIN_MS, () => hear(message));
+          else later(AGAIN_MS, () => void (worker === asking && hear(message)));
         });
         return;
       }
@@ -208,7 +212,6 @@ export function createSinks(parts: SinksParts): Sinks {
       later(SECRETS_AGAIN_MS, () => void (isOver() || run(definition)));
       return;
     }
-    blocked.delete(definition.id);
     // A command that only adds or pauses needs no worker.
     if (parts.deliver || worker !== null) post({ kind: 'set', sink: runnable(definition, secrets.values, paused) });
   }
