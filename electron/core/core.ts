@@ -246,10 +246,11 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
         inventory.tools(upstreamId, kind).some((entry) => entry.reviewed !== null),
       ),
   });
+  const rateLimits = createRateLimits({ clock });
   const rounds = createRounds({
     upstreams,
     clock,
-    askClient: createAskClient({ policies, decide, approvals, pauses, audit, clock }),
+    askClient: createAskClient({ policies, decide, approvals, pauses, audit, rateLimits, clock }),
   });
 
   let gateway: Gateway | null = null;
@@ -302,7 +303,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     resources,
     rounds,
-    rateLimits: createRateLimits({ clock }),
+    rateLimits,
     results: createResultHolding(results),
     upstreams,
     clock,

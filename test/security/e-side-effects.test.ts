@@ -138,7 +138,15 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       rounds: createRounds({
         upstreams,
         clock,
-        askClient: createAskClient({ policies, decide, approvals, pauses, audit, clock }),
+        askClient: createAskClient({
+          policies,
+          decide,
+          approvals,
+          pauses,
+          audit,
+          rateLimits: createRateLimits({ clock }),
+          clock,
+        }),
       }),
       upstreams,
       clock,

@@ -7,11 +7,14 @@ import type { CallEnding, ToolCall } from '../call-tool.ts';
 import { type Pauses, pausedMessage } from '../clients/pauses.ts';
 import type { Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
-import { type Decide, RISK_OF } from '../policy/decide.ts';
+import { type Decide, RISK_OF, strictest } from '../policy/decide.ts';
 import type { Policies } from '../policy/policy.ts';
+import type { RateLimits } from '../policy/rate-limits.ts';
+import { redactQuestion } from '../policy/redact-arguments.ts';
 import { mayBeAsked } from '../upstreams/offered.ts';
 import type { AskAnswer } from '../upstreams/upstreams.ts';
 import type { Aim } from './aim.ts';
+import { rateLimited } from './ending.ts';
 import { factsOf } from './facts.ts';
 
 /** What an upstream wants of the caller in the middle of a request. */
@@ -28,9 +31,14 @@ type Deliver = (method: string, params: Written) => Promise<AskAnswer>;
  */
 export interface AskClient {
   (call: ToolCall, aim: Aim, wanted: Wanted, deliver: Deliver): Promise<AskAnswer>;
-  /** Decides without delivering, for questions that travel inside an answer; null: it may be asked. */
-  refusal(call: ToolCall, aim: Aim, wanted: Wanted): Promise<CallEnding | null>;
+  /** Decides without delivering, for questions that travel inside an answer: what may be asked, or why nothing may. */
+  judged(call: ToolCall, aim: Aim, wanted: Wanted): Promise<JudgedQuestion>;
 }
+
+/** `params` are what rules leave of the question: the very same where they take nothing out of it. */
+export type JudgedQuestion =
+  | { readonly refusal: null; readonly params: Written }
+  | { readonly refusal: CallEnding; readonly params: null };
 
 export interface AskClientParts {
   readonly policies: Pick<Policies, 'get'>;
@@ -38,6 +46,7 @@ export interface AskClientParts {
   readonly approvals: Pick<Approvals, 'request'>;
   readonly pauses: Pick<Pauses, 'pausedFor'>;
   readonly audit: Audit;
+  readonly rateLimits: RateLimits;
   readonly clock: Clock;
 }
 
@@ -45,19 +54,35 @@ export function createAskClient(parts: AskClientParts): AskClient {
   async function mayAsk(call: ToolCall, aim: Aim, wanted: Wanted): Promise<MayAsk> {
     const kind = kindOf(wanted.method);
     // Roots are folders the client chose to name to whoever it declared them for: nothing to decide here.
-    if (kind === null) return { ok: true };
-    const { value, text } = wanted.params;
-    const decision = parts.decide(
-      parts.policies.get(call.workspace.id).policy,
-      factsOf(call, questionOf(aim, kind, wanted.method), parts.clock.now(), value),
-    );
+    if (kind === null) return { ok: true, params: wanted.params };
+    const decideOn = (value: unknown) =>
+      parts.decide(
+        parts.policies.get(call.workspace.id).policy,
+        factsOf(call, questionOf(aim, kind, wanted.method), parts.clock.now(), value),
+      );
+    const first = decideOn(wanted.params.value);
+    const { text, recorded, redactions } = redactQuestion(first.modifiers, wanted.params.text);
+    const params = text === wanted.params.text ? wanted.params : { value: JSON.parse(text) as Written['value'], text };
+    const decision = params === wanted.params ? first : strictest(first, decideOn(params.value));
+
+    const counted = {
+      workspaceId: call.workspace.id,
+      clientId: call.client.id,
+      upstreamId: aim.upstream.id,
+      tool: wanted.method,
+    };
+    const isWithin = parts.rateLimits.look(decision.modifiers, counted) === null;
     const isWanted =
+      isWithin &&
       parts.pauses.pausedFor(call.client.id) === null &&
       (decision.effect === 'allow' ||
         (decision.effect === 'require_approval' && (await isApproved(call, aim, wanted, decision, text))));
+    const taken = isWanted || !isWithin ? parts.rateLimits.take(decision.modifiers, counted) : null;
+    const limited =
+      taken?.kind === 'limited' ? rateLimited(taken, { name: wanted.method, upstream: aim.upstream }) : null;
     // Looked at last as well: a question that was approved while calls are paused is not asked.
     const paused = parts.pauses.pausedFor(call.client.id);
-    const ok = isWanted && paused === null;
+    const ok = isWanted && limited === null && paused === null;
     parts.audit.writeSoon({
       phase: 'event',
       kind: `${kind}_requested`,
@@ -68,13 +93,19 @@ export function createAskClient(parts: AskClientParts): AskClient {
       upstream: aim.upstream.name,
       tool: aim.name,
       effect: decision.effect,
-      rule: decision.rule,
+      rule: limited?.rule ?? decision.rule,
       outcome: ok ? 'delivered' : 'refused',
-      errorClass: paused === null ? null : 'paused',
-      detail: { method: wanted.method, arguments: redactArguments(text).redacted },
+      errorClass: paused !== null ? 'paused' : (limited?.errorClass ?? null),
+      detail: {
+        method: wanted.method,
+        arguments: redactArguments(recorded).redacted,
+        ...(redactions.length === 0 ? {} : { argumentRedactions: redactions }),
+      },
     });
     if (paused !== null) return { ok: false, errorClass: 'paused', why: pausedMessage(paused), rule: null };
-    return ok ? { ok } : { ok, errorClass: 'policy_denied', why: decision.reason, rule: decision.rule };
+    if (limited !== null)
+      return { ok: false, errorClass: limited.errorClass, why: limited.message, rule: limited.rule };
+    return ok ? { ok, params } : { ok, errorClass: 'policy_denied', why: decision.reason, rule: decision.rule };
   }
 
   async function isApproved(
@@ -150,26 +181,22 @@ export function createAskClient(parts: AskClientParts): AskClient {
     if (lacking !== null) return { ...lacking, kind: 'error' };
     const may = await mayAsk(call, aim, wanted);
     if (!may.ok) return { kind: 'error', code: -32603, message: `Not asked: ${may.why}` };
-    return deliver(wanted.method, wanted.params);
+    return deliver(wanted.method, may.params);
   };
   return Object.assign(askClient, {
-    async refusal(call: ToolCall, aim: Aim, wanted: Wanted): Promise<CallEnding | null> {
+    async judged(call: ToolCall, aim: Aim, wanted: Wanted): Promise<JudgedQuestion> {
       const lacking = undeclared(call, aim, wanted);
-      if (lacking !== null) return lacking;
+      if (lacking !== null) return { refusal: lacking, params: null };
       const may = await mayAsk(call, aim, wanted);
-      if (may.ok) return null;
-      return {
-        kind: 'refused',
-        errorClass: may.errorClass,
-        message: `${aim.upstream.name} wanted ${wanted.method} of the client, which is not allowed. ${may.why}`,
-        rule: may.rule,
-      };
+      if (may.ok) return { refusal: null, params: may.params };
+      const message = `${aim.upstream.name} wanted ${wanted.method} of the client, which is not allowed. ${may.why}`;
+      return { refusal: { kind: 'refused', errorClass: may.errorClass, message, rule: may.rule }, params: null };
     },
   });
 }
 
 type MayAsk =
-  | { readonly ok: true }
+  | { readonly ok: true; readonly params: Written }
   | { readonly ok: false; readonly errorClass: ErrorClass; readonly why: string; readonly rule: string | null };
 
 /** Missing required client capability (2026-07-28, basic). */

@@ -1,7 +1,6 @@
 import type { CallEnding } from '../call-tool.ts';
 import type { Limited } from '../policy/rate-limits.ts';
 import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
-import type { Aim } from './aim.ts';
 
 /** What the outcome of the upstream of that name is to the caller. A question of it is none: `rounds.ts` has answered it. */
 export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding {
@@ -28,8 +27,8 @@ export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding
 /** A limit of a rule is reached: nothing was asked and nothing ran. */
 export function rateLimited(
   { rule, reason, limit: { calls, per, by }, retryAfterMs }: Limited,
-  { name, upstream }: Aim,
-): CallEnding {
+  { name, upstream }: { readonly name: string; readonly upstream: { readonly name: string } },
+): Extract<CallEnding, { readonly kind: 'refused' }> {
   const whose = { client: 'of this client', upstream: `of ${upstream.name}`, tool: 'of this tool', all: 'in all' }[by];
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
   return {

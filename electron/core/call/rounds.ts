@@ -196,9 +196,11 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
   ): Promise<CallEnding> {
     if (outcome.kind !== 'input_required') return endingOf(outcome, aim.upstream.name);
     if (round >= MOST_ROUNDS) return tooManyRounds(aim);
-    for (const [, wanted] of inputRequestsOf(outcome.result)) {
-      const refusal = await askClient.refusal(call, aim, wanted);
+    let asked = outcome.result;
+    for (const [name, wanted] of inputRequestsOf(outcome.result)) {
+      const { refusal, params } = await askClient.judged(call, aim, wanted);
       if (refusal !== null) return refusal;
+      if (params !== wanted.params) asked = withParams(asked, name, params);
     }
     const requestState = remember({
       call,
@@ -209,7 +211,7 @@ export function createRounds({ upstreams, askClient, clock }: RoundsParts): Roun
       upstreamState: stateOf(outcome.result),
       park: null,
     });
-    const { value, text } = outcome.result;
+    const { value, text } = asked;
     return {
       kind: 'input_required',
       result: { value: { ...value, requestState }, text: writeExact({ ...exactly(text), requestState }) },
@@ -360,6 +362,21 @@ function inputRequestsOf({ value, text }: Written): readonly (readonly [string, 
     const exact = textAt(text, ['inputRequests', name, 'params']) ?? '{}';
     return [[name, { method: wanted.method, params: { value: params, text: exact } }] as const];
   });
+}
+
+/** The same questions, one of them with other params. */
+function withParams({ value, text }: Written, name: string, params: Written): Written {
+  const all = isObject(value.inputRequests) ? value.inputRequests : {};
+  const one = isObject(all[name]) ? all[name] : {};
+  const exactAll = exactly(textAt(text, ['inputRequests']) ?? '{}');
+  const exactOne = exactly(textAt(text, ['inputRequests', name]) ?? '{}');
+  return {
+    value: { ...value, inputRequests: { ...all, [name]: { ...one, params: params.value } } },
+    text: writeExact({
+      ...exactly(text),
+      inputRequests: { ...exactAll, [name]: { ...exactOne, params: exactly(params.text) } },
+    }),
+  };
 }
 
 /** URL elicitation of the 2025 revisions has an id for its completion, which the modern one has not. */

@@ -1,5 +1,5 @@
 import type { RuleModifiers } from '../../../shared/model.ts';
-import { createRedactor, type RedactionMade, redactJson } from './redact-json.ts';
+import { createRedactor, PLAIN, type RedactionMade, redactJson, type Shape } from './redact-json.ts';
 import { searchTime } from './search.ts';
 
 export interface RedactedArguments {
@@ -17,9 +17,34 @@ export interface RedactedArguments {
  * @param text the exact text of the arguments, valid JSON.
  */
 export function redactArguments(modifiers: readonly RuleModifiers[] | undefined, text: string): RedactedArguments {
+  return redactIn(PLAIN, modifiers, text);
+}
+
+/** The same for the params of what an upstream asks of a client: members of the protocol stay what they are. */
+export function redactQuestion(modifiers: readonly RuleModifiers[] | undefined, text: string): RedactedArguments {
+  return redactIn(QUESTION, modifiers, text);
+}
+
+const OF_THE_PROTOCOL: ReadonlySet<string> = new Set([
+  'type',
+  'mimeType',
+  'role',
+  'mode',
+  'maxTokens',
+  'elicitationId',
+]);
+
+const QUESTION: Shape = {
+  root: [],
+  ownsNames: () => false,
+  treat: (path) => (OF_THE_PROTOCOL.has(path.at(-1) ?? '') ? 'leave' : 'data'),
+};
+
+function redactIn(shape: Shape, modifiers: readonly RuleModifiers[] | undefined, text: string): RedactedArguments {
   const redactor = createRedactor(modifiers ?? [], 'redactArgs', searchTime());
   if (redactor === null) return { text, recorded: text, redactions: [] };
-  const left = redactJson(text, redactor);
+  const left = redactJson(text, redactor, shape);
   const redactions = redactor.made();
-  return { text: left, recorded: left === text ? text : redactJson(text, { ...redactor, marks: true }), redactions };
+  const recorded = left === text ? text : redactJson(text, { ...redactor, marks: true }, shape);
+  return { text: left, recorded, redactions };
 }

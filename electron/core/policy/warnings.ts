@@ -95,7 +95,17 @@ function idle(rule: Rule, index: number): readonly Pointed[] {
           },
         ]
       : [];
-  return [...denies, ...states];
+  const isQuestion = rule.match.kind?.every((kind) => kind === 'sampling' || kind === 'elicitation') ?? false;
+  const answers: readonly Pointed[] = isQuestion
+    ? (['redactResult', 'holdResult'] as const)
+        .filter((name) => rule[name] !== undefined)
+        .map((name) => ({
+          message: `"${name}" does nothing here: what a client answers a server is not looked at.`,
+          path: ['rules', index, name],
+          on: 'key',
+        }))
+    : [];
+  return [...denies, ...states, ...answers];
 }
 
 function unknownNames(match: RuleMatch, known: KnownNames, index: number): readonly Pointed[] {
