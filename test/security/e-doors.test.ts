@@ -55,6 +55,11 @@ describe('E9 a client key at the doors of the person', () => {
     ({
       approvalApprove: { approval: card.id, argumentsSha256: card.argumentsSha256 },
       approvalDeny: { approval: card.id },
+      approvalsApproveMany: { calls: [{ approval: card.id, argumentsSha256: card.argumentsSha256 }] },
+      approvalsDenyMany: { approvals: [card.id] },
+      resultRelease: { approval: card.id, resultSha256: card.argumentsSha256 },
+      resultWithhold: { approval: card.id },
+      standingRevokeAll: { client: target.k2.clientId },
       policyImport: { yaml: 'default: allow\nrules: []\n' },
       keyCreate: { role: 'executor', name: 'second' },
       keyRevoke: { key: target.k2.prefix },
