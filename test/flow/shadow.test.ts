@@ -14,6 +14,7 @@ rules:
 const DRAFT = `defaultEffect: deny
 rules:
   - { name: some echoes, effect: allow, match: { tool: [echo], arguments: { field: /text, op: neq, value: rm -rf } } }
+  - { name: strange ones, effect: require_approval, match: { tool: [strange] } }
 `;
 
 const report = async (gatehouse: TestGatehouse) => (await gatehouse.ask('policyShadow')).shadow?.report;
@@ -45,16 +46,15 @@ test('the policy alone rules; what the shadow says of each call stands in its re
     ['echo', { id, effect: 'deny', rule: null, agrees: false }],
     ['echo', { id, effect: 'allow', rule: 'some echoes', agrees: true }],
     ['fail', { id, effect: 'deny', rule: null, agrees: true }],
-    // The policy asks; trust in the client answered.
-    ['strange', { id, effect: 'deny', rule: null, agrees: false }],
+    // Both ask; trust in the client answered.
+    ['strange', { id, effect: 'require_approval', rule: 'strange ones', agrees: true }],
   ]);
   expect(await report(gatehouse)).toMatchObject({
     calls: 4,
-    same: 2,
-    changed: 2,
-    steps: expect.arrayContaining([{ before: 'require_approval', after: 'deny', calls: 1 }]),
+    same: 3,
+    changed: 1,
+    steps: [{ before: 'allow', after: 'deny', calls: 1 }],
     changes: [
-      { tool: 'strange', before: { outcome: 'require_approval' }, after: { outcome: 'deny', rule: null } },
       { argumentsText: '{"text":"rm -rf"}', before: { outcome: 'allow', rule: 'echoes' }, after: { outcome: 'deny' } },
     ],
   });

@@ -50,6 +50,10 @@ test.each([
   ['one no', [...times(14, 'approved'), ...times(1, 'denied')]],
   ['a yes to something the person wrote instead', times(14, 'approved', (n) => ({ edited: n === 3 }))],
   ['a destructive tool', times(14, 'approved', () => ({ risk: 'destructive' }))],
+  [
+    'a tool that was judged destructive meanwhile',
+    times(14, 'approved', (n) => ({ risk: n === 13 ? 'destructive' : 'write' })),
+  ],
   ['a name that would be a pattern', times(14, 'approved', () => ({ tool: 'write_*' }))],
   ['two tools of seven each', times(14, 'approved', (n) => ({ tool: n % 2 ? 'a' : 'b' }))],
   ['two clients of seven each', times(14, 'approved', (n) => ({ clientId: n % 2 ? 'a' : 'b' }))],
