@@ -35,10 +35,19 @@ interface Text {
   readonly text: string;
   /** The member of the definition that it is, or is in. */
   readonly member: string;
-  /** Where in that member, `properties.path.enum[1]`; empty: the member itself. */
-  readonly place: string;
+  /** Where in that member; null: the member itself. */
+  readonly place: Place | null;
   readonly isKey: boolean;
 }
+
+/** The way to a text from its end. Put into words only where something was found: most texts are honest. */
+interface Place {
+  readonly within: Place | null;
+  readonly key: string | number;
+}
+
+/** `properties.path.enum[1]` */
+const inWords = (place: Place | null): string => (place === null ? '' : extend(inWords(place.within), place.key));
 
 interface Found {
   readonly text: Text;
@@ -49,8 +58,8 @@ interface Found {
 
 function sentenceOf({ text: { member, place, isKey }, says, more }: Found): string {
   const whole = PLACES.get(member) ?? `member ${quoted(member)}`;
-  const at = place === '' ? '' : `${isKey ? ', in the name of a member of it,' : ''} at ${shown(place)}`;
-  const where = isKey && place === '' ? "A member's name" : `The ${whole}${at}`;
+  const at = place === null ? '' : `${isKey ? ', in the name of a member of it,' : ''} at ${shown(inWords(place))}`;
+  const where = isKey && place === null ? "A member's name" : `The ${whole}${at}`;
   const also = more === 0 ? '' : ` The same goes for ${more} more ${more === 1 ? 'text' : 'texts'} of it.`;
   return `${where} ${says}.${also}`;
 }
@@ -72,25 +81,26 @@ const PLACES: ReadonlyMap<string, string> = new Map([
 /** Every string of a definition, keys included. The inventory has bounded the depth before. */
 function textsOf(definition: Definition): readonly Text[] {
   const texts: Text[] = [];
-  const visit = (value: unknown, member: string, place: string): void => {
+  const visit = (value: unknown, member: string, place: Place | null): void => {
     if (typeof value === 'string') texts.push({ text: value, member, place, isKey: false });
     if (typeof value !== 'object' || value === null) return;
     const isList = Array.isArray(value);
     for (const [key, item] of Object.entries(value)) {
-      const below = extend(place, isList ? Number(key) : key);
+      const below = { within: place, key: isList ? Number(key) : key };
       if (!isList) texts.push({ text: key, member, place: below, isKey: true });
       visit(item, member, below);
     }
   };
   for (const [member, value] of Object.entries(definition)) {
-    visit(value, member, '');
-    texts.push({ text: member, member, place: '', isKey: true });
+    visit(value, member, null);
+    texts.push({ text: member, member, place: null, isKey: true });
   }
   return texts;
 }
 
 function* flagsOfText(text: string): Generator<{ readonly check: string; readonly says: string }> {
   if (UNPRINTABLE.test(text)) yield* flagsOfCharacters(text);
+  if (!MAYBE_ORDERS.test(text)) return;
   for (const { pattern, says } of ORDERS) {
     const found = pattern.exec(text);
     if (found) yield { check: says, says: `${says}: ${quoted(found[0])}` };
@@ -171,6 +181,10 @@ const ORDERS: readonly { readonly pattern: RegExp; readonly says: string }[] = [
       /(?:~|\$HOME|%USERPROFILE%|\/home\/[\w.-]{1,40}|\/Users\/[\w.-]{1,40}|\/root)[\\/]\.(?:ssh|aws|gnupg|kube|netrc|npmrc|docker|git-credentials|config[\\/]gcloud)|\bid_(?:rsa|ed25519|ecdsa)\b|\/etc\/(?:shadow|passwd)\b|\.(?:aws[\\/]credentials|git-credentials|cursor[\\/]mcp\.json)\b/i,
   },
 ];
+
+/** Something of this stands in whatever one of them matches; in most texts nothing does. */
+const MAYBE_ORDERS =
+  /[<[~$%]|\/(?:home|users|root|etc)|id_|\.(?:aws|git|cursor)|ignore|disregard|forget|override|bypass|user|human|person|tool/i;
 
 /** A name with letters of two scripts that look alike, or with compatibility forms such as full-width letters. */
 function mixesScripts(name: string): boolean {
