@@ -106,6 +106,8 @@ export interface CallToolParts {
   readonly resources: AimParts['resources'] & Pick<Resources, 'learn'>;
   readonly inventory: Pick<Inventory, 'find'>;
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
+  /** The same for structured content and the schema of a tool's output. */
+  readonly checkOutput: (tool: Tool, structuredText: string) => ArgumentCheck;
   readonly policies: Pick<Policies, 'get'>;
   readonly decide: Decide;
   readonly shadows: Pick<Shadows, 'judge'>;
@@ -245,7 +247,13 @@ async function finish(
   modifiers: readonly RuleModifiers[] | undefined,
   came: CallEnding,
 ): Promise<CallEnding> {
-  const ending = await ruleResult(parts.results?.hold ?? null, { call, aim, record }, modifiers, came);
+  const ending = await ruleResult(
+    parts.results?.hold ?? null,
+    parts.checkOutput,
+    { call, aim, record },
+    modifiers,
+    came,
+  );
   return learned(parts, call, aim, ending);
 }
 

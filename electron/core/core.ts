@@ -293,6 +293,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     catalog,
     inventory,
     checkArguments: createArgumentCheck(),
+    checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),
     policies,
     decide,
     shadows,

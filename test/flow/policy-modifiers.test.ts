@@ -149,6 +149,15 @@ describe('redactResult', () => {
     expect(ended.detail.cameSha256).not.toBe(ended.detail.resultSha256);
   });
 
+  test('structured content that no longer fits the output schema is left out, and the result says so', async () => {
+    await allow('  - name: tidy\n    match: {}\n    redactResult: { field: /code }\n');
+    const answer = await gatehouse.call(key.secret, 'rec__structured', '{"id":7,"code":"ABC"}');
+    expect(answer.message?.result).toMatchObject({ isError: true });
+    expect(answer.message?.result).not.toHaveProperty('structuredContent');
+    expect(textOf(answer)).toBe('{"id":7,"code":"[redacted]"}');
+    expect(answer.text).toContain('no longer fits the output schema');
+  });
+
   test("an upstream's own error is cleaned as well", async () => {
     await allow('  - name: tidy\n    match: {}\n    redactResult: { pattern: hunter2 }\n');
     const answer = await gatehouse.call(

@@ -124,6 +124,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       catalog: createCatalog({ inventory, upstreams }),
       inventory,
       checkArguments: createArgumentCheck(),
+      checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),
       policies,
       decide,
       shadows: { judge: () => null },

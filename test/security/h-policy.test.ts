@@ -211,6 +211,7 @@ describe('H3 overlapping rules', () => {
       catalog: { find: () => found, findDirect: () => found, findPrompt: () => null, findPromptDirect: () => null },
       inventory: { find: () => found.tool } as unknown as CallToolParts['inventory'],
       checkArguments: createArgumentCheck(),
+      checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),
       policies: { get: () => ({ policy, problem: null, version: '1' }) },
       decide(given, facts) {
         asked.push(facts);

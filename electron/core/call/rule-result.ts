@@ -1,5 +1,7 @@
 import type { RuleModifiers } from '../../../shared/model.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
+import type { Tool } from '../catalog/inventory.ts';
+import type { ArgumentCheck } from '../catalog/validate-arguments.ts';
 import type { Written } from '../exact-text.ts';
 import { applyResultRules, rulesResults } from '../policy/redact-result.ts';
 import type { Aim } from './aim.ts';
@@ -23,6 +25,7 @@ export type HoldResult = (held: HeldResult) => Promise<CallEnding>;
 /** What the rules of a call make of its ending: redacted, held, or as it is. */
 export async function ruleResult(
   hold: HoldResult | null,
+  checkOutput: (tool: Tool, structuredText: string) => ArgumentCheck,
   { call, aim, record }: Pick<HeldResult, 'call' | 'aim' | 'record'>,
   modifiers: readonly RuleModifiers[] | undefined,
   ending: CallEnding,
@@ -36,12 +39,34 @@ export async function ruleResult(
   }
   const came = textOf(ending);
   const { text, redactions, hold: held } = applyResultRules(modifiers, came);
-  const left = text === came ? ending : withText(ending, text);
+  const left = text === came ? ending : fitting(withText(ending, text), aim.tool, checkOutput);
   record.resultRuled(came, redactions);
   if (held === null) return left;
   if (hold === null) return unheld(held.rule);
   return hold({ call, aim, record, ...held, ending: left });
 }
+
+/**
+ * Types stay when something is taken out, formats and patterns need not. A client refuses structured content that does not
+ * fit the output schema it was shown, so what no longer fits is left out, and the result says so.
+ */
+function fitting(
+  ending: Ruled,
+  tool: Tool | null,
+  checkOutput: (tool: Tool, structuredText: string) => ArgumentCheck,
+): Ruled {
+  if (ending.kind !== 'answered' || tool === null || tool.reviewed?.outputSchema === undefined) return ending;
+  const { structuredContent, content, ...rest } = ending.result;
+  if (structuredContent === undefined || ending.result.isError === true) return ending;
+  if (checkOutput(tool, JSON.stringify(structuredContent)).kind === 'valid') return ending;
+  const blocks: readonly unknown[] = Array.isArray(content) ? content : [];
+  const result = { ...rest, content: [...blocks, { type: 'text', text: UNFIT }], isError: true };
+  const resultText = JSON.stringify(result);
+  return { ...ending, result, resultText, bytes: Buffer.byteLength(resultText) };
+}
+
+const UNFIT =
+  'Gatehouse: the call did run. A rule of the policy took something out of its result, and the structured content no longer fits the output schema of the tool, so it is left out.';
 
 /** What an upstream says while it works on a call is redacted like its result. */
 export function ruledNotes(

@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { RE2JS } from 're2js';
+import type { ToolDefinition } from '../../../shared/model.ts';
 import { readExactText } from '../exact-json.ts';
 import { createTimeLimit, TOO_LONG } from '../time-limit.ts';
 import type { Tool } from './inventory.ts';
@@ -26,15 +27,19 @@ interface Compiled {
  * Checks arguments against the schema that was reviewed. A server's schema is untrusted: nothing is ever fetched for a
  * `$ref`, a schema that does not compile in time checks nothing here (the upstream still does), patterns run in a
  * linear-time engine where it knows them, and a check that takes too long is an answer too (security.md D7).
+ *
+ * @param of which schema of a tool; the one of its arguments, when left out.
  */
-export function createArgumentCheck(): (tool: Tool, argumentsText: string) => ArgumentCheck {
+export function createArgumentCheck(
+  of: (reviewed: ToolDefinition) => Readonly<Record<string, unknown>> | undefined = ({ inputSchema }) => inputSchema,
+): (tool: Tool, argumentsText: string) => ArgumentCheck {
   const compiled = new Map<string, Compiled | null>();
   const within = createTimeLimit(BUDGET_MS);
 
   function schemaOf({ fingerprint, reviewed }: Tool): Compiled | null {
     const known = compiled.get(fingerprint);
     if (known !== undefined) return known;
-    const made = within(() => compile(reviewed?.inputSchema));
+    const made = within(() => compile(reviewed === null ? undefined : of(reviewed)));
     const schema = made === TOO_LONG ? null : made;
     if (compiled.size >= KEEP) compiled.delete(compiled.keys().next().value ?? '');
     compiled.set(fingerprint, schema);

@@ -263,6 +263,7 @@ describe('for every call on its whole way', () => {
       catalog: { find: () => found, findDirect: () => found, findPrompt: () => null, findPromptDirect: () => null },
       inventory: { find: () => found.tool } as unknown as CallToolParts['inventory'],
       checkArguments: createArgumentCheck(),
+      checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),
       policies: { get: () => ({ policy, problem: null, version: '1' }) },
       decide,
       approvals: {
