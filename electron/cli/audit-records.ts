@@ -1,3 +1,4 @@
+import { parseSpan } from '../../shared/amounts.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import type { AuditRecordView, ExplainedRecord } from '../../shared/model.ts';
 import { recordLine, sayProgress } from './audit-lines.ts';
@@ -5,7 +6,6 @@ import { type Call, type Command, JSON_OPTION, type Option } from './command.ts'
 import { explanationLines } from './explanation.ts';
 import { shownTime } from './terminal.ts';
 import { visible } from './untrusted.ts';
-import { parseSpan } from './values.ts';
 
 /** Which records, as every command that looks for some takes it. */
 const QUERY = {

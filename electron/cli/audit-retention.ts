@@ -1,8 +1,8 @@
+import { parseSize, parseSpan, sizeInWords, spanInWords } from '../../shared/amounts.ts';
 import type { RetentionView } from '../../shared/model.ts';
 import { sayProgress } from './audit-lines.ts';
 import { type Call, type Command, JSON_OPTION, type Option } from './command.ts';
 import { shownTime } from './terminal.ts';
-import { parseSize, parseSpan, sizeInWords, spanInWords } from './values.ts';
 
 const LIMITS = {
   'older-than': { type: 'string', value: 'SPAN', help: 'what is older: 90d, 52w; at least 1d' },

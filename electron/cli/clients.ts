@@ -1,8 +1,9 @@
+import { parseSpan } from '../../shared/amounts.ts';
 import { type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { findClient, workspaceOption } from './names.ts';
 import { table } from './terminal.ts';
 import { visible } from './untrusted.ts';
-import { listOption, parseSpan } from './values.ts';
+import { listOption } from './values.ts';
 
 const list: Command = {
   words: ['clients', 'list'],

@@ -1,9 +1,9 @@
+import { parseSpan } from '../../shared/amounts.ts';
 import type { AuditFigures, CallFigures, ExposureFigures, FigureGroup } from '../../shared/model.ts';
 import { type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { findWorkspace } from './names.ts';
 import { table } from './terminal.ts';
 import { visible } from './untrusted.ts';
-import { parseSpan } from './values.ts';
 
 const figures: Command = {
   words: ['audit', 'figures'],

@@ -1,10 +1,11 @@
+import { parseSpan } from '../../shared/amounts.ts';
 import type { Key } from '../../shared/model.ts';
 import { type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import { workspaceOption } from './names.ts';
 import { didYouMean } from './nearest.ts';
 import { shownTime, table } from './terminal.ts';
 import { visible } from './untrusted.ts';
-import { listOption, parseSpan } from './values.ts';
+import { listOption } from './values.ts';
 
 const ROLES = ['executor', 'reader', 'admin'] as const;
 

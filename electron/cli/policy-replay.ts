@@ -1,3 +1,4 @@
+import { parseSpan } from '../../shared/amounts.ts';
 import type { ReplayedCall, ReplayReport } from '../../shared/model.ts';
 import { type Call, type Command, JSON_OPTION, WORKSPACE_OPTION } from './command.ts';
 import type { Door } from './door.ts';
@@ -5,7 +6,6 @@ import { workspaceOption } from './names.ts';
 import { readYaml } from './policy-file.ts';
 import { shownTime, type Terminal, table } from './terminal.ts';
 import { visible } from './untrusted.ts';
-import { parseSpan } from './values.ts';
 
 const replay: Command = {
   words: ['policy', 'replay'],

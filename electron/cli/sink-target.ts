@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
+import { parseSize } from '../../shared/amounts.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import type { Call, Option } from './command.ts';
 import { visible } from './untrusted.ts';
-import { parseSize } from './values.ts';
 
 type Target = RequestInput<'sinkAdd'>['target'];
 

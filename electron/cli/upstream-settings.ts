@@ -1,3 +1,4 @@
+import { parseSize, parseSpan, sizeInWords, spanInWords } from '../../shared/amounts.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import { IDLE_STOP_RANGE, LIMIT_RANGES, type LimitRange } from '../../shared/limits.ts';
 import type { SettableLimits, UpstreamView } from '../../shared/model.ts';
@@ -5,7 +6,6 @@ import { type Call, type Command, type Option, WORKSPACE_OPTION } from './comman
 import { findUpstream } from './names.ts';
 import { table } from './terminal.ts';
 import { visible } from './untrusted.ts';
-import { parseSize, parseSpan, sizeInWords, spanInWords } from './values.ts';
 
 export type Settings = Pick<
   RequestInput<'upstreamChange'>,

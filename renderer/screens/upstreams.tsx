@@ -9,6 +9,7 @@ import { Empty, Problem } from '../parts/notes.tsx';
 import { timeAgo } from '../parts/time.ts';
 import { AddUpstream } from './add-upstream.tsx';
 import { ChangedOnDisk } from './difference.tsx';
+import { UpstreamSettings } from './upstream-settings.tsx';
 
 /** The MCP servers behind Gatehouse: what they are, how they are, and what to do about it. */
 export function UpstreamsScreen({ onReview }: { onReview(upstreamId: string): void }) {
@@ -43,7 +44,9 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
   const bridge = useBridge();
   const act = useAct();
   const now = useNow();
+  const [setting, setSetting] = useState(false);
   const { id } = upstream;
+  const isFailed = upstream.status === 'failed';
   return (
     <article className="card upstream" aria-label={upstream.name}>
       <header className="upstream-head">
@@ -63,6 +66,14 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
         <p className={upstream.status === 'failed' ? 'problem' : 'note'}>
           <Visible text={upstream.reason} />
         </p>
+      )}
+      {isFailed && upstream.lastStderr.length > 0 && (
+        <>
+          <p className="quiet">What it wrote last:</p>
+          <pre className="log">
+            <Visible text={upstream.lastStderr.join('\n')} />
+          </pre>
+        </>
       )}
       <ExactTransport transport={upstream.transport} resolved={upstream.resolvedCommand} />
       <p className="quiet meta">
@@ -120,13 +131,27 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
         >
           {upstream.enabled ? 'Disable' : 'Enable'}
         </Button>
+        {!isFailed && (
+          <Button
+            className="button small"
+            isDisabled={act.busy || !upstream.enabled}
+            onPress={() => void act.run(() => bridge.request('upstreamRefresh', { upstream: id }))}
+          >
+            {act.busy ? 'Working…' : 'Refresh'}
+          </Button>
+        )}
         <Button
-          className="button small"
+          className={isFailed && upstream.toConfirm === null ? 'button small accent' : 'button small'}
           isDisabled={act.busy || !upstream.enabled}
-          onPress={() => void act.run(() => bridge.request('upstreamRefresh', { upstream: id }))}
+          onPress={() => void act.run(() => bridge.request('upstreamRestart', { upstream: id }))}
         >
-          {act.busy ? 'Working…' : upstream.status === 'failed' ? 'Restart' : 'Refresh'}
+          {act.busy && isFailed ? 'Working…' : 'Restart'}
         </Button>
+        {!setting && (
+          <Button className="button small" onPress={() => setSetting(true)}>
+            Settings
+          </Button>
+        )}
         <span className="grow" />
         {upstream.transport.kind !== 'demo' && (
           <ConfirmButton
@@ -138,6 +163,7 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
           />
         )}
       </div>
+      {setting && <UpstreamSettings upstream={upstream} onClose={() => setSetting(false)} />}
       <Logs upstream={upstream} />
     </article>
   );
@@ -193,9 +219,7 @@ function Logs({ upstream }: { readonly upstream: UpstreamView }) {
       <Heading level={4}>
         <Button slot="trigger" className="link">
           <span className="chevron" aria-hidden="true" />
-          {upstream.status === 'failed' && upstream.lastStderr.length > 0
-            ? 'What the server said last, and logs'
-            : 'Logs'}
+          Logs
         </Button>
       </Heading>
       <DisclosurePanel>{open && <LogLines upstream={upstream} />}</DisclosurePanel>

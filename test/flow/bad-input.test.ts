@@ -352,7 +352,7 @@ describe('an upstream that is none', () => {
     expect([log.code, [...new Set(log.stdout.trim().split('\n'))]]).toEqual([0, ['no TOKEN was given']]);
     await othersAnswer();
     const final =
-      'exits ended with exit code 3 before it could be used. The last lines it wrote say more. It is not started again by itself; refresh it to try once more.';
+      'exits ended with exit code 3 before it could be used. The last lines it wrote say more. It is not started again by itself; restart it to try once more.';
     await eventually(async () => ((await reasonOf('exits')) === final ? true : null), final, 15_000);
   });
 

@@ -5,7 +5,7 @@ import { NO_CALLS } from '../../electron/core/audit/figures.ts';
 import { exposureSum } from '../../electron/core/catalog/exposure.ts';
 import type { Core } from '../../electron/core/core.ts';
 import { silentLog } from '../../electron/core/diagnosis/log.ts';
-import { usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
+import { changedSettings, usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
 import { API, ONLY, type RequestArguments, type RequestName, type RequestResults } from '../../shared/api.ts';
 import type {
   ApprovalView,
@@ -183,7 +183,14 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
       tell('upstreams');
       return { kind: 'done', upstream };
     },
-    upstreamChange: () => refused,
+    upstreamChange({ upstream, transport, tags, secrets: _secrets, limits, ...settings }) {
+      const old = state.upstreams.find(({ id }) => id === upstream);
+      if (!old || transport !== undefined || tags !== undefined) return refused;
+      return changeUpstream(upstream, {
+        settings: changedSettings(old.settings, { ...settings, limits }),
+        limits: { ...usualLimits, ...changedSettings(old.settings, { limits }).limits },
+      });
+    },
     upstreamConfirm: ({ upstream }) => changeUpstream(upstream, { status: 'ready', reason: null, toConfirm: null }),
     upstreamRemove({ upstream }) {
       state.upstreams = state.upstreams.filter((one) => one.id !== upstream);

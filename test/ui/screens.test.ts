@@ -224,13 +224,96 @@ test('an upstream says why it failed, shows its last words as text, and is remov
   await go('Upstreams');
   await tab.page.getByText('Left out: tool "x" has no input schema').waitFor();
   await tab.page.getByText('It ended with exit code 3.').waitFor();
-  await tab.page.getByRole('button', { name: /^What the server said last/ }).click();
   await tab.page.getByText('<script>alert(1)</script>').waitFor();
+  expect(await tab.page.getByRole('button', { name: 'Refresh' }).count()).toBe(0);
   await tab.page.getByRole('button', { name: 'Remove' }).click();
   expect(askedFor(tab.core, 'upstreamRemove')).toEqual([]);
   await tab.page.getByRole('button', { name: 'Remove' }).click();
   await tab.page.getByText('No upstreams yet').waitFor();
   expect(askedFor(tab.core, 'upstreamRemove')).toEqual([{ upstream: 'u1' }]);
+});
+
+test('an upstream that failed is started again by one button', async () => {
+  tab = await openTab(ui, (core) => {
+    core.state.upstreams.push(anUpstream({ status: 'failed', reason: 'It ended with exit code 3.' }));
+  });
+  await go('Upstreams');
+  await tab.page.getByRole('button', { name: 'Restart' }).click();
+  await tab.page.getByText('ready').waitFor();
+  expect(askedFor(tab.core, 'upstreamRestart')).toEqual([{ upstream: 'u1' }]);
+});
+
+test('an upstream that was changed on disk shows what was confirmed beside what is, and is confirmed', async () => {
+  tab = await openTab(ui, (core) => {
+    core.state.upstreams.push(
+      anUpstream({
+        status: 'failed',
+        reason: 'files was changed on disk since you confirmed it, and is not started.',
+        toConfirm: [
+          { label: 'Name', confirmed: 'files', now: 'files' },
+          { label: 'Argument 2', confirmed: '/home/me/notes', now: '/home/me/.ssh' },
+        ],
+      }),
+    );
+  });
+  await go('Upstreams');
+  const difference = tab.page.locator('.difference');
+  await difference.getByText('Not as you confirmed it').waitFor();
+  expect(await difference.locator('del').last().textContent()).toBe('notes');
+  expect(await difference.locator('ins').last().textContent()).toBe('.ssh');
+  expect(await difference.textContent()).not.toContain('Name');
+  await tab.page.getByRole('button', { name: 'Confirm as it is now' }).click();
+  await difference.waitFor({ state: 'detached' });
+  expect(askedFor(tab.core, 'upstreamConfirm')).toEqual([{ upstream: 'u1' }]);
+});
+
+test('the settings of an upstream are read, refused where they cannot be, and sent where they differ', async () => {
+  tab = await openTab(ui, (core) => core.state.upstreams.push(anUpstream()));
+  await go('Upstreams');
+  await tab.page.getByRole('button', { name: 'Settings' }).click();
+  const form = tab.page.getByRole('region', { name: 'Settings of files' });
+  expect(await form.getByLabel('Call timeout').inputValue()).toBe('2m');
+  expect(await form.getByLabel('Message size').inputValue()).toBe('10MB');
+  await form.getByLabel('Call timeout').fill('soon');
+  await form.getByText('Write a value from 1s to 1d.').waitFor();
+  expect(await form.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+  await form.getByLabel('Call timeout').fill('30s');
+  await form.getByLabel('Stop when idle for').fill('10m');
+  await form.getByText('with its first call').click();
+  await form.getByText('each session of a client').click();
+  await form.getByText('2026-07-28').click();
+  await form.getByLabel('List size').press('Tab');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'detached' });
+  expect(askedFor(tab.core, 'upstreamChange')).toEqual([
+    {
+      upstream: 'u1',
+      start: 'on_demand',
+      share: 'per_client',
+      era: 'modern',
+      idleStopMs: 600_000,
+      limits: { callMs: 30_000 },
+      secrets: {},
+    },
+  ]);
+  // As it was set, and the usual value takes it back.
+  await expect
+    .poll(async () => {
+      await tab.page.getByRole('button', { name: 'Settings' }).click();
+      const idle = await form.getByLabel('Stop when idle for').inputValue();
+      if (idle !== '10m') await form.getByRole('button', { name: 'Cancel' }).click();
+      return idle;
+    })
+    .toBe('10m');
+  await form.getByLabel('Call timeout').fill('2m');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'detached' });
+  expect(askedFor(tab.core, 'upstreamChange').at(-1)).toEqual({
+    upstream: 'u1',
+    limits: { callMs: null },
+    secrets: {},
+  });
+  expect(tab.faults).toEqual([]);
 });
 
 test('the audit filters, pages, and opens a record with all its entries', async () => {

@@ -10,12 +10,19 @@ export interface Confirmed {
   refusal(definition: UpstreamDefinition): Promise<Failure | null>;
   /** Every line of it, with what was confirmed beside what it is now; null while nothing is to be confirmed. */
   lines(id: string): readonly ChangedLine[] | null;
+  /** Where its command is found is not what was confirmed with it: that is looked up when it starts. */
+  runsAnew(id: string): boolean;
   /** False when it is another one again by now. */
   accept(id: string): boolean;
 }
 
 /** Nothing is sealed: whatever the database says was confirmed. */
-export const unsealed: Confirmed = { refusal: async () => null, lines: () => null, accept: () => false };
+export const unsealed: Confirmed = {
+  refusal: async () => null,
+  lines: () => null,
+  runsAnew: () => false,
+  accept: () => false,
+};
 
 export function createConfirmed(seals: Pick<Seals, 'check' | 'isStale' | 'difference' | 'accept'>): Confirmed {
   const differenceOf = (id: string) => seals.difference('upstreams', id);
@@ -40,6 +47,10 @@ export function createConfirmed(seals: Pick<Seals, 'check' | 'isStale' | 'differ
       const difference = differenceOf(id);
       return difference === null ? null : linesOf(difference);
     },
+    runsAnew(id) {
+      const difference = differenceOf(id);
+      return difference !== null && isOtherCommand(difference);
+    },
     accept(id) {
       const difference = differenceOf(id);
       return difference !== null && seals.accept(difference);
@@ -47,7 +58,14 @@ export function createConfirmed(seals: Pick<Seals, 'check' | 'isStale' | 'differ
   };
 }
 
-function linesOf({ confirmed, now }: Difference): readonly ChangedLine[] {
+function isOtherCommand({ confirmed, now }: Difference): boolean {
+  return confirmed?.transport !== now.transport;
+}
+
+function linesOf(difference: Difference): readonly ChangedLine[] {
+  const { confirmed } = difference;
+  const now = { ...difference.now };
+  if (isOtherCommand(difference) && now.resolvedCommand !== null) now.resolvedCommand = LOOKED_UP;
   const before = confirmed === null ? new Map<string, string>() : labelled(confirmed);
   const after = labelled(now);
   const labels = [...after.keys(), ...[...before.keys()].filter((label) => !after.has(label))];
@@ -95,6 +113,7 @@ export function transportLines(transport: UpstreamTransport): { readonly label: 
 }
 
 export const PRIVATE = 'private and local addresses';
+const LOOKED_UP = 'looked up when it starts';
 const CHANGED = 'was changed on disk since you confirmed it, and is not started.';
 const STALE =
   'is not started: settings that another program changed were found when the keychain was unlocked, and set back. Start Gatehouse again.';

@@ -216,7 +216,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     isFinal = isWorn || found.retry === 'never';
     parts.log.warn('upstream_failed', { upstream: name, errorClass: found.errorClass, failures });
     if (isWorn) {
-      set('failed', `${found.message} It is not started again by itself; refresh it to try once more.`);
+      set('failed', `${found.message} It is not started again by itself; restart it to try once more.`);
       return;
     }
     set('failed', found.message);

@@ -403,7 +403,12 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const member = members.get(id);
       if (!member) return refused('There is no such upstream.');
       const { name } = member.definition();
+      const runsAnew = confirmed.runsAnew(id);
       if (!confirmed.accept(id)) return refused(`${name} is not what was shown any more. Look at it again.`);
+      if (runsAnew) {
+        definitions.update(id, { resolvedCommand: null });
+        member.redefine({ ...member.definition(), resolvedCommand: null });
+      }
       record(member.definition(), 'upstream_confirmed', whatRuns(member.definition().transport));
       tell(id);
       if (parts.idle !== true && member.definition().enabled) void member.start();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { sizeInWords, spanInWords } from '../../../electron/cli/values.ts';
+import { sizeInWords, spanInWords } from '../../../shared/amounts.ts';
 import { LIMIT_RANGES } from '../../../shared/limits.ts';
 import type { SettableLimits } from '../../../shared/model.ts';
 import { httpRecorder, received, recorded, rig, stdioRecorder } from './rig.ts';
