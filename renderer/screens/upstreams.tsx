@@ -75,7 +75,10 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
           </pre>
         </>
       )}
-      <ExactTransport transport={upstream.transport} resolved={upstream.resolvedCommand} />
+      <ExactTransport
+        transport={upstream.transport}
+        resolved={upstream.toConfirm === null ? upstream.resolvedCommand : null}
+      />
       <p className="quiet meta">
         <span>{upstream.toolCount} tools</span>
         {upstream.era !== null && <span>{upstream.era === 'modern' ? 'MCP 2026-07-28' : 'MCP with sessions'}</span>}
