@@ -401,7 +401,8 @@ describe('an upstream that is none', () => {
       'both to be given up',
       20_000,
     );
-    expect(reasons).toEqual([
+    // On a slow machine all of its starts may be over by now, and it says that too.
+    expect(reasons.map((reason) => reason?.replace(/ It is not started again by itself; .*$/, ''))).toEqual([
       'garbage prints text that is no MCP message and did not answer within 15 s.',
       'mute was started, but did not answer within 15 s.',
     ]);
