@@ -32,8 +32,8 @@ export type ToWriter =
   /** Removes the beginning of the log, as far as the limit says, after it was recorded. */
   | { readonly kind: 'purge'; readonly limit: PurgeLimit; readonly by: string; readonly at: number }
   | { readonly kind: 'pragmas' }
-  /** Close the file and end. */
-  | { readonly kind: 'end' };
+  /** Close the file and end. `isWhole`: nothing was found damaged in it. */
+  | { readonly kind: 'end'; readonly isWhole: boolean };
 
 export interface Purged {
   readonly entries: number;

@@ -9,7 +9,7 @@ import type { FromWriter } from './messages.ts';
 import { createOutbox } from './outbox.ts';
 import type { ScannedCalls } from './scan.ts';
 import { type SigningKey, signingKey } from './signing.ts';
-import { readTrust } from './verify.ts';
+import { readTrust, unreadable } from './verify.ts';
 import { startReader, startWriter, type WriterWorker } from './workers.ts';
 
 export type AuditOpened =
@@ -70,6 +70,8 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   let askedKeyAt = Number.NEGATIVE_INFINITY;
   let recovered = 0;
   let problem: string | null = null;
+  /** The walk in the background could not read it. */
+  let isDamaged = false;
   const purging: ((answer: PurgeAnswer) => void)[] = [];
   const pragmasAsked: ((answer: Readonly<Record<string, unknown>>) => void)[] = [];
 
@@ -124,7 +126,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
         return;
       case 'fault':
         opened.resolve(message);
-        if (again) void writer.end().then(() => died(message.fault.message));
+        if (again) void writer.end(false).then(() => died(message.fault.message));
         return;
       case 'begun':
         beginning = false;
@@ -194,7 +196,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
   const first = await opened.promise;
   if (first.kind === 'fault') {
     stage = 'closing';
-    await Promise.all([writer.end(), reader.end()]);
+    await Promise.all([writer.end(false), reader.end()]);
     return first.fault;
   }
   stage = 'open';
@@ -220,7 +222,9 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     if (outbox.queued() > 0) log.error('audit_entries_lost', { entries: outbox.queued() });
     await Promise.race([anchoring.flush(), late.promise]);
     onTime();
-    await Promise.all([writer.end(), reader.end()]);
+    // The last to close it leaves no WAL.
+    await reader.end();
+    await writer.end(!isDamaged);
   }
 
   const audit: Audit = {
@@ -289,9 +293,11 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     problem,
     verified: verify('last').catch((error: unknown) => {
       // Closing ends the reader in the middle of its walk.
-      if (stage === 'open')
-        log.error('audit_not_verified', { reason: error instanceof Error ? error.message : String(error) });
-      return null;
+      if (stage !== 'open') return null;
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error('audit_not_verified', { reason });
+      isDamaged = true;
+      return unreadable(NO_TRUST, reason);
     }),
     writerPragmas: () =>
       new Promise((resolve) => {

@@ -59,7 +59,8 @@ export async function readTrust(folder: string, keychain: Keychain): Promise<Tru
   };
 }
 
-function unreadable(trust: Trust, problem: string): VerifyReport {
+/** The report on a log of which not even the entries can be read. */
+export function unreadable(trust: Trust, problem: string): VerifyReport {
   return {
     ok: false,
     entries: 0,

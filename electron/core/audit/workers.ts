@@ -19,8 +19,12 @@ const readerFile = () => new URL(FROM_SOURCE ? './reader.ts' : './audit-reader.j
 
 export interface WriterWorker {
   post(message: ToWriter): void;
-  /** Lets it close the file and end; resolves when it has, or at the time limit. Its death is not reported then. */
-  end(): Promise<void>;
+  /**
+   * Lets it close the file and end; resolves when it has, or at the time limit. Its death is not reported then.
+   *
+   * @param isWhole false: somebody found the file damaged.
+   */
+  end(isWhole: boolean): Promise<void>;
 }
 
 /** How long a worker may take to end. Milliseconds. */
@@ -64,9 +68,9 @@ export function startWriter(on: {
   });
   return {
     post: (message) => worker.postMessage(message),
-    end() {
+    end(isWhole) {
       over = true;
-      worker.postMessage({ kind: 'end' } satisfies ToWriter);
+      worker.postMessage({ kind: 'end', isWhole } satisfies ToWriter);
       return exitOf(worker, exited.promise, on.clock);
     },
   };

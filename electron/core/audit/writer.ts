@@ -4,6 +4,7 @@ import type Database from 'better-sqlite3';
 import { BUSY_TIMEOUT_MS, faultOf, openDatabase } from '../store/database.ts';
 import { codeOf } from '../store/files.ts';
 import { type Appender, createAppender, FileGone } from './appender.ts';
+import { leaveMark, takeMark } from './closed-mark.ts';
 import type { EntryDraft } from './entry.ts';
 import type { FromWriter, ToWriter } from './messages.ts';
 import { cutFor, deleteStep } from './purge.ts';
@@ -30,6 +31,8 @@ let setAside: string | null = null;
 let again = false;
 let appender: Appender | null = null;
 let failing = false;
+/** Some page of the file is not as it must be: the next start reads all of it. */
+let isDamaged = false;
 let timer: NodeJS.Timeout | null = null;
 
 port.on('message', (first: ToWriter) => {
@@ -65,7 +68,7 @@ function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
         migrations: AUDIT_MIGRATIONS,
         synchronous: 'FULL',
         at: message.at,
-        check: !message.again,
+        check: !message.again && !takeMark(path),
       });
       if (opened.kind !== 'open') {
         say({ kind: 'fault', fault: opened });
@@ -107,7 +110,10 @@ function control(message: Exclude<ToWriter, { kind: 'batch' }>): void {
       return;
     case 'end':
       works();
-      db?.close();
+      if (db !== null) {
+        db.close();
+        if (message.isWhole && !isDamaged) attempt(() => leaveMark(path));
+      }
       db = null;
       appender = null;
       port?.close();
@@ -206,6 +212,7 @@ function attempt(act: () => void): void {
 function reasonOf(error: unknown): string {
   if (error instanceof FileGone) return error.message;
   const fault = faultOf(error, path);
+  isDamaged ||= fault?.kind === 'corrupt';
   if (fault?.kind === 'not_writable') return `${fault.message} Gatehouse goes on by itself as soon as it can write.`;
   if (fault !== null) return fault.message;
   return `The audit log cannot be written (${codeOf(error) || (error instanceof Error ? error.message : String(error))}).`;

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -254,3 +263,31 @@ async function rewrite(folder: string, seq: number): Promise<void> {
   });
   tamper(folder, ...statements);
 }
+
+test('a start reads the whole file only when it is not as it was left, and then finds what is broken in it', async () => {
+  const { folder, keychain } = await closedLog(400);
+  const path = join(folder, 'audit.db');
+  const times = statSync(path);
+  const bytes = readFileSync(path);
+  const page = Math.floor(bytes.indexOf('tool_call', bytes.length / 2) / 4096) * 4096;
+  bytes.fill(0xa5, page, page + 4096);
+  writeFileSync(path, bytes);
+  // With its time put back nothing shows: the walk in the background finds it, says so, and the next start reads it all.
+  utimesSync(path, times.atime, times.mtime);
+  const quiet = await openLog(folder, keychain);
+  expect(quiet.setAside).toBeNull();
+  expect(await quiet.verified).toMatchObject({
+    ok: false,
+    problem: expect.stringMatching(/damaged|was changed|missing/),
+  });
+  await quiet.audit.close();
+  const told = await openLog(folder, keychain);
+  expect(told.setAside).toMatch(/audit\.db\.broken-/);
+  await told.audit.close();
+
+  // Whoever touches the file is noticed at once.
+  const touched = readFileSync(path);
+  touched.fill(0xa5, Math.floor(touched.length / 2), Math.floor(touched.length / 2) + 4096);
+  writeFileSync(path, touched);
+  expect((await openLog(folder, keychain)).setAside).toMatch(/audit\.db\.broken-/);
+});

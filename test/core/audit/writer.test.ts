@@ -17,7 +17,7 @@ async function writerOf(folder: string, again = false) {
     message: (message) => void heard.push(message),
     death: (why) => void deaths.push(why),
   });
-  onTestFinished(() => writer.end());
+  onTestFinished(() => writer.end(true));
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   writer.post({ kind: 'open', folder, at: 0, again });
   const begin = {
