@@ -14,6 +14,8 @@ import { createMemoryKeychain } from '../support/memory-keychain.ts';
 
 const DAY = 24 * 3_600_000;
 const CANARY = 'canary7f3a9zebra';
+/** The full text keeps words without what they share with the word before. */
+const TAIL = CANARY.slice(6);
 const VERIFIER = fileURLToPath(new URL('../../verifier/verify-audit.mjs', import.meta.url));
 const OLDER = { olderThanMs: 90 * DAY, keepBytes: null };
 
@@ -48,7 +50,9 @@ test('O14 a purge by age records itself, the log verifies from its checkpoint, a
   const clock = fakeClock();
   const { audit, keychain } = await longLog(folder, clock);
   expect(await find(audit, CANARY)).toBe(150);
-  expect(filesWith(folder, CANARY).length).toBeGreaterThan(0);
+  expect(filesWith(folder, TAIL).map((name) => name.replace(/-wal$/, ''))).toEqual(
+    expect.arrayContaining(['audit.db', 'audit-index.db']),
+  );
   const before = rows<{ n: number }>(folder, 'SELECT count(*) n FROM entries')[0]?.n ?? 0;
 
   const answer = await audit.purge(OLDER, 'the test');
@@ -78,9 +82,9 @@ test('O14 a purge by age records itself, the log verifies from its checkpoint, a
 
   expect(await find(audit, CANARY)).toBe(0);
   expect(await find(audit, 'harmless')).toBe(450);
-  await until(() => filesWith(folder, CANARY).length === 0);
+  await until(() => filesWith(folder, TAIL).length === 0);
   await audit.close();
-  expect(filesWith(folder, CANARY)).toEqual([]);
+  expect(filesWith(folder, TAIL)).toEqual([]);
   expect(await verifyAudit(folder, keychain)).toMatchObject({ ok: true, problem: null });
 
   // And it goes on: started, called, purged again, verified.

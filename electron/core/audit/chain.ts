@@ -32,7 +32,8 @@ export interface WalkOptions {
   readonly signatures?: 'all' | 'last';
 }
 
-const CHUNK = 2_000;
+/** Entries of one step: a query that comes meanwhile waits for one. */
+const CHUNK = 250;
 
 /**
  * Goes through the chain and says whether it is whole, and if not, the first sequence number at which it is not. Yields
