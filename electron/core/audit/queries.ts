@@ -40,7 +40,22 @@ export function findRecords(
   before: number | null,
   limit: number,
 ): readonly FoundRecord[] {
-  const where = conditionsOf(index, query);
+  const found: FoundRecord[] = [];
+  for (const stretch of stretchesOf(index, query)) {
+    found.push(...findWithin(index, query, stretch, before, limit - found.length));
+    if (found.length >= limit) break;
+  }
+  return found;
+}
+
+function findWithin(
+  index: Database.Database,
+  query: AuditQuery,
+  stretch: Stretch | null,
+  before: number | null,
+  limit: number,
+): readonly FoundRecord[] {
+  const where = conditionsWithin(index, query, stretch);
   if (where === null) return [];
   const conditions = [...where.conditions, ...(before === null ? [] : ['r.first < @before'])];
   const values = { ...where.values, limit, ...(before === null ? {} : { before }) };
@@ -77,8 +92,16 @@ export interface Where {
   readonly match: string | null;
 }
 
-/** Over the records `r` of the index. Null: nothing can match. */
+/** For a walk over all that a query finds. Null: nothing can match. */
 export function conditionsOf(index: Database.Database, query: AuditQuery): Where | null {
+  const [newest, ...older] = stretchesOf(index, query);
+  if (newest === undefined) return null;
+  const oldest = older.at(-1) ?? newest;
+  return conditionsWithin(index, query, newest === null || oldest === null ? null : { ...newest, start: oldest.start });
+}
+
+/** Null: nothing can match. */
+function conditionsWithin(index: Database.Database, query: AuditQuery, stretch: Stretch | null): Where | null {
   const conditions: string[] = [];
   const values: Record<string, string | number> = {};
   for (const [name, column] of Object.entries(COLUMNS)) {
@@ -96,13 +119,10 @@ export function conditionsOf(index: Database.Database, query: AuditQuery): Where
     conditions.push(`r.${clientColumn(index, query.client)} = @client`);
     values.client = query.client;
   }
-  if (query.from !== undefined || query.to !== undefined) {
-    const { from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER } = query;
-    const span = spanOf(index, from, to);
-    if (span === null) return null;
+  if (stretch !== null) {
     // The unary plus keeps SQLite from looking for times where it can go along the numbers.
     conditions.push('r.first >= @start', 'r.first < @end', '+r.at >= @from', '+r.at < @to');
-    Object.assign(values, { from, to, start: span.first * SPAN, end: (span.last + 1) * SPAN });
+    Object.assign(values, stretch);
   }
   if (query.text === undefined || query.text.trim() === '') return { conditions, values, match: null };
   const match = matchOf(query.text);
@@ -118,16 +138,28 @@ function clientColumn(index: Database.Database, client: string): 'client' | 'cli
   return isLabel ? 'client' : 'client_id';
 }
 
-/** The first and the last span that hold a time from `from` until before `to`. */
-function spanOf(
-  index: Database.Database,
-  from: number,
-  to: number,
-): { readonly first: number; readonly last: number } | null {
-  const { first, last } = index
-    .prepare<[number, number], { first: number | null; last: number | null }>(
-      'SELECT min(span) AS first, max(span) AS last FROM spans WHERE max_at >= ? AND min_at < ?',
-    )
-    .get(from, to) ?? { first: null, last: null };
-  return first === null || last === null ? null : { first, last };
+/** Numbers of records from `start` on and before `end`, in which times of the span that is asked for can stand. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Newest first; one, unless the clock was set. A null: there is no bound in time. */
+function stretchesOf(index: Database.Database, query: AuditQuery): readonly (Stretch | null)[] {
+  if (query.from === undefined && query.to === undefined) return [null];
+  const { from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER } = query;
+  const spans = index
+    .prepare<[number, number], number>('SELECT span FROM spans WHERE max_at >= ? AND min_at < ? ORDER BY span DESC')
+    .pluck()
+    .all(from, to);
+  const stretches: Stretch[] = [];
+  for (const span of spans) {
+    const last = stretches.at(-1);
+    const start = span * SPAN;
+    if (last?.start === start + SPAN) stretches[stretches.length - 1] = { ...last, start };
+    else stretches.push({ from, to, start, end: start + SPAN });
+  }
+  return stretches;
 }
