@@ -136,6 +136,32 @@ test('O14 a call that is older than the limit at its beginning and younger at it
   expect(await audit.verify()).toMatchObject({ ok: true });
 });
 
+test('O14 calls that overlap all the time do not keep the log from being cut, and what is left of the one across the cut is found', async () => {
+  const folder = newFolder();
+  const clock = fakeClock();
+  const { audit } = await openLog(folder, testKeychain(), clock);
+  const OVERLAPPING = 100;
+  await written(audit, call('0', 'forwarded'));
+  for (let n = 1; n <= OVERLAPPING; n += 1) {
+    if (n === OVERLAPPING) await clock.advance(95 * DAY);
+    await Promise.all([
+      audit.write(call(`${n - 1}`, 'ended', { outcome: 'answered' })),
+      audit.write(call(`${n}`, 'forwarded')),
+    ]);
+  }
+  await written(audit, call(`${OVERLAPPING}`, 'ended', { outcome: 'answered' }));
+  expect(await audit.list({ kind: 'tool_call', limit: 500 })).toMatchObject({ records: { length: OVERLAPPING + 1 } });
+  const answer = await audit.purge(OLDER, 'the test');
+  // The start of the log, and every entry of the first 99 calls and of the one that went on.
+  expect(answer).toMatchObject({ kind: 'purged', removed: { entries: 2 + 2 * OVERLAPPING - 1 } });
+  const left = (await audit.list({ kind: 'tool_call', limit: 500 })).records;
+  expect(left.map(({ requestId, entries }) => [requestId, entries.map(({ phase }) => phase)])).toEqual([
+    [`${OVERLAPPING}`, ['forwarded', 'ended']],
+    [`${OVERLAPPING - 1}`, ['ended']],
+  ]);
+  expect(await audit.verify()).toMatchObject({ ok: true });
+});
+
 test.each([
   [
     'more is deleted than was recorded',

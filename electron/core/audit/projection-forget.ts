@@ -10,9 +10,14 @@ const PAGES = 500;
  * Removes what retention has removed from the log, until no byte of it is left. A step answers false when nothing is left
  * to do. The full text keeps the words of deleted records until its parts are merged, so they are, a little at a time.
  *
- * @param log `audit.db`; @param index the projection, whose connection overwrites what it deletes.
+ * @param log `audit.db`; @param index the projection, whose connection overwrites what it deletes; @param rejoin makes the
+ * record of a call anew from its entries after one.
  */
-export function createForgetting(log: Database.Database, index: Database.Database): { step(): boolean } {
+export function createForgetting(
+  log: Database.Database,
+  index: Database.Database,
+  rejoin: Rejoin,
+): { step(): boolean } {
   let isMerging = false;
 
   function merge(upTo: number): void {
@@ -21,30 +26,47 @@ export function createForgetting(log: Database.Database, index: Database.Databas
     if (!more) finish(index, upTo);
   }
 
-  return { step: () => step(log, index, merge) };
+  return { step: () => step(log, index, rejoin, merge) };
 }
 
-function step(log: Database.Database, index: Database.Database, merge: (upTo: number) => void): boolean {
+function step(
+  log: Database.Database,
+  index: Database.Database,
+  rejoin: Rejoin,
+  merge: (upTo: number) => void,
+): boolean {
   const upTo = checkpointOf(log)?.seq ?? 0;
   const done = index.prepare<[], number>('SELECT up_to FROM forgotten').pluck().get() ?? 0;
   if (done >= upTo) return false;
   const old = index
-    .prepare<[number, number], number>('SELECT first FROM records WHERE first <= ? ORDER BY first LIMIT ?')
-    .pluck()
+    .prepare<[number, number], Old>(
+      'SELECT first, request_id, seqs FROM records WHERE first <= ? ORDER BY first LIMIT ?',
+    )
     .all(upTo, RECORDS);
-  if (old.length > 0) remove(index, old);
+  if (old.length > 0) remove(index, old, upTo, rejoin);
   else merge(upTo);
   return true;
 }
 
-function remove(index: Database.Database, firsts: readonly number[]): void {
+type Rejoin = (requestId: string, after: number) => void;
+
+interface Old {
+  readonly first: number;
+  readonly request_id: string | null;
+  readonly seqs: string;
+}
+
+function remove(index: Database.Database, old: readonly Old[], upTo: number, rejoin: Rejoin): void {
   const text = index.prepare('DELETE FROM record_text WHERE rowid = ?');
   const record = index.prepare('DELETE FROM records WHERE first = ?');
   index
     .transaction(() => {
-      for (const first of firsts) {
+      for (const { first, request_id, seqs } of old) {
         text.run(first);
         record.run(first);
+        // Where calls overlap all the time retention parts one, and its end is still to be found.
+        const isParted = Number(seqs.slice(seqs.lastIndexOf(',') + 1)) > upTo;
+        if (isParted && request_id !== null) rejoin(request_id, upTo);
       }
     })
     .immediate();

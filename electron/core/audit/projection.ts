@@ -31,7 +31,7 @@ const STEP = { entries: 1_000, characters: 4_000_000 };
 export function openProjection(log: Database.Database, path: string): Projection {
   let db = openFile(path);
   let statements = prepare(log, db);
-  let forgetting = createForgetting(log, db);
+  let forgetting = createForgetting(log, db, rejoin);
   if (!follows(log, statements.cursor())) startAnew();
 
   function startAnew(): void {
@@ -39,7 +39,16 @@ export function openProjection(log: Database.Database, path: string): Projection
     removeProjection(path);
     db = openFile(path);
     statements = prepare(log, db);
-    forgetting = createForgetting(log, db);
+    forgetting = createForgetting(log, db, rejoin);
+  }
+
+  /** The log may still have what is to go. */
+  function rejoin(requestId: string, after: number): void {
+    const all = statements.entriesOf(requestId, statements.cursor().seq);
+    project(
+      statements,
+      all.filter(({ seq }) => seq > after),
+    );
   }
 
   return {

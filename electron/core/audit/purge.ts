@@ -15,10 +15,13 @@ export const ALWAYS_KEPT_MS = 24 * 3_600_000;
 const STEP = 1_000;
 /** How far a call's entries may lie apart and still be looked for together. */
 const APART = 5_000;
+/** Commits that are looked at for one that parts no call. */
+const TRIES = 64;
 
 /**
  * The last entry that a purge may remove; null when none. Only a beginning of the log goes, up to the first entry that is
- * to stay; it ends with a commit, and no record is parted.
+ * to stay; it ends with a commit. No record is parted where calls leave a gap near by; where they overlap all the time, what the
+ * calls across the cut told before it goes.
  *
  * @param now wall clock, milliseconds since 1970.
  */
@@ -63,13 +66,14 @@ function wholeRecords(db: Database.Database, wanted: number): number {
         AND EXISTS (SELECT 1 FROM entries x WHERE x.request_id = e.request_id AND x.seq > ?)`,
     )
     .pluck();
-  for (let cut = wanted; cut > 0; ) {
-    const last = commit.get(cut) ?? 0;
-    const first = parted.get(last - APART, last, last) ?? null;
-    if (first === null) return last;
-    cut = first - 1;
+  const last = commit.get(wanted) ?? 0;
+  for (let cut = last, tries = 0; tries < TRIES; tries += 1) {
+    const first = cut === 0 ? null : (parted.get(cut - APART, cut, cut) ?? null);
+    if (first === null) return cut;
+    cut = commit.get(first - 1) ?? 0;
   }
-  return 0;
+  // A log under steady traffic must not grow for ever because no moment of it is without a call.
+  return last;
 }
 
 /** Deletes some of what lies before the checkpoint; false when nothing is left there. */
