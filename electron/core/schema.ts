@@ -37,13 +37,20 @@ export const MIGRATIONS: readonly Migration[] = [
       sessionsSchema,
     ],
   },
-  { version: 3, statements: [approvalsAnswersSchema] },
-  { version: 4, statements: [pausesSchema, shadowsSchema, dismissalsSchema] },
-  { version: 6, statements: [sealsSchema] },
-  { version: 7, statements: [sinksSchema] },
-  { version: 8, statements: [exposureSchema] },
-  { version: 9, statements: [retentionSchema] },
-  { version: 10, statements: [heldResultsSchema] },
+  {
+    version: 2,
+    statements: [
+      approvalsAnswersSchema,
+      heldResultsSchema,
+      pausesSchema,
+      shadowsSchema,
+      dismissalsSchema,
+      sealsSchema,
+      sinksSchema,
+      exposureSchema,
+      retentionSchema,
+    ],
+  },
 ];
 
 /**

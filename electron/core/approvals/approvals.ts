@@ -71,7 +71,7 @@ export interface Approvals {
 }
 
 export const approvalsSchema = `${recordsSchema}${standingSchema}`;
-/** Since version 3 of `state.db`. */
+/** Since version 2 of `state.db`. */
 export const approvalsAnswersSchema = `${recordsEditedSchema}${standingPinsSchema}`;
 
 export interface ApprovalsParts {

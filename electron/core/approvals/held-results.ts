@@ -97,7 +97,7 @@ export interface HeldResults<T> {
   close(): void;
 }
 
-/** Since version 10 of `state.db`: that a result is held, never what it is. */
+/** Since version 2 of `state.db`: that a result is held, never what it is. */
 export const heldResultsSchema = `
 CREATE TABLE held_results (
   id TEXT PRIMARY KEY,

@@ -42,7 +42,7 @@ BEGIN
 END;
 `;
 
-/** Since version 3 of `state.db`: that the person changed the arguments before the yes. */
+/** Since version 2 of `state.db`: that the person changed the arguments before the yes. */
 export const recordsEditedSchema = `
 ALTER TABLE approvals ADD COLUMN edited_sha256 TEXT;
 `;

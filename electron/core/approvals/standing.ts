@@ -23,7 +23,7 @@ CREATE TABLE standing_approvals (
 ) STRICT;
 `;
 
-/** Since version 3 of `state.db`: `values` lasts as `tool` does, for calls with the same values of some arguments. */
+/** Since version 2 of `state.db`: `values` lasts as `tool` does, for calls with the same values of some arguments. */
 export const standingPinsSchema = `
 ALTER TABLE standing_approvals ADD COLUMN scope TEXT NOT NULL DEFAULT 'tool' CHECK (scope IN ('tool', 'values'));
 ALTER TABLE standing_approvals ADD COLUMN pins TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(pins));

@@ -49,8 +49,8 @@ function indexOf(rows: readonly Row[]): Database.Database {
   onTestFinished(() => void db.close());
   db.exec(projectionSchema);
   const insert = db.prepare(
-    `INSERT INTO records (first, request_id, at, client_id, client, upstream, kind, tool, edited, effect, outcome, error_class, approval, waited_ms)
-     VALUES (@first, @request_id, @at, @client_id, @client, @upstream, @kind, @tool, 0, @effect, @outcome, @error_class, @approval, @waited_ms)`,
+    `INSERT INTO records (first, seqs, request_id, at, client_id, client, upstream, kind, tool, edited, effect, outcome, error_class, approval, waited_ms)
+     VALUES (@first, @first, @request_id, @at, @client_id, @client, @upstream, @kind, @tool, 0, @effect, @outcome, @error_class, @approval, @waited_ms)`,
   );
   const span = db.prepare(
     'INSERT INTO spans VALUES (?, ?, ?) ON CONFLICT (span) DO UPDATE SET min_at = min(min_at, excluded.min_at), max_at = max(max_at, excluded.max_at)',
