@@ -57,7 +57,8 @@ function findWithin(
 ): readonly FoundRecord[] {
   const where = conditionsWithin(index, query, stretch);
   if (where === null) return [];
-  const conditions = [...where.conditions, ...(before === null ? [] : ['r.first < @before'])];
+  const bound = ['r.first < @before', ...(where.match === null ? [] : ['t.rowid < @before'])];
+  const conditions = [...where.conditions, ...(before === null ? [] : bound)];
   const values = { ...where.values, limit, ...(before === null ? {} : { before }) };
   const text = where.match === null ? '' : 'record_text t CROSS JOIN ';
   const order = where.match === null ? 'r.first' : 't.rowid';
