@@ -231,6 +231,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     inventory,
     log,
     audit,
+    workspaceName: (id) => clients.workspace(id)?.name ?? null,
     confirmed: createConfirmed(seals),
     version: options.version,
     idle: !options.listen,

@@ -1,8 +1,9 @@
 import { useRef, useState } from 'react';
-import { Button, Label, Radio, RadioGroup, Text, TextArea, TextField } from 'react-aria-components';
+import { Radio, RadioGroup } from 'react-aria-components';
 import type { ApprovalView, StandingScope } from '../../shared/model.ts';
 import { useAct, useBridge, useNow } from '../live.ts';
 import { Problem } from '../parts/notes.tsx';
+import { AnswerBar } from './answer-bar.tsx';
 import { whyNotJson } from './edit.tsx';
 import { useGuard } from './guard.ts';
 import { Pins } from './pins.tsx';
@@ -37,7 +38,6 @@ export function Answer({ approval, seen, edited }: Asked) {
   const act = useAct();
   const [wanted, setScope] = useState<StandingScope>('once');
   const [pins, setPins] = useState<readonly string[]>([]);
-  const [reason, setReason] = useState<string | null>(null);
   const expired = useNow() >= approval.expiresAt;
   const isEdited = edited !== null && edited !== approval.argumentsText;
   const chosen = SCOPES.find((one) => one.scope === (isEdited ? 'once' : wanted)) ?? SCOPES[0]!;
@@ -45,8 +45,7 @@ export function Answer({ approval, seen, edited }: Asked) {
   const incomplete =
     !seen || (chosen.scope === 'values' && pins.length === 0) || (isEdited && whyNotJson(edited) !== null);
 
-  const approve = (event: React.MouseEvent<HTMLElement>) => {
-    if (!guard.accepts(event) || incomplete) return;
+  const approve = () => {
     const { id, argumentsSha256 } = approval;
     void act.run(() =>
       bridge.request('approvalApprove', {
@@ -57,11 +56,6 @@ export function Answer({ approval, seen, edited }: Asked) {
         ...(isEdited ? { edited } : {}),
       }),
     );
-  };
-  const deny = (event: React.MouseEvent<HTMLElement>, pause: boolean) => {
-    if (!guard.accepts(event)) return;
-    const why = { reason: reason ?? '', ...(pause ? { pause } : {}) };
-    void act.run(() => bridge.request('approvalDeny', { approval: approval.id, ...why }));
   };
 
   return (
@@ -85,37 +79,24 @@ export function Answer({ approval, seen, edited }: Asked) {
         </RadioGroup>
       </div>
       {chosen.scope === 'values' && <Pins text={approval.argumentsText} pins={pins} onChange={setPins} />}
-      {reason !== null && (
-        <TextField className="field" value={reason} onChange={setReason} autoFocus maxLength={2000}>
-          <Label>What the agent is told</Label>
-          <TextArea rows={2} placeholder="For example: use the staging database instead." />
-          <Text slot="description">Pausing refuses every call of this client until you resume it.</Text>
-        </TextField>
-      )}
-      <div ref={bar} className="answer-bar" {...guard.watch}>
-        <button type="button" className="button deny" disabled={locked} onClick={(event) => deny(event, false)}>
-          {reason === null ? 'Deny' : 'Deny with this reason'}
-        </button>
-        {reason !== null && (
-          <button type="button" className="button deny" disabled={locked} onClick={(event) => deny(event, true)}>
-            Deny and pause client
-          </button>
-        )}
-        <Button className="link" onPress={() => setReason(reason === null ? '' : null)}>
-          {reason === null ? 'With a reason, or pause…' : 'Back'}
-        </Button>
-        <span className="grow" />
-        {reason === null && (
-          <button
-            type="button"
-            className={`button approve risk-${approval.risk}`}
-            disabled={locked || incomplete}
-            onClick={approve}
-          >
-            {isEdited ? 'Approve as edited' : chosen.approve}
-          </button>
-        )}
-      </div>
+      <AnswerBar
+        bar={bar}
+        guard={guard}
+        isLocked={locked}
+        no={{
+          label: 'Deny',
+          withReason: 'Deny with this reason',
+          andPause: 'Deny and pause client',
+          placeholder: 'For example: use the staging database instead.',
+          say: (why) => void act.run(() => bridge.request('approvalDeny', { approval: approval.id, ...why })),
+        }}
+        yes={{
+          label: isEdited ? 'Approve as edited' : chosen.approve,
+          risk: approval.risk,
+          isReady: !incomplete,
+          say: approve,
+        }}
+      />
       <Problem message={act.problem} />
     </footer>
   );

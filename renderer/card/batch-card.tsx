@@ -1,9 +1,10 @@
 import { useMemo, useRef, useState } from 'react';
-import { Button, Checkbox, Label, Text, TextArea, TextField } from 'react-aria-components';
+import { Button, Checkbox } from 'react-aria-components';
 import type { RequestResult } from '../../shared/api.ts';
 import type { ApprovalView } from '../../shared/model.ts';
 import { useAct, useBridge, useNow } from '../live.ts';
 import { Problem } from '../parts/notes.tsx';
+import { AnswerBar } from './answer-bar.tsx';
 import { ApprovalCard, CallHead } from './approval-card.tsx';
 import { Facts } from './facts.tsx';
 import { useGuard } from './guard.ts';
@@ -204,60 +205,35 @@ function BatchAnswer({ chosen, risk, seen }: Chosen) {
   const bar = useRef<HTMLDivElement>(null);
   const guard = useGuard(bar);
   const act = useAct();
-  const [reason, setReason] = useState<string | null>(null);
   const now = useNow();
   const expired = chosen.some(({ expiresAt }) => now >= expiresAt);
   const locked = !guard.armed || act.busy || chosen.length === 0;
   const what = chosen.length === 1 ? '1 call' : `${chosen.length} calls`;
 
-  const approve = (event: React.MouseEvent<HTMLElement>) => {
-    if (!guard.accepts(event) || !seen || chosen.length === 0) return;
+  const approve = () => {
     const calls = chosen.map(({ id, argumentsSha256 }) => ({ approval: id, argumentsSha256 }));
     void act.run(async () => whole(await bridge.request('approvalsApproveMany', { calls })));
   };
-  const deny = (event: React.MouseEvent<HTMLElement>, pause: boolean) => {
-    if (!guard.accepts(event) || chosen.length === 0) return;
-    const approvals = chosen.map(({ id }) => id);
-    const why = { reason: reason ?? '', ...(pause ? { pause } : {}) };
-    void act.run(async () => whole(await bridge.request('approvalsDenyMany', { approvals, ...why })));
-  };
+  const approvals = chosen.map(({ id }) => id);
 
   return (
     <footer className="answer">
       <span className="quiet" aria-live="polite">
         {!seen ? 'Scroll to the end of the calls to approve.' : 'Tick the calls to answer; each is approved for once.'}
       </span>
-      {reason !== null && (
-        <TextField className="field" value={reason} onChange={setReason} autoFocus maxLength={2000}>
-          <Label>What the agent is told</Label>
-          <TextArea rows={2} />
-          <Text slot="description">Pausing refuses every call of this client until you resume it.</Text>
-        </TextField>
-      )}
-      <div ref={bar} className="answer-bar" {...guard.watch}>
-        <button type="button" className="button deny" disabled={locked} onClick={(event) => deny(event, false)}>
-          Deny {what}
-        </button>
-        {reason !== null && (
-          <button type="button" className="button deny" disabled={locked} onClick={(event) => deny(event, true)}>
-            Deny and pause client
-          </button>
-        )}
-        <Button className="link" onPress={() => setReason(reason === null ? '' : null)}>
-          {reason === null ? 'With a reason, or pause…' : 'Back'}
-        </Button>
-        <span className="grow" />
-        {reason === null && (
-          <button
-            type="button"
-            className={`button approve risk-${risk}`}
-            disabled={locked || !seen || expired}
-            onClick={approve}
-          >
-            Approve {what} once
-          </button>
-        )}
-      </div>
+      <AnswerBar
+        bar={bar}
+        guard={guard}
+        isLocked={locked}
+        no={{
+          label: `Deny ${what}`,
+          withReason: `Deny ${what}`,
+          andPause: 'Deny and pause client',
+          say: (why) =>
+            void act.run(async () => whole(await bridge.request('approvalsDenyMany', { approvals, ...why }))),
+        }}
+        yes={{ label: `Approve ${what} once`, risk, isReady: seen && !expired, say: approve }}
+      />
       <Problem message={act.problem} />
     </footer>
   );

@@ -1,8 +1,9 @@
 import { useRef, useState } from 'react';
-import { Button, Label, Text, TextArea, TextField } from 'react-aria-components';
+import { Button } from 'react-aria-components';
 import type { ApprovalView } from '../../shared/model.ts';
 import { useAct, useBridge, useNow } from '../live.ts';
 import { Problem } from '../parts/notes.tsx';
+import { AnswerBar } from './answer-bar.tsx';
 import { CallHead } from './approval-card.tsx';
 import { Arguments } from './arguments.tsx';
 import { Facts } from './facts.tsx';
@@ -57,19 +58,8 @@ function ResultAnswer({ approval, resultSha256, seen }: Asked) {
   const bar = useRef<HTMLDivElement>(null);
   const guard = useGuard(bar);
   const act = useAct();
-  const [reason, setReason] = useState<string | null>(null);
   const expired = useNow() >= approval.expiresAt;
   const locked = !guard.armed || act.busy || expired;
-
-  const release = (event: React.MouseEvent<HTMLElement>) => {
-    if (!guard.accepts(event) || !seen) return;
-    void act.run(() => bridge.request('resultRelease', { approval: approval.id, resultSha256 }));
-  };
-  const withhold = (event: React.MouseEvent<HTMLElement>, pause: boolean) => {
-    if (!guard.accepts(event)) return;
-    const why = { reason: reason ?? '', ...(pause ? { pause } : {}) };
-    void act.run(() => bridge.request('resultWithhold', { approval: approval.id, ...why }));
-  };
 
   return (
     <footer className="answer">
@@ -80,32 +70,22 @@ function ResultAnswer({ approval, resultSha256, seen }: Asked) {
             ? 'Nothing runs again, whatever you say.'
             : 'Scroll to its end to release it.'}
       </span>
-      {reason !== null && (
-        <TextField className="field" value={reason} onChange={setReason} autoFocus maxLength={2000}>
-          <Label>What the agent is told</Label>
-          <TextArea rows={2} />
-          <Text slot="description">Pausing refuses every call of this client until you resume it.</Text>
-        </TextField>
-      )}
-      <div ref={bar} className="answer-bar" {...guard.watch}>
-        <button type="button" className="button deny" disabled={locked} onClick={(event) => withhold(event, false)}>
-          {reason === null ? 'Withhold' : 'Withhold with this reason'}
-        </button>
-        {reason !== null && (
-          <button type="button" className="button deny" disabled={locked} onClick={(event) => withhold(event, true)}>
-            Withhold and pause client
-          </button>
-        )}
-        <Button className="link" onPress={() => setReason(reason === null ? '' : null)}>
-          {reason === null ? 'With a reason, or pause…' : 'Back'}
-        </Button>
-        <span className="grow" />
-        {reason === null && (
-          <button type="button" className="button approve" disabled={locked || !seen} onClick={release}>
-            Release to the agent
-          </button>
-        )}
-      </div>
+      <AnswerBar
+        bar={bar}
+        guard={guard}
+        isLocked={locked}
+        no={{
+          label: 'Withhold',
+          withReason: 'Withhold with this reason',
+          andPause: 'Withhold and pause client',
+          say: (why) => void act.run(() => bridge.request('resultWithhold', { approval: approval.id, ...why })),
+        }}
+        yes={{
+          label: 'Release to the agent',
+          isReady: seen,
+          say: () => void act.run(() => bridge.request('resultRelease', { approval: approval.id, resultSha256 })),
+        }}
+      />
       <Problem message={act.problem} />
     </footer>
   );

@@ -225,6 +225,7 @@ describe('O16 each administrative act and each refusal at the door is one record
     writeFileSync(description, 'Something else now.');
     await leaves('definition_changed', () => gatehouse.ask('upstreamRefresh', { upstream: box.id }), {
       upstream: 'box',
+      workspace: 'Personal',
     });
     const { secret: key } = await gatehouse.key();
     await gatehouse.ask('policyImport', { yaml: 'defaultEffect: allow\nrules: []\n' });

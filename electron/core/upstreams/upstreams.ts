@@ -188,6 +188,8 @@ export interface UpstreamsParts {
   readonly inventory: Inventory;
   readonly log: Log;
   readonly audit: Pick<Audit, 'writeSoon'>;
+  /** As records name it. Default: its id. */
+  workspaceName?(id: string): string | null;
   /** Whether a definition is what the person confirmed. Default: whatever is stored was. */
   readonly confirmed?: Confirmed;
   readonly limits?: Partial<UpstreamLimits>;
@@ -259,12 +261,14 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     for (const listener of listeners) listener(id);
   }
 
+  const workspaceNamed = (id: string) => parts.workspaceName?.(id) ?? id;
+
   function record(
     { name, workspaceId }: UpstreamDefinition,
     kind: string,
     detail: Readonly<Record<string, unknown>>,
   ): void {
-    parts.audit.writeSoon({ phase: 'event', kind, workspace: workspaceId, upstream: name, detail });
+    parts.audit.writeSoon({ phase: 'event', kind, workspace: workspaceNamed(workspaceId), upstream: name, detail });
   }
 
   /** Names only. Whoever gave a secret must be able to find out later that it was not kept. */
@@ -276,7 +280,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     parts.audit.writeSoon({
       phase: 'event',
       kind: 'secret_refused',
-      workspace: workspaceId,
+      workspace: workspaceNamed(workspaceId),
       upstream: name,
       outcome: 'refused',
       errorClass: 'secret_unavailable',
