@@ -22,6 +22,7 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
   [
     'requests',
     'electron/core/requests/',
+    'electron/core/changes.ts',
     'electron/core/health.ts',
     'electron/core/schema.ts',
     'electron/core/topics.ts',

@@ -4,15 +4,17 @@ import type { Approvals } from './approvals/approvals.ts';
 import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
+import { askPerson } from './call/ask-person.ts';
 import { besideOf } from './call/beside.ts';
 import { toldOfEdit } from './call/edited.ts';
-import { endingOf, rateLimited } from './call/ending.ts';
+import { endingOf, rateLimited, refused } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
 import type { ResultHolding } from './call/hold-result.ts';
 import { judge, judgeAgain } from './call/judge.ts';
 import { type CallRecord, createCallRecord } from './call/record.ts';
 import type { Resumed, Rounds } from './call/rounds.ts';
 import { ruledNotes, ruleResult } from './call/rule-result.ts';
+import { requestOf } from './call/upstream-request.ts';
 import type { Inventory, Tool } from './catalog/inventory.ts';
 import type { Resources } from './catalog/resources.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
@@ -28,7 +30,7 @@ import type { Policies } from './policy/policy.ts';
 import type { Counted, RateLimits } from './policy/rate-limits.ts';
 import type { Shadows } from './policy/shadows.ts';
 import type { ErrorAnswer, Progress } from './upstreams/exchange.ts';
-import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
+import type { Answered, AskAnswer, Upstreams } from './upstreams/upstreams.ts';
 
 export interface ToolCall {
   /** Random, in every log line, audit entry and error of this call. */
@@ -203,7 +205,9 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   if (limited !== null) return rateLimited(limited, aim);
 
   if (decision.effect === 'require_approval') {
-    const asked = await ask(parts, call, aim, decision, record, argumentsText);
+    const asked = await askPerson(parts.approvals, { call, aim, decision, record }, argumentsText, (text) =>
+      whyNotEdited(parts, call, aim, text),
+    );
     if (asked.kind !== 'approved') return asked;
     const isWhole = judged.arguments.text === call.argumentsText;
     argumentsText = asked.argumentsText;
@@ -263,56 +267,6 @@ function learned(parts: CallToolParts, call: ToolCall, aim: Aim, ending: CallEnd
   return ending;
 }
 
-/** What goes upstream: the upstream's own name, and the text that was shown. */
-function requestOf(call: ToolCall, aim: Aim, argumentsText: string, besideText: string): UpstreamRequest {
-  const { target } = call;
-  const goes =
-    target.kind === 'resource'
-      ? ({
-          method: 'resources/read',
-          params: { uri: target.uri },
-          argumentsText: null,
-          moreText: besideText,
-        } as const)
-      : target.kind === 'completion'
-        ? ({
-            method: 'completion/complete',
-            params: completionOf(aim),
-            argumentsText: null,
-            moreText: argumentsText,
-          } as const)
-        : ({
-            method: target.kind === 'prompt' ? 'prompts/get' : 'tools/call',
-            params: { name: aim.name },
-            argumentsText,
-            moreText: besideText,
-          } as const);
-  return {
-    ...goes,
-    requestId: call.requestId,
-    upstreamId: aim.upstream.id,
-    metaText: call.metaText,
-    caller: {
-      clientId: call.client.id,
-      sessionKey: call.sessionId ?? call.client.id,
-      era: call.era,
-      capabilities: call.capabilities,
-      logLevel: call.logLevel,
-    },
-    // Answers without a state belong to no call of ours; a modern upstream may know what they answer.
-    round: call.inputResponses === null ? null : { inputResponses: call.inputResponses, requestState: undefined },
-    signal: call.cancelled,
-    onProgress: call.onProgress,
-    onNotification: call.onNotification,
-    ask: call.ask,
-  };
-}
-
-/** An exposed prompt name becomes the upstream's own; all else goes as it came. */
-function completionOf(aim: Aim): Readonly<Record<string, unknown>> {
-  return aim.kind === 'prompt' ? { ref: { type: 'ref/prompt', name: aim.name } } : {};
-}
-
 function checkArguments(parts: CallToolParts, aim: Aim, argumentsText: string): ArgumentCheck {
   if (aim.tool !== null) return parts.checkArguments(aim.tool, argumentsText);
   return { kind: 'valid', value: parsedArguments(argumentsText) };
@@ -350,86 +304,6 @@ function countedAs(call: ToolCall, { name, upstream }: Aim): Counted {
   return { workspaceId: call.workspace.id, clientId: call.client.id, upstreamId: upstream.id, tool: name };
 }
 
-type Asked = CallEnding | { readonly kind: 'approved'; readonly argumentsText: string; readonly edited: boolean };
-
-async function ask(
-  parts: CallToolParts,
-  call: ToolCall,
-  aim: Aim,
-  decision: Decision,
-  record: CallRecord,
-  argumentsText: string,
-): Promise<Asked> {
-  const { name, title, risk, fingerprint, upstream } = aim;
-  const answer = await parts.approvals.request({
-    requestId: call.requestId,
-    workspace: call.workspace.name,
-    client: call.client,
-    keyId: call.key.id,
-    sessionId: call.sessionId,
-    upstreamId: upstream.id,
-    upstream: upstream.name,
-    connection: null,
-    tool: name,
-    title,
-    risk,
-    fingerprint,
-    decision,
-    argumentsText,
-    holdMs: call.client.holdMs,
-    signal: call.left(),
-    onWaiting: call.onWaiting,
-    recordAsked: record.asked,
-    recordLapsed: record.lapsed,
-    // Without a schema there is nothing to check an edit against.
-    ...(aim.tool === null ? {} : { checkEdited: (text) => whyNotEdited(parts, call, aim, text) }),
-  });
-  record.answered(answer);
-  const { rule } = decision;
-  switch (answer.kind) {
-    case 'approved':
-      return { kind: 'approved', argumentsText: answer.argumentsText, edited: answer.edited };
-    case 'denied':
-      return {
-        kind: 'refused',
-        errorClass: 'approval_denied',
-        message:
-          answer.reason === '' ? 'The person denied this call.' : `The person denied this call: ${answer.reason}`,
-        rule,
-      };
-    case 'cancelled':
-      return {
-        kind: 'refused',
-        errorClass: answer.because === 'key_ended' ? 'approval_denied' : 'tool_changed',
-        message: answer.reason,
-        rule,
-      };
-    case 'expired':
-      return { kind: 'refused', errorClass: 'approval_expired', message: 'Nobody answered in time.', rule };
-    case 'pending':
-      return { kind: 'pending', approvalId: answer.approval.id, expiresAt: answer.approval.expiresAt, rule };
-    case 'caller_left':
-      return { kind: 'cancelled' };
-    case 'unavailable':
-      return { kind: 'refused', errorClass: 'approval_unavailable', message: answer.reason, rule };
-    case 'too_many':
-      return {
-        kind: 'refused',
-        errorClass: 'too_many_pending',
-        message: TOO_MANY[answer.scope](answer.limit),
-        rule,
-      };
-    case 'audit_unavailable':
-      return refused('audit_unavailable', answer.reason);
-  }
-}
-
-const TOO_MANY = {
-  client: (limit: number) => `${limit} cards of this client already wait for the person.`,
-  all: (limit: number) => `${limit} cards already wait for the person.`,
-  tool: (limit: number) => `${limit} calls of this tool by this client already wait for the person.`,
-} as const;
-
 /** What the person wrote is a call like any other: it must fit the reviewed schema, and no rule may deny it. */
 function whyNotEdited(parts: CallToolParts, call: ToolCall, aim: Aim, argumentsText: string): string | null {
   const checked = checkArguments(parts, aim, argumentsText);
@@ -456,8 +330,4 @@ function checkAgain(
     return stop(refused('tool_changed', `${aim.upstream.name} / ${aim.name} changed while the call waited.`));
   }
   return judgeAgain(parts, call, { ...aim, risk: now.risk }, runs, values);
-}
-
-function refused(errorClass: ErrorClass, message: string): CallEnding {
-  return { kind: 'refused', errorClass, message, rule: null };
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import type { ApprovalView, Client, Topic, VerifyReport } from '../../shared/model.ts';
+import type { Client, Topic, VerifyReport } from '../../shared/model.ts';
 import { type Api, createApi, type Handlers } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
@@ -21,6 +21,7 @@ import { createExposure } from './catalog/exposure.ts';
 import { createInventory } from './catalog/inventory.ts';
 import { createResources, pageOf } from './catalog/resources.ts';
 import { createArgumentCheck } from './catalog/validate-arguments.ts';
+import { followChanges, type NewCard } from './changes.ts';
 import { createClients } from './clients/clients.ts';
 import { createPauses, pausedMessage } from './clients/pauses.ts';
 import { type Log, openLog } from './diagnosis/log.ts';
@@ -42,7 +43,6 @@ import { appRequests } from './requests/app.ts';
 import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
 import { clientRequests } from './requests/clients.ts';
-import { createConfirmAgain } from './requests/confirm-again.ts';
 import { figureRequests } from './requests/figures.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
@@ -92,7 +92,7 @@ export interface Core {
   /** Told of what changed; listeners ask again by `api`. */
   subscribe(listener: (topic: Topic) => void): () => void;
   /** Each new approval card, and each new confirmation: for notification and approval window. */
-  onCard(listener: (card: { readonly approval: ApprovalView } | { readonly confirmation: string }) => void): () => void;
+  onCard(listener: (card: NewCard) => void): () => void;
   /** Headless: where `/open/<page>` leads and what mints one-time links. */
   setDashboard(dashboard: { readonly url: string; link(): string } | null): void;
   /** Records what happened at the dashboard's port; a flood of refusals is counted, not written one by one. */
@@ -123,8 +123,6 @@ export type StartCore = (
 
 /** Listen streams of one client (the HTTP layer bounds them per key as well). */
 const MAX_SUBSCRIPTIONS = 64;
-/** Clients are told of a changed list at most this often. */
-const LIST_CHANGED_MS = 150;
 
 /** Builds every part once, in order, and takes each down again in the opposite order. */
 export const startCore: StartCore = async (platform, options) => {
@@ -257,9 +255,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   let gateway: Gateway | null = null;
   let dashboard: { readonly url: string; link(): string } | null = null;
   const openPageListeners = new Set<(page: string) => void>();
-  const cardListeners = new Set<
-    (card: { readonly approval: ApprovalView } | { readonly confirmation: string }) => void
-  >();
+  const cardListeners = new Set<(card: NewCard) => void>();
   const port = () => gateway?.port ?? 0;
   const origin = () => `http://127.0.0.1:${port() === 0 ? options.port : port()}`;
   const endpoint = () => `${origin()}/mcp`;
@@ -410,86 +406,29 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   };
   const api = createApi(handlers, { log, databasePath: join(dataFolder, 'state.db') });
 
-  // What one part must know of another's change.
-  const tellEveryListSoon = debounced(() => tellListChanged(null));
-  inventory.onChange((upstreamId) => {
-    topics.tell('tools');
-    for (const tool of inventory.tools(upstreamId))
-      if (tool.state !== 'reviewed') approvals.cancelForTool(upstreamId, tool.name);
-    tellEveryListSoon();
+  followChanges({
+    platform,
+    topics,
+    audit,
+    clients,
+    pauses,
+    policies,
+    shadows,
+    approvers,
+    approvals,
+    results,
+    trusts,
+    confirmations,
+    inventory,
+    upstreams,
+    rounds,
+    sinks,
+    sessions,
+    stateless,
+    showCard(card) {
+      for (const listener of cardListeners) listener(card);
+    },
   });
-  const confirmAgain = createConfirmAgain({ upstreams, confirmations, approvers, audit });
-  upstreams.onChange(() => {
-    topics.tell('upstreams');
-    confirmAgain();
-    tellEveryListSoon();
-  });
-  upstreams.onNotice((upstreamId, method, params, sessionKey) => {
-    const { uri } = params.value;
-    if (method === 'notifications/resources/updated' && typeof uri === 'string') {
-      // An upstream is heard by those alone who subscribed to it, whoever else has a resource of this name.
-      const subscribers = upstreams.subscribers(upstreamId, uri);
-      stateless.resourceUpdated(uri, subscribers);
-      for (const subscriber of subscribers) sessions.tell(subscriber, method, params);
-    } else if (sessionKey !== null) sessions.tell(sessionKey, method, params);
-  });
-  policies.onChange(() => {
-    topics.tell('policy');
-    tellEveryListSoon();
-  });
-  clients.onChange(() => topics.tell('clients'));
-  pauses.onChange(() => topics.tell('status'));
-  shadows.onChange(() => topics.tell('policy'));
-  trusts.onChange(() => topics.tell('status'));
-  clients.onKeyEnded((keyId) => {
-    approvals.cancelForKey(keyId);
-    rounds.endOfKey(keyId);
-    results.cancelForKey(keyId);
-    // Whoever takes a key away from a client does not trust it with everything.
-    const owner = clients.list().find(({ keys }) => keys.some(({ id }) => id === keyId));
-    if (owner !== undefined) trusts.endForClient(owner.id);
-  });
-  approvals.onChange(() => topics.tell('approvals'));
-  results.onChange(() => topics.tell('approvals'));
-  approvals.onCard((approval) => {
-    // A burst is one card: it comes up and is announced once (design section 9, F13).
-    const joins = ({ id, group }: ApprovalView) => group === approval.group && id !== approval.id;
-    if (!approvals.list('waiting').some(joins)) announce(approval, 'asks');
-  });
-  results.onCard((approval) => announce(approval, 'waits for a result'));
-  function announce(approval: ApprovalView, what: string): void {
-    for (const listener of cardListeners) listener({ approval });
-    platform.notify({
-      title: `${approval.client} ${what}: ${approval.upstream} / ${approval.tool}`,
-      body: approval.reason,
-      approvalId: approval.id,
-    });
-  }
-  let knownConfirmations = new Set<string>();
-  confirmations.onChange(() => {
-    topics.tell('confirmations');
-    const now = new Set(confirmations.list().map((one) => one.id));
-    for (const id of now)
-      if (!knownConfirmations.has(id)) for (const listener of cardListeners) listener({ confirmation: id });
-    knownConfirmations = now;
-  });
-  approvers.onChange(() => topics.tell('status'));
-  sinks.onChange(() => topics.tell('sinks'));
-  topics.subscribe((topic) => {
-    if (topic === 'audit') sinks.wake();
-  });
-
-  function debounced(act: () => void): () => void {
-    let waiting = false;
-    return () => {
-      if (waiting) return;
-      waiting = true;
-      clock.after(LIST_CHANGED_MS, () => {
-        waiting = false;
-        act();
-      });
-    };
-  }
 
   // They were in memory alone when Gatehouse was ended by force: the calls ran, and nobody will get these results.
   for (const { id: approval, ...lost } of results.lost) {

@@ -1,3 +1,4 @@
+import type { ErrorClass } from '../../../shared/errors.ts';
 import type { CallEnding } from '../call-tool.ts';
 import type { Limited } from '../policy/rate-limits.ts';
 import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
@@ -38,4 +39,9 @@ export function rateLimited(
     rule,
     retryAfterMs,
   };
+}
+
+/** By us, and by no rule. */
+export function refused(errorClass: ErrorClass, message: string): CallEnding {
+  return { kind: 'refused', errorClass, message, rule: null };
 }
