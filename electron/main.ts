@@ -20,6 +20,7 @@ import { createMainWindow } from './desktop/main-window.ts';
 import { createNotifications, type Notifications } from './desktop/notifications.ts';
 import { chooseNotifier } from './desktop/notifier.ts';
 import { oneAtATime } from './desktop/one-at-a-time.ts';
+import { pageIsWhole } from './desktop/page-files.ts';
 import { createPageHandler, PAGE_SCHEME, SCHEME } from './desktop/page-protocol.ts';
 import { createDesktopPlatform } from './desktop/platform.ts';
 import { openPreferences } from './desktop/preferences.ts';
@@ -93,6 +94,10 @@ function startApp(asked: AppLaunch): void {
 /** The app from `ready` to quit, in order. */
 async function run(settings: StartSettings, hidden: boolean, desktopFolder: string, links: Links): Promise<void> {
   const { dataFolder, port, unattended, json } = settings;
+  if (!cardsCanBeShown()) {
+    fail('The files of its windows are not complete, so nobody could approve a call. Install Gatehouse again.');
+    return;
+  }
   let notifications: Notifications | null = null;
   const platform = createDesktopPlatform({
     dataFolder,
@@ -186,6 +191,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   const endLock = followScreenLock({
     powerMonitor,
     approvers: core.approvers,
+    canShow: cardsCanBeShown,
     clock: systemClock,
     platform: process.platform,
   });
@@ -237,6 +243,10 @@ function makeFolder(folder: string): string | null {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     return `The folder ${folder} cannot be made (${code}). Make its parent writable for your user, or start with another --data folder.`;
   }
+}
+
+function cardsCanBeShown(): boolean {
+  return pageIsWhole(place('renderer'), 'approval.html');
 }
 
 /** Built files and assets, seen from `out/main/main.js`. */

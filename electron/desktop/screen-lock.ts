@@ -6,23 +6,27 @@ import type { Clock } from '../core/platform.ts';
 const LOOK_MS = 2000;
 
 /**
- * Makes the desktop an approver while its screen is not locked. Behind a lock nobody sees a card, so calls that need one
- * are refused at once (design section 3). The returned function ends it.
+ * Makes the desktop an approver while its screen is not locked and the window for cards can be shown. Behind a lock, or
+ * in an empty window, nobody sees a card, so calls that need one are refused at once (design section 3). The returned
+ * function ends it.
  */
 export function followScreenLock(parts: {
   readonly powerMonitor: PowerMonitor;
   readonly approvers: Approvers;
+  /** Whether the page of the window for cards is there. */
+  canShow(): boolean;
   readonly clock: Clock;
   readonly platform: NodeJS.Platform;
 }): () => void {
-  const { powerMonitor, approvers, clock, platform } = parts;
+  const { powerMonitor, approvers, canShow, clock, platform } = parts;
   let leave: (() => void) | null = null;
-  const arrived = () => {
-    leave ??= approvers.arrive('desktop');
-  };
   const left = () => {
     leave?.();
     leave = null;
+  };
+  const arrived = () => {
+    if (canShow()) leave ??= approvers.arrive('desktop');
+    else left();
   };
 
   const look = () => {

@@ -10,7 +10,9 @@ function desktop(platform: NodeJS.Platform) {
   const approvers = createApprovers();
   let idle = 'active';
   const monitor = Object.assign(new EventEmitter(), { getSystemIdleState: () => idle });
-  const end = followScreenLock({ powerMonitor: monitor as unknown as PowerMonitor, approvers, clock, platform });
+  const canShow = () => true;
+  const powerMonitor = monitor as unknown as PowerMonitor;
+  const end = followScreenLock({ powerMonitor, approvers, canShow, clock, platform });
   return {
     clock,
     approvers,

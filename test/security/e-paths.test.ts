@@ -124,4 +124,33 @@ describe('E19 ungated paths to the same effect', () => {
     expect(await gatehouse.ask('approvalsList', { state: 'waiting' })).toEqual([]);
     expect(gated.calls()).toHaveLength(7);
   });
+
+  test('E19 resources/read of a template with side effects: a rule on resources asks about it as about a tool', async () => {
+    const { gatehouse, k1 } = target;
+    const files = target.watch(await gatehouse.recorder('files', { args: ['--others=1'] }));
+    await gatehouse.ask('policyImport', { yaml: 'defaultEffect: require_approval\nrules: []\n' });
+    const uri = 'item://0/remove-everything';
+    const reads = () => files.events().filter(({ raw }) => raw?.includes('"resources/read"') === true).length;
+    const answering = gatehouse.post(
+      k1.secret,
+      { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri, _meta: MODERN_META } },
+      { headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'resources/read', 'mcp-name': uri } },
+    );
+    const card = await gatehouse.card();
+    expect(card).toMatchObject({ upstream: 'files', tool: uri });
+    expect(reads()).toBe(0);
+    await gatehouse.approve(card);
+    await answering;
+    expect(reads()).toBe(1);
+    const entries = await gatehouse.audit((all) =>
+      all.some(({ requestId, phase }) => requestId === card.requestId && phase === 'ended'),
+    );
+    expect(
+      entries.filter(({ requestId }) => requestId === card.requestId).map(({ kind, phase }) => [kind, phase]),
+    ).toEqual([
+      ['resource_read', 'asked'],
+      ['resource_read', 'forwarded'],
+      ['resource_read', 'ended'],
+    ]);
+  });
 });

@@ -145,6 +145,7 @@ describe('E14 nobody can approve', () => {
     const end = followScreenLock({
       powerMonitor: powerMonitor as unknown as PowerMonitor,
       approvers: target.gatehouse.core.approvers,
+      canShow: () => true,
       clock: fakeClock(),
       platform: 'darwin',
     });
