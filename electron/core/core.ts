@@ -229,7 +229,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     inventory,
     log,
     audit,
-    workspaceName: (id) => clients.workspace(id)?.name ?? null,
+    workspaceName: clients.workspaceName,
     confirmed: createConfirmed(seals),
     version: options.version,
     idle: !options.listen,

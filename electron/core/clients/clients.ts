@@ -64,6 +64,8 @@ export interface Clients {
   setPins(clientId: string, names: readonly string[]): void;
   workspaces(): readonly Workspace[];
   workspace(slugOrIdOrName: string): Workspace | null;
+  /** From memory, for records. */
+  workspaceName(id: string): string | null;
   /** The workspace used when none is named; created as "Personal" at first start. */
   defaultWorkspace(): Workspace;
   createWorkspace(name: string): ClientsResult<Workspace>;
@@ -293,6 +295,7 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
     },
     workspaces: workspaces.list,
     workspace: workspaces.find,
+    workspaceName: workspaces.nameOf,
     defaultWorkspace: workspaces.default,
     createWorkspace(name) {
       const result = workspaces.create(name);

@@ -17,6 +17,8 @@ export const workspacesSchema = `
 export interface Workspaces {
   list(): readonly Workspace[];
   find(slugOrIdOrName: string): Workspace | null;
+  /** From memory: what happens must be recorded also while the database cannot be read. Null: never heard of. */
+  nameOf(id: string): string | null;
   /** The oldest. Made as "Personal" when there is none. */
   default(): Workspace;
   create(name: string): ClientsResult<Workspace>;
@@ -45,6 +47,8 @@ export function createWorkspaces({
     remove: db.prepare('DELETE FROM workspaces WHERE id = ?'),
   };
 
+  const names = new Map(sql.all.all().map(({ id, name }) => [id, name]));
+
   function find(key: string): Workspace | null {
     const rows = sql.find.all(key, key, key);
     const row = rows.find((it) => it.id === key) ?? rows.find((it) => it.slug === key) ?? rows[0];
@@ -59,6 +63,7 @@ export function createWorkspaces({
       name,
       clock.now(),
     );
+    names.set(id, name);
     return find(id)!;
   }
 
@@ -67,6 +72,7 @@ export function createWorkspaces({
   return {
     list: () => sql.all.all().map(workspaceOf),
     find,
+    nameOf: (id) => names.get(id) ?? null,
     default: () => workspaceOf(sql.all.get()!),
     create(text) {
       const name = parseLabel(text);
@@ -82,6 +88,7 @@ export function createWorkspaces({
       const other = sql.named.get(name);
       if (other && other.id !== workspace.id) return { kind: 'refused', message: taken(name) };
       sql.rename.run(name, workspace.id);
+      names.set(workspace.id, name);
       return { kind: 'done', value: { ...workspace, name } };
     },
     remove(id) {
