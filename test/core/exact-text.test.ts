@@ -10,6 +10,9 @@ import {
   withoutMeta,
   writeExact,
 } from '../../electron/core/exact-text.ts';
+import { sameCasesEveryTime } from '../support/seed.ts';
+
+sameCasesEveryTime();
 
 const RAW = '{ "n" : 9007199254740993 ,"10":1.0,\t"2":{"a":"}\\"]"},"s":"\\u00e9","l":[ {"x":1e400} ] }';
 

@@ -117,9 +117,9 @@ test('wrong, revoked, expired and another workspace: one and the same 401, told 
   await gatehouse.ask('workspaceCreate', { name: 'Work' });
   const revoked = await gatehouse.key();
   await gatehouse.ask('keyRevoke', { key: revoked.prefix });
-  const expired = await gatehouse.key({ expiresInMs: 1 });
+  const expired = await gatehouse.key({ expiresInMs: 1_500 });
   const other = await gatehouse.key({ workspace: 'Work' });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 1_600));
   const wrong = `${revoked.secret.slice(0, -4)}AAAA`;
   const answers = [];
   for (const key of [wrong, revoked.secret, expired.secret, other.secret]) {

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Stretch, wordDifference } from '../../shared/word-difference.ts';
+import { sameCasesEveryTime } from '../support/seed.ts';
+
+sameCasesEveryTime();
 
 const written = (stretches: readonly Stretch[]) =>
   stretches

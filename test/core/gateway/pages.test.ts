@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PAGE_ENTRIES, type Page, pageOf } from '../../../electron/core/gateway/pages.ts';
+import { sameCasesEveryTime } from '../../support/seed.ts';
+
+sameCasesEveryTime();
 
 const named = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => ({ name: `t${String(from + i).padStart(6, '0')}` }));

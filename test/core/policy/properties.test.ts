@@ -13,8 +13,11 @@ import { applyResultRules } from '../../../electron/core/policy/redact-result.ts
 import { parseYaml, toYaml } from '../../../electron/core/policy/yaml.ts';
 import type { Effect, Policy, Redaction, RuleModifiers } from '../../../shared/model.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
+import { sameCasesEveryTime } from '../../support/seed.ts';
 import * as some from './arbitrary.ts';
 import { someFacts } from './facts.ts';
+
+sameCasesEveryTime();
 
 const OPENNESS: Readonly<Record<Effect, number>> = { deny: 0, require_approval: 1, allow: 2 };
 const holds = <T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => void, numRuns = 150) =>

@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import type { Dispatcher } from 'undici';
 import { expect, test } from 'vitest';
 import { eventStream } from '../../../electron/core/upstreams/event-stream.ts';
+import { sameCasesEveryTime } from '../../support/seed.ts';
+
+sameCasesEveryTime();
 
 async function pass(chunks: readonly Buffer[], limit = 10_000) {
   const heard: string[] = [];
