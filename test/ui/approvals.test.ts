@@ -34,6 +34,22 @@ describe('answering a call', () => {
     expect(tab.faults).toEqual([]);
   });
 
+  test.each([
+    ['{"__proto__":{"polluted":1}}', '__proto__'],
+    ['{"constructor":{"prototype":{"polluted":1}}}', 'constructor'],
+  ])('C7 the card shows the key of %s, and the page is not polluted by it', async (argumentsText, key) => {
+    const previous = '{"__proto__":{"polluted":2},"constructor":{"prototype":{"polluted":2}}}';
+    const card = { argumentsText, previous: { argumentsText: previous, at: Date.now() } };
+    tab = await openTab(ui, (core) => core.state.approvals.push(anApproval(card)));
+    const tree = await tab.page.getByLabel('Arguments as a tree').innerText();
+    expect(tree).toContain(key);
+    expect(tree).toContain('polluted');
+    await tab.page.getByText('Exact text').click();
+    expect(await tab.page.getByLabel('Arguments as exact text').textContent()).toBe(argumentsText);
+    expect(await tab.page.evaluate('({}).polluted === undefined')).toBe(true);
+    expect(tab.faults).toEqual([]);
+  });
+
   test('a yes for longer is chosen by hand and named on the button', async () => {
     tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
     await tab.page.getByText('15 minutes').click();
