@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ConnectionView, OAuthPreset, SignInView } from './connections.ts';
 import { DEFINITION_KINDS } from './kinds.ts';
 import { IDLE_STOP_RANGE, LIMIT_RANGES, type LimitRange } from './limits.ts';
 import type {
@@ -65,6 +66,75 @@ const transport = z.discriminatedUnion('kind', [
       .default([]),
   }),
 ]);
+
+const webAddress = z.url({ protocol: /^https?$/ }).max(2048);
+const scopeNames = z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/, 'is no scope')).max(128);
+const clientId = z.string().min(1).max(2048);
+const redirect = z
+  .object({
+    host: z.enum(['127.0.0.1', 'localhost']).default('127.0.0.1'),
+    port: z.number().int().min(1024).max(65_535).nullable().default(null),
+  })
+  .default({ host: '127.0.0.1', port: null });
+const tokenAuth = z.enum(['auto', 'basic', 'post', 'none']).default('auto');
+const keyName = z.string().min(1).max(128);
+
+/** How accounts sign in at an upstream. `clientSecret`: one is kept; its value comes beside it, never in it. */
+export const signInSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('none') }),
+  z.object({
+    kind: z.literal('api_key'),
+    place: z.discriminatedUnion('in', [
+      z.object({ in: z.literal('header'), name: keyName, prefix: z.string().max(64).default('') }),
+      z.object({ in: z.literal('query'), name: keyName }),
+      z.object({
+        in: z.literal('environment'),
+        name: z
+          .string()
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+          .max(128),
+      }),
+    ]),
+  }),
+  z.object({
+    kind: z.literal('mcp_oauth'),
+    clientId: clientId.nullable().default(null),
+    clientSecret: z.boolean().default(false),
+    scopes: scopeNames.nullable().default(null),
+    issuer: webAddress.nullable().default(null),
+    redirect,
+    allowNoPkce: z.boolean().default(false),
+  }),
+  z.object({
+    kind: z.literal('oauth'),
+    authorizeUrl: webAddress,
+    tokenUrl: webAddress,
+    revokeUrl: webAddress.nullable().default(null),
+    clientId,
+    clientSecret: z.boolean().default(false),
+    scopes: scopeNames.default([]),
+    pkce: z.boolean().default(true),
+    tokenAuth,
+    redirect,
+  }),
+  z.object({
+    kind: z.literal('client_credentials'),
+    tokenUrl: webAddress.nullable().default(null),
+    clientId,
+    clientSecret: z.boolean().default(true),
+    scopes: scopeNames.default([]),
+    tokenAuth,
+  }),
+]);
+
+/** What is secret about an account, on its way into the vault. */
+const secretValue = z.string().min(1).max(16_384);
+const accountLabel = z
+  .string()
+  .trim()
+  .min(1)
+  .max(40)
+  .regex(/^[^\p{C}]+$/u, 'holds a character that cannot be seen');
 
 const within = ({ least, most }: Pick<LimitRange, 'least' | 'most'>) =>
   z.number().int().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);
@@ -218,6 +288,42 @@ export const API = {
   /** Stops whatever runs of it and starts it anew, in whatever state it is. */
   upstreamRestart: z.object({ upstream: id }),
   upstreamLogs: z.object({ upstream: id }),
+  /** How accounts sign in there. Without `clientSecret` a secret that is kept stays, where the client id does. */
+  upstreamSignIn: z.object({ upstream: id, signIn: signInSchema, clientSecret: secretValue.nullable().optional() }),
+
+  /** Of one upstream, of one workspace, or all. */
+  connectionsList: z.object({ workspace: id.optional(), upstream: id.optional() }),
+  connectionRename: z.object({ connection: id, label: accountLabel }),
+  /** Ends the grant at the vendor too (RFC 7009); the label stays, and one click signs in again. */
+  connectionSignOut: z.object({ connection: id }),
+  /** Signs out and forgets it. */
+  connectionRemove: z.object({ connection: id }),
+  /** What calls use that name none: of one client, or of every client without a choice of its own. */
+  connectionDefault: z.object({ connection: id, client: id.nullable().default(null) }),
+  /**
+   * Begins a sign-in: of a new account under `label`, or again of `connection`. `secret`: the API key, where that is the
+   * mode. Opens nothing by itself.
+   */
+  signInStart: z.object({
+    upstream: id,
+    label: accountLabel.optional(),
+    connection: id.optional(),
+    secret: secretValue.optional(),
+  }),
+  signInGet: z.object({ signIn: id }),
+  /** Those under way and the latest that ended, newest first: the trace. */
+  signInsList: z.object({ upstream: id.optional() }),
+  /** Answers `choose_server`. */
+  signInChoose: z.object({ signIn: id, issuer: z.string().min(1).max(2048) }),
+  /** Answers `needs_client_id`: kept as the upstream's own from then on. */
+  signInClient: z.object({ signIn: id, clientId, clientSecret: secretValue.nullable().default(null) }),
+  /** Answers `confirm_scopes`. */
+  signInConfirm: z.object({ signIn: id }),
+  /** The person clicked: opens the link in the browser where there is one. */
+  signInOpen: z.object({ signIn: id }),
+  signInCancel: z.object({ signIn: id }),
+  /** Vendors whose addresses for classic OAuth are known. */
+  presetsList: z.object({}),
 
   toolsList: z.object({ workspace: id.optional(), upstream: id.optional() }),
   /**
@@ -446,6 +552,23 @@ export interface RequestResults {
   upstreamRefresh: Done<{ upstream: UpstreamView }>;
   upstreamRestart: Done<{ upstream: UpstreamView }>;
   upstreamLogs: { readonly lines: readonly string[] };
+  upstreamSignIn: Done<{ upstream: UpstreamView }>;
+  connectionsList: readonly ConnectionView[];
+  connectionRename: Done<{ connection: ConnectionView }>;
+  /** `note`: what the vendor did not do; null: it ended the grant, or none of its was to be ended. */
+  connectionSignOut: Done<{ connection: ConnectionView; note: string | null }>;
+  connectionRemove: Done<{ note: string | null }>;
+  connectionDefault: Done<{ connection: ConnectionView }>;
+  signInStart: Done<{ signIn: SignInView }>;
+  signInGet: Done<{ signIn: SignInView }>;
+  signInsList: readonly SignInView[];
+  signInChoose: Done<{ signIn: SignInView }>;
+  signInClient: Done<{ signIn: SignInView }>;
+  signInConfirm: Done<{ signIn: SignInView }>;
+  /** `opened` false: there is no browser here; `link` is for the person to open. */
+  signInOpen: Done<{ opened: boolean; link: string }>;
+  signInCancel: Done;
+  presetsList: readonly OAuthPreset[];
   toolsList: readonly ToolView[];
   toolsFind: { readonly found: readonly Found[]; readonly notes: readonly string[] };
   toolsReview: Done<{ accepted: number }>;
@@ -530,4 +653,6 @@ export const ONLY: Partial<Record<RequestName, readonly Origin[]>> = {
   resultRelease: PERSON,
   resultWithhold: PERSON,
   confirmationAnswer: PERSON,
+  // A browser is opened by a click alone (security.md I21).
+  signInOpen: ['main-window', ...PERSON],
 };

@@ -1,3 +1,5 @@
+import type { SignIn } from './connections.ts';
+
 /**
  * The nouns of Gatehouse, as every process sees them. Types only: whoever creates one parses it first.
  * All times are milliseconds since 1970 (`…At`), all spans milliseconds (`…Ms`), all ids opaque strings.
@@ -129,6 +131,7 @@ export interface UpstreamView {
   readonly tags: readonly string[];
   readonly enabled: boolean;
   readonly settings: UpstreamSettings;
+  readonly signIn: SignIn;
   /** The limits in force. */
   readonly limits: SettableLimits;
   readonly status: UpstreamStatus;
@@ -871,4 +874,5 @@ export type Topic =
   | 'audit'
   | 'clients'
   | 'policy'
-  | 'sinks';
+  | 'sinks'
+  | 'connections';

@@ -43,6 +43,7 @@ import { appRequests } from './requests/app.ts';
 import { approvalRequests } from './requests/approvals.ts';
 import { auditRequests } from './requests/audit.ts';
 import { clientRequests } from './requests/clients.ts';
+import { connectionRequests } from './requests/connections.ts';
 import { figureRequests } from './requests/figures.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
@@ -385,6 +386,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
+    ...connectionRequests(),
     ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
     ...replayRequests({ policies, clients, audit, clock }),

@@ -10,6 +10,7 @@ import { keysSchema, sealedKeys } from './clients/keys.ts';
 import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
+import { connectionsSchema } from './connections/connections.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
 import { dismissalsSchema } from './policy/dismissals.ts';
 import { policiesSchema, sealedPolicies } from './policy/policy.ts';
@@ -18,7 +19,7 @@ import { type SealedTable, sealsSchema } from './seals/sealed-table.ts';
 import { secretsSchema } from './secrets/vault.ts';
 import { sealedSinks, sinksSchema } from './sinks/definitions.ts';
 import type { Migration } from './store/store.ts';
-import { sealedUpstreams, upstreamsSchema } from './upstreams/definitions.ts';
+import { sealedUpstreams, upstreamSignInSchema, upstreamsSchema } from './upstreams/definitions.ts';
 
 /** The schema of `state.db` in order; a step is never edited after release. Each noun keeps its own SQL. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -51,6 +52,7 @@ export const MIGRATIONS: readonly Migration[] = [
       retentionSchema,
     ],
   },
+  { version: 3, statements: [upstreamSignInSchema, connectionsSchema] },
 ];
 
 /**

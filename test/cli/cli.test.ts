@@ -52,6 +52,7 @@ const upstream: UpstreamView = {
   tags: [],
   enabled: true,
   settings: usualSettings,
+  signIn: { kind: 'none' },
   limits: usualLimits,
   toConfirm: null,
   status: 'ready',

@@ -4,6 +4,7 @@ import type { Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Clients } from '../clients/clients.ts';
 import { PRIVATE, transportLines } from '../upstreams/confirmed.ts';
+import { signInLines } from '../upstreams/sign-in.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Act, Widening } from './widening.ts';
 import { workspaceOf } from './workspace-of.ts';
@@ -18,7 +19,8 @@ type Names =
   | 'upstreamDisable'
   | 'upstreamRefresh'
   | 'upstreamRestart'
-  | 'upstreamLogs';
+  | 'upstreamLogs'
+  | 'upstreamSignIn';
 
 export function upstreamRequests(parts: {
   readonly upstreams: Upstreams;
@@ -92,6 +94,27 @@ export function upstreamRequests(parts: {
         secrets,
         ...settings,
       });
+    },
+
+    async upstreamSignIn({ upstream: wanted, signIn, clientSecret }, caller) {
+      const found = upstreamOf(upstreams, wanted);
+      if (found.kind === 'refused') return found;
+      const { id, name } = found.upstream;
+      const refusal = await widening(
+        {
+          kind: 'upstream',
+          title: `Change how accounts sign in at "${name}"`,
+          lines: [
+            { label: 'Upstream', value: name },
+            ...signInLines(signIn),
+            ...(typeof clientSecret === 'string'
+              ? [{ label: 'Client secret', value: 'a new one, for the vault' }]
+              : []),
+          ],
+        },
+        caller,
+      );
+      return refusal ?? upstreams.setSignIn(id, signIn, clientSecret);
     },
 
     async upstreamConfirm({ upstream: wanted }, caller) {

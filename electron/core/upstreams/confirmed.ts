@@ -1,8 +1,10 @@
+import { signInSchema } from '../../../shared/api.ts';
 import type { ChangedLine, UpstreamTransport } from '../../../shared/model.ts';
 import type { SealedRow } from '../seals/sealed-table.ts';
 import type { Difference, Seals } from '../seals/seals.ts';
 import type { Failure } from './channel.ts';
 import { transportSchema, type UpstreamDefinition } from './definitions.ts';
+import { signInLines } from './sign-in.ts';
 
 /** Whether an upstream is what the person confirmed: what was changed on disk is not started before it is asked again. */
 export interface Confirmed {
@@ -83,9 +85,15 @@ function labelled(row: SealedRow): ReadonlyMap<string, string> {
       ['Runs', row.resolvedCommand],
       ['Tags', tags],
       ['May lead to', row.allowPrivate === 1 ? PRIVATE : null],
+      ...signedIn(row.signIn),
       ['Workspace', row.workspace],
     ].flatMap(([label, value]) => (value === null || value === undefined ? [] : [[String(label), String(value)]])),
   );
+}
+
+function signedIn(stored: SealedRow[string] | undefined): readonly (readonly [string, string])[] {
+  if (typeof stored !== 'string') return [];
+  return signInLines(signInSchema.parse(JSON.parse(stored))).map(({ label, value }) => [label, value]);
 }
 
 /** The exact command or address, whole: what is confirmed is what will run. */

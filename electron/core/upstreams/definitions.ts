@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import { z } from 'zod';
+import { signInSchema } from '../../../shared/api.ts';
+import type { SignIn } from '../../../shared/connections.ts';
 import type { UpstreamSettings, UpstreamTransport } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { SealedTable } from '../seals/sealed-table.ts';
@@ -9,6 +11,7 @@ import { erasSchema } from './eras.ts';
 import { isLoopback } from './private-addresses.ts';
 import { processesSchema } from './processes.ts';
 import { readSettings } from './settings.ts';
+import { isUsual, usualSignIn } from './sign-in.ts';
 
 /** What the person wrote down about one upstream. Secret values are in the vault, never here. */
 export interface UpstreamDefinition {
@@ -19,6 +22,8 @@ export interface UpstreamDefinition {
   readonly tags: readonly string[];
   readonly enabled: boolean;
   readonly settings: UpstreamSettings;
+  /** How accounts sign in there. */
+  readonly signIn: SignIn;
   /** What it said at its last start that it can do: an upstream that starts with the first call is known before. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** The absolute path that the command was resolved to when it first ran. */
@@ -51,6 +56,9 @@ ${erasSchema}
 ${processesSchema}
 `;
 
+/** How accounts sign in, where the person set it; null: as usual for its transport. */
+export const upstreamSignInSchema = 'ALTER TABLE upstreams ADD COLUMN sign_in TEXT CHECK (json_valid(sign_in))';
+
 /** What is confirmed of an upstream: under which name it runs what, and what lets rules or the network see it otherwise. */
 export const sealedUpstreams: SealedTable = {
   table: 'upstreams',
@@ -62,6 +70,7 @@ export const sealedUpstreams: SealedTable = {
     tags: '{row}.tags',
     allowPrivate: "{row}.settings ->> '$.allowPrivate'",
     resolvedCommand: '{row}.resolved_command',
+    signIn: '{row}.sign_in',
   },
   // It is this program's own code, whatever else the row says.
   exempt: "{row}.transport ->> '$.kind' = 'demo'",
@@ -74,7 +83,7 @@ export function createDefinitions(db: BetterSqlite3.Database, clock: Clock): Def
     'INSERT INTO upstreams (id, workspace_id, name, transport, tags, settings, enabled, created_at) VALUES (?, ?, ?, ?, ?, ?, 1, ?)',
   );
   const update = db.prepare(
-    'UPDATE upstreams SET transport = ?, tags = ?, enabled = ?, settings = ?, capabilities = ?, resolved_command = ? WHERE id = ?',
+    'UPDATE upstreams SET transport = ?, tags = ?, enabled = ?, settings = ?, sign_in = ?, capabilities = ?, resolved_command = ? WHERE id = ?',
   );
   const remove = db.prepare('DELETE FROM upstreams WHERE id = ?');
   return {
@@ -92,6 +101,7 @@ export function createDefinitions(db: BetterSqlite3.Database, clock: Clock): Def
         JSON.stringify(next.tags),
         next.enabled ? 1 : 0,
         JSON.stringify(next.settings),
+        isUsual(next.signIn, next.transport) ? null : JSON.stringify(next.signIn),
         JSON.stringify(next.capabilities),
         next.resolvedCommand,
         id,
@@ -207,16 +217,18 @@ function refuseHttp(transport: Extract<UpstreamTransport, { kind: 'http' }>): st
 }
 
 function definitionOf(row: unknown): UpstreamDefinition {
-  const { id, workspace_id, name, transport, tags, enabled, settings, capabilities, resolved_command } =
+  const { id, workspace_id, name, tags, enabled, settings, sign_in, capabilities, resolved_command, ...stored } =
     rowSchema.parse(row);
+  const transport = transportSchema.parse(JSON.parse(stored.transport));
   return {
     id,
     workspaceId: workspace_id,
     name,
-    transport: transportSchema.parse(JSON.parse(transport)),
+    transport,
     tags: z.array(z.string()).parse(JSON.parse(tags)),
     enabled: enabled === 1,
     settings: readSettings(settings),
+    signIn: sign_in === null ? usualSignIn(transport) : signInSchema.parse(JSON.parse(sign_in)),
     capabilities: z.record(z.string(), z.unknown()).parse(JSON.parse(capabilities)),
     resolvedCommand: resolved_command,
   };
@@ -230,6 +242,7 @@ const rowSchema = z.object({
   tags: z.string(),
   enabled: z.number(),
   settings: z.string(),
+  sign_in: z.string().nullable(),
   capabilities: z.string(),
   resolved_command: z.string().nullable(),
 });
@@ -245,7 +258,7 @@ export const transportSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('demo') }),
 ]);
 
-const COLUMNS = 'id, workspace_id, name, transport, tags, enabled, settings, capabilities, resolved_command';
+const COLUMNS = 'id, workspace_id, name, transport, tags, enabled, settings, sign_in, capabilities, resolved_command';
 const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const TAG = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 /** RFC 9110, 5.6.2. */

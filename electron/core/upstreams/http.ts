@@ -11,9 +11,9 @@ import type { Dispatcher } from 'undici';
 import { sealed, unsealed } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Channel } from './channel.ts';
-import { openConnections } from './connections.ts';
 import type { Environment } from './environment.ts';
 import { eventStream } from './event-stream.ts';
+import { openOrigin } from './origin.ts';
 
 export interface HttpParts {
   readonly url: string;
@@ -45,7 +45,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
   const url = new URL(parts.url);
   let ending: string | null = null;
   let standing = 0;
-  const connections = openConnections({ ...parts, url });
+  const connections = openOrigin({ ...parts, url });
 
   const ownFetch = async (target: string | URL, init?: RequestInit): Promise<Response> => {
     const to = new URL(target);

@@ -144,7 +144,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     },
     view() {
       const { status, reason, ...state } = supervisor.state();
-      const { workspaceId, transport, tags, enabled, settings, resolvedCommand } = definition;
+      const { workspaceId, transport, tags, enabled, settings, signIn, resolvedCommand } = definition;
       const rests = status === 'stopped' && (settings.start === 'on_demand' || settings.idleStopMs !== null);
       const tools = inventory.tools(id).filter((tool) => tool.state !== 'gone');
       return {
@@ -155,6 +155,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         tags,
         enabled,
         settings,
+        signIn,
         limits: settable(limits),
         resolvedCommand,
         toConfirm: parts.confirmed.lines(id),

@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import type BetterSqlite3 from 'better-sqlite3';
+import type { SignIn } from '../../../shared/connections.ts';
 import type { ErrorClass } from '../../../shared/errors.ts';
 import type { Era, UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -25,9 +26,10 @@ import { defaultLimits, type UpstreamLimits } from './limits.ts';
 import { createMember, type Member } from './member.ts';
 import { createProcesses } from './processes.ts';
 import { changedSettings, refuseSettings, type SettingsChange, usualSettings } from './settings.ts';
+import { clientSecretPlace, refuseSignIn, usualSignIn } from './sign-in.ts';
 import { unsaved } from './unsaved.ts';
 
-export { upstreamsSchema } from './definitions.ts';
+export { upstreamSignInSchema, upstreamsSchema } from './definitions.ts';
 
 export interface UpstreamChange extends SettingsChange {
   readonly transport?: UpstreamTransport;
@@ -144,6 +146,8 @@ export interface Upstreams {
     readonly settings?: SettingsChange;
   }): Promise<UpstreamsResult>;
   change(id: string, change: UpstreamChange): Promise<UpstreamsResult>;
+  /** How accounts sign in there. `clientSecret`: null, there is none any more; undefined, as it was. */
+  setSignIn(id: string, signIn: SignIn, clientSecret: string | null | undefined): Promise<UpstreamsResult>;
   /** The person confirmed it as it is now, although it is not what was confirmed before: it is started. */
   confirm(id: string): UpstreamsResult;
   remove(id: string): Promise<UpstreamsResult>;
@@ -352,6 +356,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         tags,
         enabled: true,
         settings,
+        signIn: usualSignIn(transport),
         capabilities: {},
         resolvedCommand: null,
       };
@@ -400,6 +405,35 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         settings.allowPrivate !== old.settings.allowPrivate || settings.era !== old.settings.era;
       const isOther = wanted !== undefined || isLimited || isReachedOtherwise;
       if (parts.idle !== true && (isOther || Object.keys(secrets).length > 0)) void member.restart('if_wanted');
+      return done(id);
+    },
+
+    async setSignIn(id, wanted, clientSecret) {
+      const member = members.get(id);
+      if (!member) return refused('There is no such upstream.');
+      const old = member.definition();
+      if (confirmed.lines(id) !== null) return refused(`${old.name} was changed on disk. ${FIRST}`);
+      const place = clientSecretPlace(id);
+      const keeps = clientSecret === undefined && vault.has(place) && clientIdOf(wanted) === clientIdOf(old.signIn);
+      const signIn =
+        'clientSecret' in wanted ? { ...wanted, clientSecret: keeps || typeof clientSecret === 'string' } : wanted;
+      const reason = refuseSignIn(signIn, old.transport);
+      if (reason !== null) return refused(reason);
+      if (typeof clientSecret === 'string') {
+        const written = await vault.put(place, clientSecret);
+        if (written.kind === 'unavailable') {
+          recordUnkept(old, ['client secret'], written.reason);
+          return refused(written.reason);
+        }
+      }
+      allOrNothing(() => {
+        if (!('clientSecret' in signIn) || !signIn.clientSecret) vault.remove(place);
+        definitions.update(id, { signIn });
+      });
+      member.redefine({ ...member.definition(), signIn });
+      record(old, 'upstream_sign_in_set', { mode: signIn.kind, clientSecret: typeof clientSecret === 'string' });
+      tell(id);
+      if (parts.idle !== true) void member.restart('if_wanted');
       return done(id);
     },
 
@@ -527,6 +561,10 @@ const REMOVED: UpstreamOutcome = {
   errorClass: 'upstream_unreachable',
   message: 'The upstream was removed.',
 };
+
+function clientIdOf(signIn: SignIn): string | null {
+  return 'clientId' in signIn ? signIn.clientId : null;
+}
 
 function refused(message: string): UpstreamsResult {
   return { kind: 'refused', message };

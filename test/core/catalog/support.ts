@@ -83,6 +83,7 @@ export function upstreamView(id: string, more: Partial<UpstreamView> = {}): Upst
     tags: [],
     enabled: true,
     settings: usualSettings,
+    signIn: { kind: 'none' },
     limits: usualLimits,
     toConfirm: null,
     status: 'ready',

@@ -10,7 +10,7 @@ import {
   resolveCommand,
 } from '../../../electron/core/upstreams/environment.ts';
 import { createProcesses } from '../../../electron/core/upstreams/processes.ts';
-import { upstreamsSchema } from '../../../electron/core/upstreams/upstreams.ts';
+import { upstreamSignInSchema, upstreamsSchema } from '../../../electron/core/upstreams/upstreams.ts';
 import { isAlive, NODE, newFolder, recorded, rig, stdioRecorder, waitFor } from './rig.ts';
 
 test('M1: every word of the command line arrives as it was written, and no shell runs', async () => {
@@ -198,7 +198,7 @@ import { createUpstreams } from '${core}upstreams/upstreams.ts';
 import { systemClock } from '${core}platform.ts';
 import { silentLog } from '${core}diagnosis/log.ts';
 const db = new Database('${join(folder, 'state.db')}');
-db.exec(${JSON.stringify(upstreamsSchema)});
+db.exec(${JSON.stringify(`${upstreamsSchema};${upstreamSignInSchema}`)});
 const inventory = { tools: () => [], readAhead: async () => {}, takeIn: () => ({ changed: false, problems: [] }) };
 const upstreams = createUpstreams({ db, clock: systemClock, vault: {}, inventory, log: silentLog, audit: { writeSoon() {} } });
 const { upstream } = await upstreams.add({ workspaceId: 'w', name: 'x', transport: ${recorder}, tags: [], secrets: {} });

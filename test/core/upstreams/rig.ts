@@ -18,6 +18,7 @@ import {
   type UpstreamOutcome,
   type UpstreamRequest,
   type Upstreams,
+  upstreamSignInSchema,
   upstreamsSchema,
 } from '../../../electron/core/upstreams/upstreams.ts';
 import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
@@ -80,7 +81,7 @@ export function rig(
   } = {},
 ): Rig {
   const db = options.db ?? new Database(':memory:');
-  if (!options.db) db.exec(upstreamsSchema);
+  if (!options.db) db.exec(`${upstreamsSchema};${upstreamSignInSchema}`);
   const events: AuditInput[] = [];
   const inventory = standInInventory();
   const vault = standInVault(options.vaultReason ?? null);

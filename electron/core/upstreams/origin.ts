@@ -7,7 +7,7 @@ import type { Environment } from './environment.ts';
 import { isWrittenAddress, publicOnly } from './private-addresses.ts';
 import { proxyFor } from './proxy.ts';
 
-export interface ConnectionsWanted {
+export interface OriginWanted {
   readonly url: URL;
   readonly environment: Environment;
   /** The name may lead to a private address. */
@@ -17,12 +17,12 @@ export interface ConnectionsWanted {
 }
 
 /** Connections to one origin: kept alive between requests, by the person's proxy, trusting their authorities too. */
-export interface Connections {
+export interface Origin {
   request(options: Omit<Dispatcher.RequestOptions, 'origin'>): Promise<Dispatcher.ResponseData>;
   destroy(): Promise<void>;
 }
 
-export function openConnections({ url, environment, allowPrivate, lookup }: ConnectionsWanted): Connections {
+export function openOrigin({ url, environment, allowPrivate, lookup }: OriginWanted): Origin {
   const authorities = extraAuthorities(environment);
   const tls = authorities.length === 0 ? {} : { ca: [...getCACertificates('default'), ...authorities] };
   const proxy = proxyFor(url, environment);
