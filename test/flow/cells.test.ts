@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fakeClock } from '../support/fake-clock.ts';
 import { addReviewed, type Listening, startListening } from '../support/fixture-upstream.ts';
 import { eventually, type Recorder, startGatehouse, type TestGatehouse, type TestKey } from '../support/gatehouse.ts';
+import { wholeLines } from '../support/lines.ts';
 import { ALL, ANSWERS, connectPeer, type Peer } from '../support/peers/clients.ts';
 import { GREETED, type Json, PROMPTS, RESOURCES, SHOWN, TEMPLATES, TOOLS, WATCHED } from '../support/peers/offer.ts';
 import { MODERN_META } from '../support/target.ts';
@@ -262,8 +262,7 @@ test.each(['legacy', 'modern'] as const)(
     await addReviewed(gatehouse, `eras-${client}`, recorder.url);
     await using other = await connectPeer(client, endpoint(`eras-${client}`), key.secret);
     await call(other, 'echo', { text: 'which' });
-    const sent = readFileSync(file, 'utf8')
-      .split('\n')
+    const sent = wholeLines(file)
       .filter((line) => line.includes('which'))
       .map((line) => JSON.parse(line) as { headers: Record<string, string>; body: string });
     expect(sent).toHaveLength(1);
@@ -285,8 +284,7 @@ test('a change of roots is told to the legacy upstream links of that session, if
   await call(other, 'echo', { text: 'of other' });
   await call(silent, 'echo', { text: 'of silent' });
   const sessionsOf = (what: string) =>
-    readFileSync(file, 'utf8')
-      .split('\n')
+    wholeLines(file)
       .filter((line) => line.includes(what))
       .map((line) => (JSON.parse(line) as { headers: Record<string, string> }).headers['mcp-session-id']);
   await silent.notify(CHANGED);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addReviewed, type Listening, startListening } from '../support/fixture-upstream.ts';
 import { startGatehouse, type TestGatehouse, type TestKey } from '../support/gatehouse.ts';
+import { jsonLines } from '../support/lines.ts';
 
 /*
  * What is relayed keeps its digits, its escapes and the order of its members, in both directions and in every cell. The
@@ -60,11 +60,7 @@ afterAll(async () => {
 
 /** Everything the upstream was sent, as text. */
 function sentTo(upstream: string): string {
-  const entries = readFileSync(files.get(upstream) ?? '', 'utf8')
-    .split('\n')
-    .filter(Boolean);
-  return entries
-    .map((line) => JSON.parse(line) as { raw?: string; body?: string })
+  return jsonLines<{ raw?: string; body?: string }>(files.get(upstream) ?? '')
     .map(({ raw, body }) => raw ?? body ?? '')
     .join('\n');
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -17,6 +17,7 @@ import {
   type TestOptions,
 } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
+import { wholeLines } from '../support/lines.ts';
 import { createMemoryKeychain } from '../support/memory-keychain.ts';
 
 /** The folder outlives each Gatehouse in it, and its keychain does too. */
@@ -344,14 +345,34 @@ test('after a change of network every connection is another, and the session goe
   stream.close();
 
   expect(await echo('after')).toMatchObject({ content: [{ text: '{"text":"after"}' }] });
-  const calls = readFileSync(record, 'utf8')
-    .split('\n')
-    .filter((line) => line.includes('\\"after\\"'));
+  const calls = wholeLines(record).filter((line) => line.includes('\\"after\\"'));
   expect(calls, 'made once').toHaveLength(1);
   const again = await listen(key, id);
+  await eventually(() => (listChanges(again.lines).length > 0 ? true : null), 'that the list may be another');
+  const before = listChanges(again.lines).length;
   await gatehouse.ask('upstreamDisable', { upstream: 'remote' });
-  await eventually(() => (listChanges(again.lines).length > 0 ? true : null), 'the change on the new stream');
+  await eventually(() => (listChanges(again.lines).length > before ? true : null), 'the change on the new stream');
   again.close();
+});
+
+test('a change that nobody heard is told once when the stream is taken up, the first time and again', async () => {
+  // Time stands still, so that no change but these is told.
+  await start({ clock: fakeClock() });
+  const key = await gatehouse.key({ scopeTags: ['*'] });
+  const { id, call } = await openLegacySession(gatehouse, key.secret);
+  const pin = async (name: 'pin_tool' | 'unpin_tool') =>
+    expect((await call(name, '{"upstream":"demo","tool":"read_note"}')).message?.result).not.toHaveProperty('isError');
+  const TOLD = ['tools', 'prompts', 'resources'].map((what) => `notifications/${what}/list_changed`);
+  for (const name of ['pin_tool', 'unpin_tool'] as const) {
+    await pin(name);
+    // One session has one stream: the gateway may not have seen yet that the last one ended.
+    const stream = await eventually(() => listen(key, id).catch(() => null), 'the stream');
+    const told = () =>
+      stream.lines.flatMap((line) => (line.startsWith('data: {') ? [JSON.parse(line.slice(6)).method] : []));
+    await eventually(() => (told().length >= 3 ? true : null), `what ${name} changed`);
+    expect(told()).toEqual(TOLD);
+    stream.close();
+  }
 });
 
 test('a database that cannot be written costs a session its survival, not its life', async () => {

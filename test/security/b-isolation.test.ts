@@ -6,6 +6,7 @@ import { newRequestId } from '../../electron/core/gateway/mcp-server.ts';
 import { addReviewed, startListening } from '../support/fixture-upstream.ts';
 import { type Answer, eventually, startGatehouse, type TestGatehouse, type TestKey } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
+import { jsonLines } from '../support/lines.ts';
 import { MODERN_META, openTarget } from '../support/target.ts';
 
 const SLOW = 120_000;
@@ -401,11 +402,7 @@ describe('B12 and B13', () => {
     for (const text of ['legacy', 'modern']) expect(seen).toContain(`\\"text\\":\\"${text}\\"`);
     for (const secret of [k1.secret, k1.prefix, session.id, 'canary', '10.1.2.3', 'Bearer'])
       expect(seen, secret).not.toContain(secret);
-    const headers = seen
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line))
-      .flatMap((event: { headers?: object }) => Object.keys(event.headers ?? {}));
+    const headers = jsonLines<{ headers?: object }>(file).flatMap((event) => Object.keys(event.headers ?? {}));
     expect([...new Set(headers)].toSorted()).toEqual(
       expect.not.arrayContaining(['authorization', 'cookie', 'x-secret', 'x-forwarded-for', 'origin', 'referer']),
     );

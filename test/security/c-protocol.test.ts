@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addReviewed } from '../support/fixture-upstream.ts';
 import { type Answer, eventually } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
+import { jsonLines } from '../support/lines.ts';
 import { connectPeer } from '../support/peers/clients.ts';
 import { goodHeaders, MODERN_META, openTarget, rawRequest, statusOf, type Target } from '../support/target.ts';
 
@@ -218,10 +219,7 @@ describe('C17: requests of an upstream that it may not send', () => {
     writeFileSync(script, ASKER);
     await using client = await connectPeer('legacy', gatehouse.core.endpoint, k2.secret);
     await addReviewed(gatehouse, 'asker', { kind: 'stdio', command: process.execPath, args: [script, replies] });
-    const read = async () => {
-      const lines = existsSync(replies) ? readFileSync(replies, 'utf8').split('\n').filter(Boolean) : [];
-      return lines.map((line) => JSON.parse(line) as { id: string; error?: { code: number }; result?: unknown });
-    };
+    const read = async () => jsonLines<{ id: string; error?: { code: number }; result?: unknown }>(replies);
     const answers = await eventually(async () => {
       const got = await read();
       return got.length >= ASKS.length ? got : null;

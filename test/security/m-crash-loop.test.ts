@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually } from '../support/gatehouse.ts';
 import { RECORDER } from '../support/headless.ts';
+import { wholeLines } from '../support/lines.ts';
 import { openTarget } from '../support/target.ts';
 
 test('M15: a server that ends at its start is spawned at most 5 times, ever later, then is failed; calls fail at once, and a restart by hand works', async () => {
@@ -11,8 +12,7 @@ test('M15: a server that ends at its start is spawned at most 5 times, ever late
   const [broken, spawned] = [join(gatehouse.folder, 'broken'), join(gatehouse.folder, 'spawned')];
   // Its command never changes, so that its tools stay reviewed and there is something to call.
   const script = `date +%s%3N >> ${spawned}; if [ -e ${broken} ]; then echo "out of order" >&2; exit 1; fi; exec ${process.execPath} ${RECORDER} ${join(gatehouse.folder, 'record-loop.jsonl')}`;
-  const spawns = () =>
-    existsSync(spawned) ? readFileSync(spawned, 'utf8').split('\n').filter(Boolean).map(Number) : [];
+  const spawns = () => wholeLines(spawned).map(Number);
   const added = await gatehouse.ask('upstreamAdd', {
     name: 'loop',
     transport: { kind: 'stdio', command: '/bin/sh', args: ['-c', script] },

@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/gatehouse.ts';
 import { newBase, RECORDER, recorded, startHeadless } from '../support/headless.ts';
+import { wholeLines } from '../support/lines.ts';
 
 test('M18: the absolute path that a command was resolved to is used, kept and shown, whatever lies in its folder or on a relative PATH', async () => {
   const base = newBase();
@@ -76,6 +77,6 @@ test('M18: the absolute path that a command was resolved to is used, kept and sh
   );
 
   function programs(): readonly string[] {
-    return existsSync(ran) ? readFileSync(ran, 'utf8').split('\n').filter(Boolean) : [];
+    return wholeLines(ran);
   }
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { type Core, startCore } from '../../electron/core/core.ts';
 import { type Clock, type Keychain, type Platform, systemClock } from '../../electron/core/platform.ts';
 import type { RequestArguments, RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { ApprovalView, AuditEntryView, Role } from '../../shared/model.ts';
+import { jsonLines } from './lines.ts';
 import { createMemoryKeychain } from './memory-keychain.ts';
 
 /** A whole Gatehouse in this process: real core, real databases, real listener, own data folder, any free port. */
@@ -193,13 +194,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
         id,
         name,
         file,
-        events: () =>
-          existsSync(file)
-            ? readFileSync(file, 'utf8')
-                .split('\n')
-                .filter(Boolean)
-                .map((line) => JSON.parse(line))
-            : [],
+        events: () => jsonLines(file),
         calls: () =>
           recorder
             .events()

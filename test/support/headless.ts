@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { ApprovalView, AuditEntryView, Risk, UpstreamView } from '../../shared/model.ts';
 import { type Answer, eventually, lastMessage } from './gatehouse.ts';
+import { jsonLines } from './lines.ts';
 import { MODERN_META } from './target.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -253,11 +254,7 @@ export function cli(
 
 /** Raw lines that a recorder upstream got, oldest first; none when it was never started. */
 export function recorded(file: string): readonly Readonly<Record<string, unknown>>[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+  return jsonLines(file);
 }
 
 /** The texts that `tools/call` requests carried to a recorder upstream. */

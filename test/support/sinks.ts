@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
@@ -6,6 +6,7 @@ import { type EntryRow, entryHash } from '../../electron/core/audit/entry.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import type { SinkView } from '../../shared/model.ts';
 import { eventually, type TestGatehouse } from './gatehouse.ts';
+import { jsonLines } from './lines.ts';
 import type { TestPostgres } from './postgres.ts';
 
 export function folder(): string {
@@ -66,10 +67,7 @@ export function upToDate(
 export type Line = EntryRow & { readonly type: string; readonly chain: string };
 
 export function linesOf(path: string): readonly Line[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+  return jsonLines<Line>(path);
 }
 
 /** From the first entry on, without a gap or a repetition, each hash that of its own content and of the one before. */

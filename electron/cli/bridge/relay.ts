@@ -3,7 +3,15 @@ import { parameterHeaders } from '../../core/upstreams/parameter-headers.ts';
 import type { RunningApp } from './app.ts';
 import { type Came, exchange } from './exchange.ts';
 import { argumentsOf, type Line, readLine } from './line.ts';
-import { errorLine, INTERNAL, parseMessage, type RpcError, refusalOf, type ServerMessage } from './message.ts';
+import {
+  errorLine,
+  INTERNAL,
+  missedChanges,
+  parseMessage,
+  type RpcError,
+  refusalOf,
+  type ServerMessage,
+} from './message.ts';
 import { createBridgeSession, revisionIn } from './session.ts';
 
 /** Carries lines of a client to the running app and everything it says back, each byte as it came. */
@@ -105,8 +113,11 @@ export function createRelay(parts: RelayParts): Relay {
         headersOf(line),
         async (bytes) => {
           const message = parseMessage(bytes);
-          // The client was told already that it listens.
-          if (isAgain && message.method === 'notifications/subscriptions/acknowledged') return;
+          // The client was told already that it listens; what changed while the app was away was told to nobody.
+          if (isAgain && message.method === 'notifications/subscriptions/acknowledged') {
+            for (const change of missedChanges(message)) await emit(change);
+            return;
+          }
           if (message.method === undefined && message.id === line.id) {
             answered = true;
             learn(line, bytes, message);

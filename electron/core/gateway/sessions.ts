@@ -69,7 +69,7 @@ interface Session {
   usedAt: number;
   /** Wall clock of the last use that was written, or is about to be. */
   markedAt: number;
-  /** It was taken up after a restart, and whoever listens has not been told that the list may be another. */
+  /** Something may have been told while nobody listened: whoever opens the stream next is told once to look again. */
   mayHaveMissed: boolean;
 }
 
@@ -228,6 +228,8 @@ export function createSessions(
   }
 
   function tellListChanged(session: Session): void {
+    // Before the first stream nobody hears it.
+    session.mayHaveMissed = true;
     const { server } = session;
     tellAll(session, [server.sendToolListChanged(), server.sendPromptListChanged(), server.sendResourceListChanged()]);
   }
@@ -281,9 +283,10 @@ export function createSessions(
       else if (rootsChanged.safeParse(message).success && mayTellRoots.safeParse(session.hello.capabilities).success)
         parts.upstreams.rootsChanged(session.id);
       await session.inFlight.endCancelled(message);
-      if (session.mayHaveMissed && request.method === 'GET' && answer.ok) {
-        session.mayHaveMissed = false;
-        tellMissed(session);
+      if (request.method === 'GET' && answer.ok) {
+        if (session.mayHaveMissed) tellMissed(session);
+        // The next stream follows on one that ended, and what was told in between is lost.
+        session.mayHaveMissed = true;
       }
       return answer;
     },

@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { createJsonlDestination } from '../../../electron/core/sinks/jsonl.ts';
 import { eventually } from '../../support/gatehouse.ts';
+import { jsonLines } from '../../support/lines.ts';
 import { batchOf, rowsOf } from './rows.ts';
 
 const SENDER = { machine: 'box', version: '1' };
@@ -34,10 +35,7 @@ function fileSink(path: string, maxBytes = 100_000_000, keep = 3) {
 }
 
 const seqs = (path: string) =>
-  readFileSync(path, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as { readonly type: string; readonly seq: number })
+  jsonLines<{ readonly type: string; readonly seq: number }>(path)
     .filter(({ type }) => type === 'entry')
     .map(({ seq }) => seq);
 

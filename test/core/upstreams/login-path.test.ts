@@ -1,18 +1,22 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../electron/core/platform.ts';
 import { createLoginPath } from '../../../electron/core/upstreams/login-path.ts';
+import { wholeLines } from '../../support/lines.ts';
 import { isAlive, newFolder, rig, waitFor } from './rig.ts';
 
 /** A shell of our own: notes how it was called, runs `before`, then what it was given, with another PATH. */
-function shell(before = '', path = '/opt/tools/bin:relative:/usr/bin:/bin'): { file: string; calls: () => string[] } {
+function shell(
+  before = '',
+  path = '/opt/tools/bin:relative:/usr/bin:/bin',
+): { file: string; calls: () => readonly string[] } {
   const folder = newFolder();
   const file = join(folder, 'shell');
   const record = join(folder, 'calls');
   writeFileSync(file, `#!/bin/sh\necho "$1" >> '${record}'\n${before}\nPATH='${path}'\nexport PATH\neval "$2"\n`);
   chmodSync(file, 0o755);
-  return { file, calls: () => (existsSync(record) ? readFileSync(record, 'utf8').split('\n').filter(Boolean) : []) };
+  return { file, calls: () => wholeLines(record) };
 }
 
 const ask = (file: string, environment = {}, limitMs = 5_000) =>

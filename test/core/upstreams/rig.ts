@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,7 @@ import {
   upstreamsSchema,
 } from '../../../electron/core/upstreams/upstreams.ts';
 import type { UpstreamTransport, UpstreamView } from '../../../shared/model.ts';
+import { jsonLines } from '../../support/lines.ts';
 
 const SUPPORT = new URL('../../support/', import.meta.url).pathname;
 export const NODE = process.execPath;
@@ -183,11 +184,7 @@ export async function httpRecorder(file: string, ...words: readonly string[]): P
 }
 
 export function recorded(file: string): readonly Recorded[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Recorded);
+  return jsonLines<Recorded>(file);
 }
 
 /** The raw lines or bodies of one method, as the recorder got them. */
