@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { filesUnder, newCanary, sweep } from '../support/canary.ts';
+import { filesUnder, newSecret, sweep } from '../support/canary.ts';
 import { eventually, startGatehouse } from '../support/gatehouse.ts';
 import { RECORDER, recorded, startHeadless } from '../support/headless.ts';
 import { createMemoryKeychain } from '../support/memory-keychain.ts';
@@ -28,7 +28,7 @@ describe('L17 (design: in terms of the keyring)', () => {
       const env = { GATEHOUSE_MASTER_KEY_FILE: '', GATEHOUSE_UNATTENDED: '1' };
       await using gatehouse = await startHeadless({ before, env });
       expect(gatehouse.said().stderr).toContain(`! ${NO_KEYCHAIN}\n`);
-      const canary = newCanary('no-keychain');
+      const canary = newSecret('no-keychain');
       const record = join(gatehouse.base, 'record.jsonl');
       const bystander = await gatehouse.key('bystander');
 
@@ -115,7 +115,7 @@ describe('L17 (design: in terms of the keyring)', () => {
 
   test('L17 (design: keyring): with GATEHOUSE_MASTER_KEY_FILE the person said so: secrets are sealed under a file only they can read', async () => {
     await using gatehouse = await startHeadless();
-    const canary = newCanary('key-file');
+    const canary = newSecret('key-file');
     const record = join(gatehouse.base, 'tmp', 'record.jsonl');
     await gatehouse.add('rec', { args: [RECORDER, record], secrets: { TOKEN: canary } });
     await eventually(() => recorded(record)[0] ?? null, 'the upstream');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { filesUnder, formsIn, newCanary, sweep } from '../support/canary.ts';
+import { filesUnder, formsIn, newCanary, newSecret, sweep, watchSecret } from '../support/canary.ts';
 import { eventually } from '../support/gatehouse.ts';
 import { type Headless, RECORDER, reached, recorded, type Said, startHeadless } from '../support/headless.ts';
 import { commandLines } from '../support/processes.ts';
@@ -26,9 +26,9 @@ test('N1: no secret stands in clear in any file, command line or reply of a whol
   const [first] = await once(createInterface({ input: server.stdout }), 'line');
   const { url } = JSON.parse(String(first)) as { url: string };
 
-  const env = newCanary('env');
-  const replaced = newCanary('replaced');
-  const header = `Bearer ${newCanary('header').replaceAll('ä', 'a')}`;
+  const env = newSecret('env');
+  const replaced = newSecret('replaced');
+  const header = `Bearer ${watchSecret(newCanary('header').replaceAll('ä', 'a'))}`;
   /** Not a secret: shows that the sweeps below find what is there. */
   const control = newCanary('control').replaceAll(/["/ä+ ~]/g, '');
 

@@ -12,7 +12,7 @@ import { ROUTES } from '../../electron/core/gateway/routes.ts';
 import { systemClock } from '../../electron/core/platform.ts';
 import { startDashboard } from '../../electron/dashboard/server.ts';
 import { API, type RequestName } from '../../shared/api.ts';
-import { formsIn, newCanary } from '../support/canary.ts';
+import { formsIn, newCanary, newSecret } from '../support/canary.ts';
 import { createFakeCore } from '../support/fake-core.ts';
 import { eventually, PERSON, startGatehouse } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
@@ -220,7 +220,7 @@ describe('N8 a malformed keychain entry', () => {
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const keychain = createMemoryKeychain();
     const first = await startGatehouse({ folder, platform: { keychain } });
-    const secret = newCanary('value');
+    const secret = newSecret('value');
     await first.ask('upstreamAdd', {
       name: 'needs',
       transport: { kind: 'http', url: 'http://127.0.0.1:9/mcp', secretHeaders: ['Authorization'] },

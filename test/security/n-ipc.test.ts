@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { API, type RequestName } from '../../shared/api.ts';
-import { formsIn, newCanary, sweep } from '../support/canary.ts';
+import { formsIn, newCanary, newSecret, sweep, watchSecret } from '../support/canary.ts';
 import { type DesktopApp, startDesktopApp } from '../support/electron-double/desktop-app.ts';
 import { eventually, lastMessage } from '../support/gatehouse.ts';
 import { environmentOf, newBase, RECORDER, recorded, startHeadless } from '../support/headless.ts';
@@ -33,7 +33,11 @@ test('N1: no secret crosses between a window of the desktop app and its main pro
   });
   const folder = join(base, 'data');
   const record = join(own, 'record.jsonl');
-  const [env, replaced, header] = [newCanary('env'), newCanary('replaced'), newCanary('header').replaceAll('ä', 'a')];
+  const [env, replaced, header] = [
+    newSecret('env'),
+    newSecret('replaced'),
+    watchSecret(newCanary('header').replaceAll('ä', 'a')),
+  ];
   /** Not a secret: shows that the sweeps below find what is there. */
   const control = newCanary('control').replaceAll(/["/ä+ ~]/g, '');
 

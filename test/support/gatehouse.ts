@@ -8,6 +8,7 @@ import { type Core, startCore } from '../../electron/core/core.ts';
 import { type Clock, type Keychain, type Platform, systemClock } from '../../electron/core/platform.ts';
 import type { RequestArguments, RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { ApprovalView, AuditEntryView, Role } from '../../shared/model.ts';
+import { assertNoSecretIn } from './canary.ts';
 import { jsonLines } from './lines.ts';
 import { createMemoryKeychain } from './memory-keychain.ts';
 
@@ -168,6 +169,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
 
   let nextId = 0;
   let nextFile = 0;
+  const keys: string[] = [];
 
   const gatehouse: TestGatehouse = {
     core,
@@ -178,6 +180,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
     async key(wanted = {}) {
       const made = await ask('keyCreate', { role: 'executor', name: `client-${++nextId}`, ...wanted });
       if (made.kind !== 'done') throw new Error(made.message);
+      keys.push(made.secret);
       return { secret: made.secret, keyId: made.key.id, prefix: made.key.prefix, clientId: made.client.id };
     },
     async recorder(name, { args = [], risk = 'write', risks = {}, review = true, workspace } = {}) {
@@ -246,6 +249,7 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
     approve: (card) => ask('approvalApprove', { approval: card.id, argumentsSha256: card.argumentsSha256 }),
     async close() {
       await core.close();
+      assertNoSecretIn(folder, keys);
       if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
     },
     async [Symbol.asyncDispose]() {

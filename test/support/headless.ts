@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RequestInput, RequestName, RequestResult } from '../../shared/api.ts';
 import type { ApprovalView, AuditEntryView, Risk, UpstreamView } from '../../shared/model.ts';
+import { assertNoSecretIn } from './canary.ts';
 import { type Answer, eventually, lastMessage } from './gatehouse.ts';
 import { jsonLines } from './lines.ts';
 import { MODERN_META } from './target.ts';
@@ -161,6 +162,7 @@ export async function startHeadless(options: HeadlessOptions = {}): Promise<Head
   }
 
   let calls = 0;
+  const keys: string[] = [];
   const gatehouse: Headless = {
     pid,
     endpoint,
@@ -197,6 +199,7 @@ export async function startHeadless(options: HeadlessOptions = {}): Promise<Head
     async key(name) {
       const made = await ask('keyCreate', { role: 'executor', name });
       if (made.kind !== 'done') throw new Error(made.message);
+      keys.push(made.secret);
       return made.secret;
     },
     async call(key, tool, argumentsText = '{}') {
@@ -229,7 +232,9 @@ export async function startHeadless(options: HeadlessOptions = {}): Promise<Head
     async stop(signal = 'SIGTERM') {
       leave.abort();
       if (child.exitCode === null && child.signalCode === null) process.kill(pid, signal);
-      return exit;
+      const code = await exit;
+      assertNoSecretIn(folder, keys);
+      return code;
     },
     async [Symbol.asyncDispose]() {
       await gatehouse.stop();
