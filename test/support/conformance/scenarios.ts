@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { SignInCode } from '../../../shared/connections.ts';
 import type { Called, Driver } from './driver.ts';
 
 /** Says one line about what the client saw. */
@@ -10,13 +11,30 @@ export interface Around {
   readonly context: unknown;
   /** All tools of the mock that Gatehouse knows of, also those that it does not list. */
   readonly known: readonly string[];
+  /** Signs in once more, as a person does who is told to; false when Gatehouse or the person does not go on. */
+  signsIn(): Promise<boolean>;
 }
+
+/** Where a client has to refuse to sign in: why Gatehouse says it did. */
+export function refusalOf(scenario: string): SignInCode | null {
+  return REFUSALS[scenario] ?? null;
+}
+
+const REFUSALS: Readonly<Record<string, SignInCode | undefined>> = {
+  'auth/resource-mismatch': 'resource_mismatch',
+  'auth/iss-supported-missing': 'issuer_mismatch',
+  'auth/iss-wrong-issuer': 'issuer_mismatch',
+  'auth/iss-unexpected': 'issuer_mismatch',
+  'auth/iss-normalized': 'issuer_mismatch',
+  'auth/metadata-issuer-mismatch': 'issuer_mismatch',
+  'auth/scope-retry-limit': 'scope_refused',
+};
 
 type Run = (driver: Driver, around: Around) => Promise<void>;
 
 /** What a client does in this scenario of the client sets, and what it must get back. Null: nobody has written it down. */
 export function runOf(scenario: string): Run | null {
-  // Sign-in happens between Gatehouse and the mock before a client can do anything; then there is something to call.
+  // The account is connected before a client can do anything; then there is something to call.
   return SCENARIOS[scenario] ?? (scenario.startsWith('auth/') ? callEverything : null);
 }
 
@@ -89,8 +107,17 @@ const SCENARIOS: Readonly<Record<string, Run | undefined>> = {
   },
 };
 
-async function callEverything(driver: Driver, { seen }: Around): Promise<void> {
-  for (const { name } of await driver.listTools()) seen(`${name}: ${(await driver.call(name)).text}`);
+/** Told to sign in again, the person does, and the agent calls once more. */
+async function callEverything(driver: Driver, { seen, signsIn }: Around): Promise<void> {
+  for (const { name } of await driver.listTools()) {
+    let called = await driver.call(name);
+    seen(`${name}: ${called.text}`);
+    while (called.text.startsWith('auth_required') && (await signsIn())) {
+      called = await driver.call(name);
+      seen(`${name}: ${called.text}`);
+    }
+    expectText(called, 'test');
+  }
 }
 
 const RESOURCES = z.looseObject({ resources: z.array(z.looseObject({ uri: z.string() })) });
