@@ -103,6 +103,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     dataFolder,
     keychain: createKeychain(),
     notify: (notice) => notifications?.notice(notice),
+    openBrowser: null,
   });
   const started = await startCore(platform, {
     port,

@@ -4,7 +4,14 @@ import { createKeychain } from '../core/secrets/keychain.ts';
 
 /** The machine without Electron: for the headless app and for commands while no app runs. */
 export function plainPlatform(dataFolder: string): Platform {
-  return { mode: 'headless', dataFolder, clock: systemClock, keychain: createKeychain(), notify() {} };
+  return {
+    mode: 'headless',
+    dataFolder,
+    clock: systemClock,
+    keychain: createKeychain(),
+    notify() {},
+    openBrowser: null,
+  };
 }
 
 /** Opens a data folder for one command: no listener, no upstream. */

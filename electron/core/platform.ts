@@ -45,6 +45,11 @@ export interface Platform {
   readonly keychain: Keychain;
   /** Shows the person that something waits. Headless: does nothing. */
   notify(notice: Notice): void;
+  /**
+   * Shows a page in the person's browser, once they clicked; false: it could not be shown. Null where there is no browser
+   * of theirs (headless): the link is shown instead.
+   */
+  readonly openBrowser: ((address: string) => Promise<boolean>) | null;
 }
 
 export const systemClock: Clock = {

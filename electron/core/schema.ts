@@ -11,6 +11,8 @@ import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
 import { connectionsSchema } from './connections/connections.ts';
+import { signInsSchema } from './connections/kept-sign-ins.ts';
+import { redirectPortsSchema } from './connections/redirect-ports.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
 import { dismissalsSchema } from './policy/dismissals.ts';
 import { policiesSchema, sealedPolicies } from './policy/policy.ts';
@@ -52,7 +54,7 @@ export const MIGRATIONS: readonly Migration[] = [
       retentionSchema,
     ],
   },
-  { version: 3, statements: [upstreamSignInSchema, connectionsSchema] },
+  { version: 3, statements: [upstreamSignInSchema, connectionsSchema, redirectPortsSchema, signInsSchema] },
 ];
 
 /**

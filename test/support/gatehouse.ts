@@ -122,7 +122,15 @@ export async function startGatehouse(options: TestOptions = {}): Promise<TestGat
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'gatehouse-test-'));
   const clock = options.clock ?? systemClock;
   const started = await startCore(
-    { mode: 'headless', dataFolder: folder, clock, keychain: keychainOf(folder), notify() {}, ...options.platform },
+    {
+      mode: 'headless',
+      dataFolder: folder,
+      clock,
+      keychain: keychainOf(folder),
+      notify() {},
+      openBrowser: null,
+      ...options.platform,
+    },
     {
       port: options.port ?? 0,
       version: '0.0.0-test',
