@@ -6,6 +6,7 @@ import { visibleString } from './card/escapes.ts';
 import { Visible } from './card/visible.tsx';
 import { BridgeContext, useLive } from './live.ts';
 import { Copy } from './parts/copy.tsx';
+import { LostSecrets } from './parts/lost-secrets.tsx';
 import { PauseAll, PauseBanner } from './parts/pauses.tsx';
 import { TrustBanner } from './parts/trusts.tsx';
 import { ApprovalsScreen } from './screens/approvals.tsx';
@@ -128,6 +129,7 @@ function Header({ status, connected }: { readonly status: StatusView | undefined
           <Visible text={banner} />
         </p>
       ))}
+      {status && status.secretsLost !== null && <LostSecrets lost={status.secretsLost} />}
       {status && (
         <div className="endpoint">
           <span className={`status status-${!connected || !status.healthy ? 'failed' : paused ? 'stopped' : 'ready'}`}>

@@ -291,6 +291,9 @@ export const API = {
   /** How accounts sign in there. Without `clientSecret` a secret that is kept stays, where the client id does. */
   upstreamSignIn: z.object({ upstream: id, signIn: signInSchema, clientSecret: secretValue.nullable().optional() }),
 
+  /** While the key of the stored secrets is lost: forgets what it sealed, and begins with a new one. */
+  secretsBeginAnew: z.object({}),
+
   /** Of one upstream, of one workspace, or all. */
   connectionsList: z.object({ workspace: id.optional(), upstream: id.optional() }),
   connectionRename: z.object({ connection: id, label: accountLabel }),
@@ -553,6 +556,8 @@ export interface RequestResults {
   upstreamRestart: Done<{ upstream: UpstreamView }>;
   upstreamLogs: { readonly lines: readonly string[] };
   upstreamSignIn: Done<{ upstream: UpstreamView }>;
+  /** `lost`: what is to be entered again, in words. */
+  secretsBeginAnew: Done<{ lost: readonly string[] }>;
   connectionsList: readonly ConnectionView[];
   connectionRename: Done<{ connection: ConnectionView }>;
   /** `note`: what the vendor did not do; null: it ended the grant, or none of its was to be ended. */

@@ -598,6 +598,7 @@ export interface ConfirmationView {
     | 'resume'
     | 'trust'
     | 'audit'
+    | 'secrets'
     | 'sink';
   readonly title: string;
   readonly lines: readonly { readonly label: string; readonly value: string; readonly before?: string }[];
@@ -861,6 +862,8 @@ export interface StatusView {
   readonly waiting: number;
   readonly pauses: readonly PauseView[];
   readonly trusts: readonly TrustView[];
+  /** What was sealed with a key that is gone, in words; null while the key is not lost. */
+  readonly secretsLost: readonly string[] | null;
   readonly dataFolder: string;
 }
 

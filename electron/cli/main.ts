@@ -19,6 +19,7 @@ import { policyReplayCommands } from './policy-replay.ts';
 import { policyShadowCommands } from './policy-shadow.ts';
 import { policySuggestionCommands } from './policy-suggestions.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
+import { secretsBeginAnew } from './secrets.ts';
 import { sinkCommands } from './sinks.ts';
 import { start } from './start.ts';
 import { statusCommands } from './status.ts';
@@ -60,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
   ...figureCommands,
   ...auditRetentionCommands,
   ...sinkCommands,
+  secretsBeginAnew,
   stdio,
 ];
 

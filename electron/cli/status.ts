@@ -24,6 +24,7 @@ const status: Command = {
     printPauses(view.pauses, terminal);
     printTrusts(view.trusts, terminal);
     for (const banner of view.banners) terminal.print(`! ${visible(banner)}`);
+    for (const name of view.secretsLost ?? []) terminal.print(`  lost with the key: ${visible(name)}`);
     return 0;
   },
 };

@@ -48,6 +48,7 @@ import { figureRequests } from './requests/figures.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
 import { replayRequests } from './requests/replay.ts';
+import { secretName, secretRequests } from './requests/secrets.ts';
 import { shadowRequests } from './requests/shadows.ts';
 import { sinkRequests } from './requests/sinks.ts';
 import { suggestionRequests } from './requests/suggestions.ts';
@@ -362,6 +363,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     topics.tell('status');
   });
 
+  vault.onChange((kind) => {
+    if (kind === 'ready') audit.keychainOpened();
+    topics.tell('status');
+  });
   const health = createHealth({
     version: options.version,
     platform,
@@ -376,12 +381,20 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     clients,
     sinks,
     endpoint,
+    secretNames: () => vault.places().map(nameOfSecret),
     admission: () => gateway?.admission ?? null,
     notes: () => [...startNotes, ...doubts(auditOpened.problem, verified)],
   });
 
   const retention = createRetention({ db, clock, audit, log, running: options.listen });
   const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
+  function nameOfSecret(place: string): string {
+    return secretName(place, (noun, id) => {
+      if (noun === 'upstream') return upstreams.get(id)?.name ?? null;
+      if (noun === 'sink') return sinks.known().find((sink) => sink.id === id)?.name ?? null;
+      return null;
+    });
+  }
   const handlers: Handlers = {
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
@@ -405,6 +418,18 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...figureRequests({ audit, exposure, clients }),
     ...auditRequests({ audit, policies, clients, retention, widening }),
     ...sinkRequests({ sinks, audit, widening }),
+    ...secretRequests({
+      vault,
+      seals,
+      audit,
+      widening,
+      nameOf: nameOfSecret,
+      begun() {
+        topics.tell('status');
+        for (const { id, enabled, status } of upstreams.list())
+          if (enabled && status === 'failed') void upstreams.restart(id);
+      },
+    }),
   };
   const api = createApi(handlers, { log, databasePath: join(dataFolder, 'state.db') });
 

@@ -37,6 +37,8 @@ export function createHealth(parts: {
   readonly sinks: Pick<Sinks, 'known' | 'troubles'>;
   readonly endpoint: () => string;
   readonly admission: () => Admission | null;
+  /** What lies in the vault, in words. */
+  readonly secretNames: () => readonly string[];
   /** Sentences about the start, and about the log as it was found, that the person must read. */
   readonly notes: () => readonly string[];
 }): Health {
@@ -104,7 +106,7 @@ export function createHealth(parts: {
 
     async status() {
       if (vaultState === null) await withPatience(first, platform.clock);
-      else void readVault();
+      else if (vaultState.kind !== 'ready') await withPatience(readVault(), platform.clock);
       const written = audit.available();
       return {
         version: parts.version,
@@ -123,6 +125,7 @@ export function createHealth(parts: {
         waiting: waiting(),
         pauses: pauseViews(parts.pauses, parts.clients),
         trusts: parts.trusts.list(),
+        secretsLost: vaultState?.kind === 'lost' ? parts.secretNames() : null,
         dataFolder: platform.dataFolder,
       };
     },

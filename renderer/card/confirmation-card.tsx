@@ -19,6 +19,7 @@ const KINDS: Readonly<Record<ConfirmationView['kind'], string>> = {
   trust: 'trust',
   dashboard: 'Dashboard link',
   sink: 'Audit sink',
+  secrets: 'Secrets',
   audit: 'Audit',
 };
 

@@ -40,6 +40,7 @@ export const status: StatusView = {
   waiting: 0,
   pauses: [],
   trusts: [],
+  secretsLost: null,
   dataFolder: '/data',
 };
 

@@ -12,6 +12,7 @@ const status: StatusView = {
   waiting: 0,
   pauses: [],
   trusts: [],
+  secretsLost: null,
   dataFolder: '/data',
 };
 const quiet: TrayView = {

@@ -74,6 +74,8 @@ export interface Audit {
   writeSoon(entry: AuditInput): void;
   /** False from the moment a write failed until a write succeeds again; probes by itself. */
   available(): { readonly ok: true } | { readonly ok: false; readonly reason: string };
+  /** Somebody else found the keychain open: a signing key that was locked away is read now, and nobody is asked for it. */
+  keychainOpened(): void;
   /** Entries not yet durable: for /health. */
   queued(): number;
   list(filter: AuditFilter): Promise<AuditPage>;

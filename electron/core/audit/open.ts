@@ -186,6 +186,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
     if (found.kind === 'unavailable') {
       outbox.writer(found.reason);
       log.error('audit_unavailable', { reason: found.reason });
+      cancelTimer?.();
       cancelTimer = clock.after(KEY_AGAIN_MS, () => void begin());
       return null;
     }
@@ -232,6 +233,9 @@ export async function openAudit(options: AuditOptions): Promise<AuditOpened> {
       // A call is a reason to ask a locked keychain again, though not each one.
       if (credentials === null && clock.monotonic() - askedKeyAt >= KEY_AGAIN_FOR_CALL_MS) void begin();
       return outbox.write(entry);
+    },
+    keychainOpened() {
+      if (credentials === null) void begin();
     },
     writeSoon: outbox.writeSoon,
     available: outbox.available,

@@ -26,6 +26,8 @@ export interface Seals {
   isStale(): boolean;
   /** Looks whether another program wrote to the file meanwhile, and takes that back; says what it took back. */
   look(): readonly Mended[];
+  /** The key of the seals is lost, and the person said so: with the next one they are taken as those of another machine. */
+  beginAnew(): Promise<void>;
   /** Before the database closes: seals what was written while there was no key, if there is one by now. */
   settle(): Promise<void>;
 }
@@ -172,6 +174,9 @@ export function createSeals(parts: {
     check,
     async settle() {
       if (unsealed.size > 0) await check();
+    },
+    async beginAnew() {
+      if (sealer === null) await keychain.remove(begunItem);
     },
     mended: () => mended,
     loaded() {

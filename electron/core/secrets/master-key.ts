@@ -18,6 +18,8 @@ export interface MasterKeySource {
   read(): Promise<MasterKeyRead>;
   /** Makes a new key. Only after `missing`, and only while nothing is sealed. */
   create(): Promise<Exclude<MasterKeyRead, { kind: 'missing' }>>;
+  /** Removes what stands in the key's place and is none, so that one can be made; null when nothing is in the way. */
+  discardUnreadable(): Promise<Refused | null>;
 }
 
 export function createMasterKeySource(parts: {
@@ -51,7 +53,7 @@ const KEY_BYTES = 32;
 const NOT_KEPT =
   'The keychain took the key and does not give it back, so secrets are not stored. Set GATEHOUSE_MASTER_KEY_FILE to a file only you can read.';
 const UNREADABLE_ITEM =
-  'The key in the keychain is not one of Gatehouse. Put the entry “master-key” of Gatehouse back from a backup, or remove it.';
+  'The key in the keychain is not one of Gatehouse. Put the entry “master-key” of Gatehouse back from a backup, or begin with a new one: gatehouse secrets begin-anew';
 
 function keychainSource(keychain: Keychain): MasterKeySource {
   async function read(): Promise<MasterKeyRead> {
@@ -65,6 +67,12 @@ function keychainSource(keychain: Keychain): MasterKeySource {
     by: 'keychain',
     where: 'the keychain',
     read,
+    async discardUnreadable() {
+      const now = await read();
+      if (now.kind !== 'lost') return now.kind === 'found' || now.kind === 'missing' ? null : now;
+      const removed = await keychain.remove(MASTER_KEY_ITEM);
+      return removed.kind === 'written' ? null : refusal(removed);
+    },
     async create() {
       // Some keyrings hide their items while locked and would let a write replace a key that was only out of sight.
       // After another item could be written, the keyring is open, and what is missing then is really missing.
@@ -121,6 +129,8 @@ function fileSource(path: string): MasterKeySource {
     by: 'file',
     where: path,
     read,
+    // What is no key there is never lost but refused, and the sentence names the file.
+    discardUnreadable: async () => null,
     async create() {
       // 'wx' with the mode at creation: never a moment in which others can read it, never over an existing file.
       const file = await open(path, 'wx', 0o600).catch((error: unknown) => codeOf(error));

@@ -29,6 +29,12 @@ export interface Vault {
   /** Whole path segments: `upstream/1` takes `upstream/1/env/A` along and leaves `upstream/10/env/A`. `''` takes all. */
   removeAll(prefix: string): void;
   has(place: string): boolean;
+  /** Where something is sealed, sorted; also while it cannot be opened. */
+  places(): readonly string[];
+  /** While the key is lost, and only then: forgets what it sealed and goes on with another key. */
+  beginAnew(): Promise<VaultState>;
+  /** It was opened, or its key turned out to be locked away, absent or lost. */
+  onChange(listener: (kind: VaultState['kind']) => void): () => void;
   /** Seals what is kept elsewhere, at once and under the same key; null while the vault is not open. */
   sealer(): Sealer | null;
 }
@@ -79,10 +85,12 @@ export function createVault(parts: VaultParts): Vault {
     ),
     get: db.prepare<[string], Sealed>('SELECT nonce, sealed FROM secrets WHERE place = ?'),
     has: db.prepare<[string], number>('SELECT 1 FROM secrets WHERE place = ?').pluck(),
+    places: db.prepare<[], string>('SELECT place FROM secrets ORDER BY place').pluck(),
     any: db.prepare<[], number>('SELECT EXISTS (SELECT 1 FROM secrets)').pluck(),
     remove: db.prepare('DELETE FROM secrets WHERE place = ?'),
     removeUnder: db.prepare('DELETE FROM secrets WHERE substr(place, 1, length(@start)) = @start'),
     check: db.prepare<[], Check>('SELECT source, nonce, sealed FROM secrets_check'),
+    forgetCheck: db.prepare('DELETE FROM secrets_check'),
     setCheck: db.prepare(
       'INSERT OR REPLACE INTO secrets_check (id, source, nonce, sealed, created_at) VALUES (1, ?, ?, ?, ?)',
     ),
@@ -90,6 +98,7 @@ export function createVault(parts: VaultParts): Vault {
 
   let opened: Opened | null = null;
   let opening: Promise<Opened | Closed> | null = null;
+  const listeners = new Set<(kind: VaultState['kind']) => void>();
   let refused: { readonly closed: Closed; readonly at: number } | null = null;
 
   /** One attempt at a time, whoever asks. */
@@ -110,8 +119,10 @@ export function createVault(parts: VaultParts): Vault {
     const found = answer.kind === 'missing' && !isSealed() ? await source.create() : answer;
     if (!db.open) return CLOSING;
     const result = found.kind === 'found' ? accept(found.key) : closedBecause(found);
+    const before = refused?.closed.kind ?? (opened === null ? null : 'ready');
     opened = result.kind === 'ready' ? result : null;
     refused = result.kind === 'ready' ? null : { closed: result, at: clock.monotonic() };
+    if (before !== result.kind) for (const listener of listeners) listener(result.kind);
     return result;
   }
 
@@ -131,10 +142,25 @@ export function createVault(parts: VaultParts): Vault {
 
   const isSealed = () => sql.any.get() === 1;
 
+  async function state(): Promise<VaultState> {
+    const vault = await open();
+    return vault.kind === 'ready' ? { kind: 'ready', by: vault.by } : vault;
+  }
+
   return {
-    async state() {
-      const vault = await open();
-      return vault.kind === 'ready' ? { kind: 'ready', by: vault.by } : vault;
+    state,
+    places: () => sql.places.all(),
+    async beginAnew() {
+      const before = await state();
+      if (before.kind !== 'lost') return before;
+      // First the entry that is no key, which may be locked away; what it sealed is forgotten only when a key can follow.
+      const discarded = await source.discardUnreadable();
+      if (discarded !== null) return discarded;
+      db.transaction(() => {
+        sql.removeUnder.run({ start: '' });
+        sql.forgetCheck.run();
+      })();
+      return state();
     },
     async put(place, value) {
       const vault = await open();
@@ -159,6 +185,10 @@ export function createVault(parts: VaultParts): Vault {
       sql.removeUnder.run({ start: path === '' ? '' : `${path}/` });
     },
     has: (place) => sql.has.get(place) === 1,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     sealer: () => (opened === null ? null : sealerWith(opened.key)),
   };
 }
@@ -218,8 +248,11 @@ function unseal(key: Buffer, place: string, { nonce, sealed }: Sealed): string |
   }
 }
 
+/** For sentences about a lost key. */
+const BEGIN_ANEW = 'or begin with a new one and enter them again: gatehouse secrets begin-anew';
+
 function lostReason(now: MasterKeySource, sealedBy: 'keychain' | 'file'): string {
-  const again = 'or remove the stored secrets and enter them again.';
+  const again = BEGIN_ANEW;
   if (sealedBy === 'keychain' && now.by === 'file') {
     return `The stored secrets were sealed with the key in the keychain, not with the one in ${now.where}. Unset GATEHOUSE_MASTER_KEY_FILE, ${again}`;
   }

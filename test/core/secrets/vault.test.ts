@@ -178,7 +178,7 @@ describe('the master key', () => {
     keychain.items.delete('master-key');
     const vault = openVault();
     const reason =
-      'The key that opens the stored secrets is no longer in the keychain. Put it back from a backup, or remove the stored secrets and enter them again.';
+      'The key that opens the stored secrets is no longer in the keychain. Put it back from a backup, or begin with a new one and enter them again: gatehouse secrets begin-anew';
     expect(await vault.state()).toEqual({ kind: 'lost', reason });
     expect(await vault.get('a')).toEqual({ kind: 'unavailable', reason });
     expect(await vault.put('b', 'two')).toEqual({ kind: 'unavailable', reason });
@@ -205,6 +205,29 @@ describe('the master key', () => {
     again.removeAll('');
     expect(await again.put('a', 'two')).toEqual({ kind: 'written' });
     expect(await openVault().get('a')).toEqual({ kind: 'found', value: 'two' });
+  });
+
+  test('a lost key is replaced when the person says so, and what it sealed is named and forgotten', async () => {
+    const vault = openVault();
+    await vault.put('upstream/1/env/TOKEN', 'one');
+    await vault.put('connection/1/grant', 'two');
+    expect(await vault.beginAnew(), 'while nothing is lost').toEqual({ kind: 'ready', by: 'keychain' });
+    expect(await openVault().get('connection/1/grant')).toEqual({ kind: 'found', value: 'two' });
+    for (const instead of [null, 'hunter2', Buffer.alloc(32, 7).toString('base64')]) {
+      if (instead === null) keychain.items.delete('master-key');
+      else keychain.items.set('master-key', instead);
+      const lost = openVault();
+      expect((await lost.state()).kind).toBe('lost');
+      keychain.mood = 'locked';
+      expect((await lost.beginAnew()).kind, 'nothing is forgotten before another key can follow').not.toBe('ready');
+      keychain.mood = 'open';
+      await clock.advance(5_000);
+      expect(lost.places()).toContain('connection/1/grant');
+      expect(await lost.beginAnew()).toEqual({ kind: 'ready', by: 'keychain' });
+      expect([lost.places(), await lost.get('connection/1/grant')]).toEqual([[], { kind: 'missing' }]);
+      expect(await lost.put('connection/1/grant', 'new')).toEqual({ kind: 'written' });
+      expect(await openVault().get('connection/1/grant')).toEqual({ kind: 'found', value: 'new' });
+    }
   });
 
   test('an entry that is no key of ours is left alone', async () => {
@@ -325,7 +348,7 @@ describe('GATEHOUSE_MASTER_KEY_FILE', () => {
     expect(await openVault().state()).toEqual({
       kind: 'lost',
       reason:
-        'The stored secrets were sealed with a key file. Set GATEHOUSE_MASTER_KEY_FILE to it, or remove the stored secrets and enter them again.',
+        'The stored secrets were sealed with a key file. Set GATEHOUSE_MASTER_KEY_FILE to it, or begin with a new one and enter them again: gatehouse secrets begin-anew',
     });
     expect(keychain.items.size).toBe(0);
   });
