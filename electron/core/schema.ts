@@ -13,6 +13,7 @@ import { workspacesSchema } from './clients/workspaces.ts';
 import { connectionsSchema } from './connections/connections.ts';
 import { signInsSchema } from './connections/kept-sign-ins.ts';
 import { redirectPortsSchema } from './connections/redirect-ports.ts';
+import { registrationsSchema } from './connections/registrations.ts';
 import { sessionsSchema } from './gateway/session-store.ts';
 import { dismissalsSchema } from './policy/dismissals.ts';
 import { policiesSchema, sealedPolicies } from './policy/policy.ts';
@@ -54,7 +55,10 @@ export const MIGRATIONS: readonly Migration[] = [
       retentionSchema,
     ],
   },
-  { version: 3, statements: [upstreamSignInSchema, connectionsSchema, redirectPortsSchema, signInsSchema] },
+  {
+    version: 3,
+    statements: [upstreamSignInSchema, connectionsSchema, registrationsSchema, redirectPortsSchema, signInsSchema],
+  },
 ];
 
 /**
