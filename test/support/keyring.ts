@@ -20,9 +20,14 @@ export function missingKeyringPackages(): readonly string[] {
  * Runs a TypeScript file in this Node under `keyring.sh` and gives back what it printed as its last line, read as JSON.
  * Throws with the whole output when it fails.
  */
-export function runUnderKeyring(mode: KeyringMode, script: string, args: readonly string[] = []): unknown {
+export function runUnderKeyring(
+  mode: KeyringMode,
+  script: string,
+  args: readonly string[] = [],
+  timeout = 25_000,
+): unknown {
   const shell = fileURLToPath(new URL('keyring.sh', import.meta.url));
-  const run = spawnSync(shell, [mode, process.execPath, script, ...args], { encoding: 'utf8', timeout: 25_000 });
+  const run = spawnSync(shell, [mode, process.execPath, script, ...args], { encoding: 'utf8', timeout });
   if (run.status !== 0) {
     throw new Error(`keyring.sh ${mode} ended with ${run.status ?? run.signal}\n${run.stdout}\n${run.stderr}`);
   }
