@@ -53,9 +53,8 @@ export function sweep(folder: string, canary: string): readonly CanaryHit[] {
 
 /** The forms in which the canary stands in these bytes. */
 export function formsIn(bytes: Buffer, canary: string): readonly string[] {
-  const lower = Buffer.from(bytes.toString('latin1').toLowerCase(), 'latin1');
   return formsOf(canary)
-    .filter(({ form, needle }) => (form === 'hex' ? lower : bytes).includes(needle))
+    .filter(({ needle }) => bytes.includes(needle))
     .map(({ form }) => form);
 }
 
@@ -71,6 +70,7 @@ function formsOf(canary: string): readonly { readonly form: string; readonly nee
   return [
     { form: 'raw', needle: raw },
     { form: 'hex', needle: Buffer.from(raw.toString('hex')) },
+    { form: 'hex', needle: Buffer.from(raw.toString('hex').toUpperCase()) },
     { form: 'url', needle: Buffer.from(encodeURIComponent(canary)) },
     { form: 'json', needle: Buffer.from(JSON.stringify(canary).slice(1, -1)) },
     { form: 'utf16', needle: Buffer.from(canary, 'utf16le') },
