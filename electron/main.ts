@@ -10,7 +10,7 @@ import { createKeychain } from './core/secrets/keychain.ts';
 import { setAppMenu } from './desktop/app-menu.ts';
 import { createApprovalWindow } from './desktop/approval-window.ts';
 import type { Card } from './desktop/cards.ts';
-import { type Page, pageNamed, readDeepLink } from './desktop/deep-links.ts';
+import { type Place, placeNamed, readDeepLink } from './desktop/deep-links.ts';
 import { closeBeforeQuit, crash, fail } from './desktop/ending.ts';
 import { type AppLaunch, linkIn, readLaunch } from './desktop/launch.ts';
 import { collectLinks, type Links } from './desktop/link-inbox.ts';
@@ -141,10 +141,10 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   });
   const review = (card: Card | null): void => void approvalWindow.review(card);
   const mainWindow = createMainWindow({ ...shell, preload: place('preload', 'preload.cjs'), preferences, review });
-  const open = (page: Page | null): void => mainWindow.open(page);
+  const open = (place: Place | null): void => mainWindow.open(place);
   const openLink = (text: string): void => {
     const link = readDeepLink(text);
-    if (link.kind === 'open') open(link.page);
+    if (link.kind === 'open') open(link.place);
   };
 
   const notifier = await chooseNotifier(icon);
@@ -210,7 +210,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     else notifications.confirmation(card.confirmation);
     refresh.ask();
   });
-  core.onOpenPage((name) => open(pageNamed(name)));
+  core.onOpenPage((name) => open(placeNamed(name)));
   app.on('second-instance', (_event, argv) => {
     const link = linkIn(argv);
     if (link === null) open(null);

@@ -392,6 +392,8 @@ export const API = {
     client: id,
     upstream: id,
     tool: z.string(),
+    /** Label of the account; the client's default one, when left out. */
+    connection: z.string().optional(),
     argumentsText: z.string().default('{}'),
     /** Milliseconds since 1970; now, when left out. */
     at: z.number().int().optional(),

@@ -101,6 +101,9 @@ export interface ConnectionView {
   readonly lastUsedAt: number | null;
 }
 
+/** An account as calls are bound to it and as the person calls it. A label may be another account's later, an id never is. */
+export type ConnectionRef = Pick<ConnectionView, 'id' | 'label'>;
+
 /** What a sign-in does at one step. */
 export type TraceName =
   | 'challenge'

@@ -92,6 +92,15 @@ export const ERRORS = {
     page: 'upstreams',
     retryable: true,
   },
+  connection_changed: {
+    code: 41013,
+    form: TOOL_RESULT,
+    what: 'The call was not run: the account it was made for is not what it was.',
+    why: 'While the call waited, the account was renamed, signed out or removed, or another one became the default. A call never goes out with another account than the one that was decided and shown.',
+    fix: 'Call again: it is decided anew, for the account it goes out with then.',
+    page: 'connections',
+    retryable: true,
+  },
   audit_unavailable: {
     code: 41014,
     form: TOOL_RESULT,

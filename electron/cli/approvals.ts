@@ -59,9 +59,7 @@ const watch: Command = {
 function printApproval(approval: ApprovalView, terminal: Terminal): void {
   const left = approval.callerLeft ? ', caller left' : '';
   terminal.print(`${approval.id}  ${approval.state}${left}  until ${shownTime(approval.expiresAt)}`);
-  terminal.print(
-    `  ${visible(approval.client)} calls ${visible(approval.upstream)} / ${visible(approval.tool)} (${approval.risk})`,
-  );
+  terminal.print(`  ${visible(approval.client)} calls ${visible(calledName(approval))} (${approval.risk})`);
   terminal.print(
     `  because: ${visible(approval.reason)}${approval.rule === null ? '' : ` (rule ${visible(approval.rule)})`}`,
   );
@@ -70,6 +68,11 @@ function printApproval(approval: ApprovalView, terminal: Terminal): void {
     terminal.print(
       `  it has run; its result (${approval.held.resultText.length} characters) is held until you look at it in the window or the dashboard`,
     );
+}
+
+/** `github as work / create_issue`: what is called, and as whom. */
+function calledName({ upstream, connection, tool }: Pick<ApprovalView, 'upstream' | 'connection' | 'tool'>): string {
+  return connection === null ? `${upstream} / ${tool}` : `${upstream} as ${connection} / ${tool}`;
 }
 
 const standing: Command = {
@@ -130,7 +133,7 @@ const SCOPES: Readonly<Record<StandingApprovalView['scope'], string>> = {
 function printStanding(one: StandingApprovalView, terminal: Terminal): void {
   const until = one.expiresAt === null ? '' : `  until ${shownTime(one.expiresAt)}`;
   terminal.print(`${one.id}  ${SCOPES[one.scope]}${until}  used ${one.usedCount} times`);
-  terminal.print(`  ${visible(one.client)} may call ${visible(one.upstream)} / ${visible(one.tool)}`);
+  terminal.print(`  ${visible(one.client)} may call ${visible(calledName(one))}`);
   for (const { pointer, shown } of one.pins)
     terminal.print(`  | ${pointer === '' ? 'all arguments' : visible(pointer)} = ${visible(shown)}`);
 }

@@ -13,7 +13,7 @@ export function recordLine(record: AuditRecordView): string {
     record.client ?? '-',
     record.tool === null
       ? [record.kind, record.upstream].filter(Boolean).join(' ')
-      : `${record.upstream ?? '?'}/${record.tool}`,
+      : `${record.upstream ?? '?'}${record.connection === null ? '' : ` as ${record.connection}`}/${record.tool}`,
     record.effect === null ? null : `${record.effect}${record.rule === null ? '' : ` by ${record.rule}`}`,
     record.outcome ?? (isCall ? 'running' : null),
     record.errorClass,

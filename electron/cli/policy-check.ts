@@ -179,6 +179,7 @@ const decide: Command = {
   takes: ['client', 'upstream', 'tool'],
   options: {
     args: { type: 'string', value: 'JSON', help: 'the arguments; else {}' },
+    account: { type: 'string', value: 'LABEL', help: 'the account the call goes out with; else the default one' },
     at: { type: 'string', value: 'TIME', help: 'as if it were that time, such as 2026-11-20T18:00; else now' },
     ...WORKSPACE_OPTION,
     ...JSON_OPTION,
@@ -186,6 +187,7 @@ const decide: Command = {
   async run(call) {
     const { terminal } = call;
     const [clientName = '', upstreamName = '', tool = ''] = call.words;
+    const account = call.text('account');
     const at = timeOf(call.text('at'));
     if (at === null) {
       terminal.say(`gatehouse: '${visible(call.text('at') ?? '')}' is no time; write 2026-11-20T18:00.`);
@@ -200,6 +202,7 @@ const decide: Command = {
       upstream: upstream.id,
       tool,
       argumentsText: call.text('args') ?? '{}',
+      ...(account === null ? {} : { connection: account }),
       ...at,
     });
     if (!answer) return 1;

@@ -6,8 +6,16 @@ import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { askPerson } from './call/ask-person.ts';
 import { besideOf } from './call/beside.ts';
+import {
+  chooseConnection,
+  isSignedOut,
+  type KnownConnections,
+  otherConnection,
+  type SignInNeeded,
+  withSignIn,
+} from './call/connection.ts';
 import { toldOfEdit } from './call/edited.ts';
-import { endingOf, rateLimited, refused } from './call/ending.ts';
+import { endingOf, notSignedIn, rateLimited, refused } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
 import type { ResultHolding } from './call/hold-result.ts';
 import { judge, judgeAgain } from './call/judge.ts';
@@ -30,7 +38,7 @@ import type { Policies } from './policy/policy.ts';
 import type { Counted, RateLimits } from './policy/rate-limits.ts';
 import type { Shadows } from './policy/shadows.ts';
 import type { ErrorAnswer, Progress } from './upstreams/exchange.ts';
-import type { Answered, AskAnswer, Upstreams } from './upstreams/upstreams.ts';
+import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
 
 export interface ToolCall {
   /** Random, in every log line, audit entry and error of this call. */
@@ -96,6 +104,8 @@ export type CallEnding =
       readonly errorClass: ErrorClass;
       readonly message: string;
       readonly upstream: string | null;
+      /** Of `auth_required`: why, and for which account. */
+      readonly signIn?: SignInNeeded;
     }
   /** The upstream asks something; the call goes on with the caller's retry, on the same record. */
   | { readonly kind: 'input_required'; readonly result: Written }
@@ -106,6 +116,7 @@ export type CallEnding =
 export interface CallToolParts {
   readonly catalog: AimParts['catalog'];
   readonly resources: AimParts['resources'] & Pick<Resources, 'learn'>;
+  readonly connections: KnownConnections;
   readonly inventory: Pick<Inventory, 'find'>;
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   /** The same for structured content and the schema of a tool's output. */
@@ -162,8 +173,10 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
 
   if (call.requestState !== null) return { kind: 'invalid_state' };
 
-  const aim = findAim(parts, call.client, call.target);
-  if (aim === null) return { kind: 'unknown_tool' };
+  const located = findAim(parts, call.client, call.target);
+  if (located === null) return { kind: 'unknown_tool' };
+  const chosen = chooseConnection(parts.connections, call.client, located.upstream, call.target);
+  const aim: Aim = { ...located, connection: chosen.connection };
   record.aims(aim);
 
   const paused = parts.pauses.pausedFor(call.client.id);
@@ -172,6 +185,7 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   const uncallable = notCallable(aim);
   if (uncallable !== null) return refused(uncallable.errorClass, uncallable.message);
 
+  if (chosen.refusal !== null) return chosen.refusal;
   const checked = checkArguments(parts, aim, call.argumentsText);
   if (checked.kind === 'invalid') return refused('invalid_arguments', checked.message);
 
@@ -195,7 +209,8 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
 
   // Nobody is asked about a call that cannot run, whatever the answer.
   const gone = parts.upstreams.unavailable(aim.upstream.id);
-  if (gone !== null) return endingOf(gone, aim.upstream.name);
+  if (gone !== null) return withSignIn(parts.connections, aim, endingOf(gone, aim.upstream.name));
+  if (isSignedOut(parts.connections, aim)) return withSignIn(parts.connections, aim, notSignedIn(aim));
 
   const canRecord = parts.audit.available();
   if (!canRecord.ok) return refused('audit_unavailable', canRecord.reason);
@@ -205,8 +220,12 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   if (limited !== null) return rateLimited(limited, aim);
 
   if (decision.effect === 'require_approval') {
-    const asked = await askPerson(parts.approvals, { call, aim, decision, record }, argumentsText, (text) =>
-      whyNotEdited(parts, call, aim, text),
+    const asked = await askPerson(
+      parts.approvals,
+      { call, aim, decision, record },
+      argumentsText,
+      (text) => whyNotEdited(parts, call, aim, text),
+      () => otherConnection(parts.connections, call.client, aim, call.target),
     );
     if (asked.kind !== 'approved') return asked;
     const isWhole = judged.arguments.text === call.argumentsText;
@@ -233,11 +252,10 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   }
 
   const heard = { ...call, ...ruledNotes(call, modifiers) };
-  const held = () => {
-    const paused = parts.pauses.pausedFor(call.client.id);
-    return paused === null ? null : pausedMessage(paused);
+  const request = {
+    ...requestOf(heard, aim, argumentsText, beside.text),
+    held: () => heldBack(parts, call, aim),
   };
-  const request = { ...requestOf(heard, aim, argumentsText, beside.text), held };
   const came = await parts.rounds.start(heard, aim, record, request);
   return finish(parts, call, aim, record, modifiers, came);
 }
@@ -256,7 +274,7 @@ async function finish(
     parts.checkOutput,
     { call, aim, record },
     modifiers,
-    came,
+    withSignIn(parts.connections, aim, came),
   );
   return learned(parts, call, aim, ending);
 }
@@ -287,7 +305,7 @@ function granted(parts: CallToolParts, call: ToolCall, aim: Aim, decision: Decis
     clientId: call.client.id,
     sessionId: call.sessionId,
     upstreamId: aim.upstream.id,
-    connection: null,
+    connection: aim.connection,
     tool: aim.name,
     fingerprint: aim.fingerprint,
     argumentsText,
@@ -304,6 +322,14 @@ function countedAs(call: ToolCall, { name, upstream }: Aim): Counted {
   return { workspaceId: call.workspace.id, clientId: call.client.id, upstreamId: upstream.id, tool: name };
 }
 
+/** Looked at right before the first byte: a call may have waited long for its turn at the upstream. */
+function heldBack(parts: CallToolParts, call: ToolCall, aim: Aim): ReturnType<NonNullable<UpstreamRequest['held']>> {
+  const paused = parts.pauses.pausedFor(call.client.id);
+  if (paused !== null) return { errorClass: 'paused', message: pausedMessage(paused) };
+  const other = otherConnection(parts.connections, call.client, aim, call.target);
+  return other === null ? null : { errorClass: 'connection_changed', message: other };
+}
+
 /** What the person wrote is a call like any other: it must fit the reviewed schema, and no rule may deny it. */
 function whyNotEdited(parts: CallToolParts, call: ToolCall, aim: Aim, argumentsText: string): string | null {
   const checked = checkArguments(parts, aim, argumentsText);
@@ -312,7 +338,7 @@ function whyNotEdited(parts: CallToolParts, call: ToolCall, aim: Aim, argumentsT
   return stopped?.kind === 'refused' ? stopped.message : null;
 }
 
-/** Between the question and the yes the world may have changed: key, pause, definition, policy. */
+/** Between the question and the yes the world may have changed: key, pause, account, definition, policy. */
 function checkAgain(
   parts: CallToolParts,
   call: ToolCall,
@@ -325,6 +351,8 @@ function checkAgain(
     return stop(refused('approval_denied', 'The key of this client ended while the call waited.'));
   const paused = parts.pauses.pausedFor(call.client.id);
   if (paused !== null) return stop(refused('paused', pausedMessage(paused)));
+  const other = otherConnection(parts.connections, call.client, aim, call.target);
+  if (other !== null) return stop(refused('connection_changed', other));
   const now = aim.kind === 'resource' ? aim : parts.inventory.find(aim.upstream.id, aim.name, aim.kind);
   if (now === null || now.state !== 'reviewed' || now.fingerprint !== aim.fingerprint) {
     return stop(refused('tool_changed', `${aim.upstream.name} / ${aim.name} changed while the call waited.`));

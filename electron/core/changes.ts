@@ -99,7 +99,7 @@ export function followChanges(parts: {
   function announce(approval: ApprovalView, what: string): void {
     showCard({ approval });
     platform.notify({
-      title: `${approval.client} ${what}: ${approval.upstream} / ${approval.tool}`,
+      title: `${approval.client} ${what}: ${placeOf(approval)} / ${approval.tool}`,
       body: approval.reason,
       approvalId: approval.id,
     });
@@ -116,6 +116,10 @@ export function followChanges(parts: {
   topics.subscribe((topic) => {
     if (topic === 'audit') sinks.wake();
   });
+}
+
+function placeOf({ upstream, connection }: ApprovalView): string {
+  return connection === null ? upstream : `${upstream} as ${connection}`;
 }
 
 /** Clients are told of a changed list at most this often. Milliseconds. */

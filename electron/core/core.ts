@@ -12,6 +12,7 @@ import { openAudit } from './audit/open.ts';
 import { createRetention } from './audit/retention.ts';
 import type { Found } from './call/aim.ts';
 import { createAskClient } from './call/ask-client.ts';
+import type { KnownConnections } from './call/connection.ts';
 import { foreseenFacts } from './call/facts.ts';
 import { createResultHolding, type HeldEnding } from './call/hold-result.ts';
 import { createRounds } from './call/rounds.ts';
@@ -99,7 +100,7 @@ export interface Core {
   setDashboard(dashboard: { readonly url: string; link(): string } | null): void;
   /** Records what happened at the dashboard's port; a flood of refusals is counted, not written one by one. */
   record(entry: AuditInput): void;
-  /** Desktop: what a click on `/open/<page>` does. */
+  /** Desktop: what a click on `/open/<page>` does; `connections/<upstream>` is a page as well. */
   onOpenPage(listener: (page: string) => void): () => void;
   readonly log: Log;
   close(): Promise<void>;
@@ -247,6 +248,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
         inventory.tools(upstreamId, kind).some((entry) => entry.reviewed !== null),
       ),
   });
+  const connections: KnownConnections = { choose: () => ({ kind: 'none' }), get: () => null, list: () => [] };
   const rateLimits = createRateLimits({ clock });
   const rounds = createRounds({
     upstreams,
@@ -264,7 +266,9 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
 
   function foreseen(client: Client, found: Found, value: unknown) {
     const workspace = clients.workspace(client.workspaceId)?.name ?? '';
-    return foreseenFacts(workspace, client, found, clock.now(), value);
+    const chosen = connections.choose(client.id, found.upstream.id, null);
+    const connection = chosen.kind === 'chosen' ? chosen.connection : null;
+    return foreseenFacts(workspace, client, found, connection, clock.now(), value);
   }
   function foresee(client: Client, found: Found) {
     return decide(policies.get(client.workspaceId).policy, foreseen(client, found, {}));
@@ -275,7 +279,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     const workspace = clients.workspace(client.workspaceId)?.name ?? '';
     const { policy } = policies.get(client.workspaceId);
     const now = clock.now();
-    return (found) => alwaysDenied(policy, foreseenFacts(workspace, client, found, now, undefined));
+    return (found) => alwaysDenied(policy, foreseenFacts(workspace, client, found, null, now, undefined));
   }
   const exposure = createExposure({
     db,
@@ -302,6 +306,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     pauses,
     audit,
     resources,
+    connections,
     rounds,
     rateLimits,
     results: createResultHolding(results),
@@ -314,6 +319,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     catalog,
     resources,
     upstreams,
+    connections,
     foresee,
     notesFor(client) {
       const paused = pauses.pausedFor(client.id);
@@ -400,8 +406,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
     ...connectionRequests(),
-    ...toolRequests({ inventory, approvals, catalog, upstreams, clients, audit, foresee, widening }),
-    ...policyRequests({ policies, clients, upstreams, catalog, audit, clock, widening }),
+    ...toolRequests({ inventory, approvals, catalog, connections, upstreams, clients, audit, foresee, widening }),
+    ...policyRequests({ policies, clients, upstreams, catalog, connections, audit, clock, widening }),
     ...replayRequests({ policies, clients, audit, clock }),
     ...shadowRequests({ policies, shadows, clients, audit, clock }),
     ...suggestionRequests({

@@ -3,7 +3,7 @@ import type { Topic } from '../../shared/model.ts';
 import type { Api } from '../core/api.ts';
 import type { Card } from './cards.ts';
 import { MAIN_CHANNELS } from './channels.ts';
-import type { Page } from './deep-links.ts';
+import type { Place } from './deep-links.ts';
 import { answerMainWindow } from './ipc.ts';
 import { loadPage } from './load-page.ts';
 import { lockedPreferences } from './locks.ts';
@@ -11,8 +11,8 @@ import { PAGE_ORIGIN } from './page-protocol.ts';
 import type { Preferences } from './preferences.ts';
 
 export interface MainWindow {
-  /** Opens the window or brings it to the front, on a page when one is named. */
-  open(page: Page | null): void;
+  /** Opens the window or brings it to the front, at a place when one is named. */
+  open(place: Place | null): void;
   tell(topic: Topic): void;
 }
 
@@ -28,7 +28,7 @@ export function createMainWindow(parts: {
 }): MainWindow {
   let window: BrowserWindow | null = null;
 
-  const create = (page: Page | null): BrowserWindow => {
+  const create = (place: Place | null): BrowserWindow => {
     const made = new BrowserWindow({
       ...parts.preferences.windowBounds(),
       minWidth: 720,
@@ -45,18 +45,18 @@ export function createMainWindow(parts: {
     made.on('closed', () => {
       window = null;
     });
-    loadPage(made, address(page));
+    loadPage(made, address(place));
     return made;
   };
 
   return {
-    open(page) {
+    open(place) {
       if (window === null) {
-        window = create(page);
+        window = create(place);
         return;
       }
       // Only the fragment changes, so the page stays loaded and its router follows.
-      if (page !== null) loadPage(window, address(page));
+      if (place !== null) loadPage(window, address(place));
       if (window.isMinimized()) window.restore();
       window.show();
       window.focus();
@@ -68,4 +68,4 @@ export function createMainWindow(parts: {
 }
 
 const MAIN_PAGE = `${PAGE_ORIGIN}/index.html`;
-const address = (page: Page | null): string => (page === null ? MAIN_PAGE : `${MAIN_PAGE}#/${page}`);
+const address = (place: Place | null): string => (place === null ? MAIN_PAGE : `${MAIN_PAGE}#/${place}`);

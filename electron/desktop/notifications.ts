@@ -171,7 +171,7 @@ const wholeText = (approval: ApprovalView): string =>
   `${calledName(approval)}\nfor ${approval.client}\n${approval.argumentsText}`;
 
 const calledName = ({ upstream, connection, tool }: ApprovalView): string =>
-  connection === null ? `${upstream} / ${tool}` : `${upstream} (${connection}) / ${tool}`;
+  connection === null ? `${upstream} / ${tool}` : `${upstream} as ${connection} / ${tool}`;
 
 function messageFor(
   approval: ApprovalView,

@@ -62,6 +62,12 @@ export function CallHead(props: {
       <div>
         <h3 className="call-name">
           <Visible text={approval.upstream} />
+          {approval.connection !== null && (
+            <>
+              <span className="call-slash"> as </span>
+              <Visible text={approval.connection} />
+            </>
+          )}
           <span className="call-slash"> / </span>
           <Visible text={approval.tool} />
         </h3>

@@ -4,13 +4,17 @@ import { readDeepLink } from '../../electron/desktop/deep-links.ts';
 test.each(['approvals', 'tools', 'upstreams', 'audit', 'clients', 'policy'])(
   'gatehouse://open/%s opens that page',
   (page) => {
-    expect(readDeepLink(`gatehouse://open/${page}`)).toEqual({ kind: 'open', page });
-    expect(readDeepLink(`gatehouse://open/${page}/`)).toEqual({ kind: 'open', page });
+    expect(readDeepLink(`gatehouse://open/${page}`)).toEqual({ kind: 'open', place: page });
+    expect(readDeepLink(`gatehouse://open/${page}/`)).toEqual({ kind: 'open', place: page });
   },
 );
 
 test('a link to connections leads to the upstreams, where they are shown', () => {
-  expect(readDeepLink('gatehouse://open/connections')).toEqual({ kind: 'open', page: 'upstreams' });
+  expect(readDeepLink('gatehouse://open/connections')).toEqual({ kind: 'open', place: 'upstreams' });
+});
+
+test('a link to the accounts of one upstream leads to them', () => {
+  expect(readDeepLink('gatehouse://open/connections/github-2')).toEqual({ kind: 'open', place: 'upstreams/github-2' });
 });
 
 test.each([
@@ -23,6 +27,10 @@ test.each([
   'gatehouse://open/audit?approve=1',
   'gatehouse://open/audit#x',
   'gatehouse://open/../audit',
+  'gatehouse://open/audit/github',
+  'gatehouse://open/connections/-x',
+  'gatehouse://open/connections/a%20b',
+  'gatehouse://open/connections/a/b',
   'gatehouse://open/audit/../../x',
   'gatehouse://user@open/audit',
   'GATEHOUSE://open/audit',

@@ -273,7 +273,8 @@ describe.each(ERAS)('a parked call outlives %s', (_era, connect) => {
     expect(await waiting(w.gatehouse)).toEqual([]);
     expect(await w.gatehouse.approve(card)).toEqual({
       kind: 'refused',
-      message: 'This call was cancelled: its key ended, or its tool was changed, judged anew or removed.',
+      message:
+        'This call was cancelled: its key ended, its account changed, or its tool was changed, judged anew or removed.',
     });
     const ended = await eventually(async () => {
       const [record] = await records(w.gatehouse);

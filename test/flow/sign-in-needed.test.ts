@@ -36,5 +36,14 @@ test('find_tools says of a tool that is known from before that its upstream need
   await eventually(async () => ((await hit())?.needs_sign_in === true ? true : null), 'needs_sign_in', 15_000);
   const refused = await gatehouse.call(secret, 'remote__echo', '{"text":"hello"}');
   expect(refused.message?.result).toMatchObject({ isError: true, _meta: { 'gatehouse/class': 'auth_required' } });
-  expect(JSON.stringify(refused.message?.result)).toContain('auth_required: remote not connected. Visit ');
+  const link = `http://127.0.0.1:${gatehouse.port}/open/connections/remote`;
+  expect(refused.message?.result).toMatchObject({
+    content: [{ text: expect.stringContaining(`auth_required: remote not connected. Visit ${link} to authorize.`) }],
+    _meta: { 'gatehouse/link': link },
+  });
+  expect(await hit()).toMatchObject({ note: `not connected. Visit ${link} to authorize.` });
+  const page = await (await fetch(link)).text();
+  expect(page).toContain('/open/connections/remote?focus');
+  expect(page).toContain('the accounts of remote');
+  expect((await fetch(link.replace('remote', 'Remote%3Cb'))).status).toBe(404);
 });

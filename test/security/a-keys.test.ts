@@ -19,6 +19,7 @@ const WITHOUT_KEY: Readonly<
   '/w/:workspace/u/:upstream/mcp': { path: '/w/personal/u/rec/mcp', open: {} },
   '/health': { path: '/health', open: { GET: 200, HEAD: 200 } },
   '/open/:page': { path: '/open/approvals', open: { GET: 200, HEAD: 200 } },
+  '/open/connections/:upstream': { path: '/open/connections/rec', open: { GET: 200, HEAD: 200 } },
   '/open/*': { path: '/open/anything', open: { GET: 404, HEAD: 404 } },
   '/.well-known/*': { path: '/.well-known/oauth-protected-resource/mcp', open: { GET: 404, HEAD: 404 } },
   '/oauth/callback': { path: '/oauth/callback', open: { GET: 404, HEAD: 404 } },

@@ -210,7 +210,7 @@ describe('E8 an approval that is over', () => {
     ['expired', 'The time to decide about this call is over.', async () => clock.advance(300_000)],
     [
       'cancelled',
-      'This call was cancelled: its key ended, or its tool was changed, judged anew or removed.',
+      'This call was cancelled: its key ended, its account changed, or its tool was changed, judged anew or removed.',
       async ({ card }: { card: ApprovalView }) => {
         const tool = (await target.gatehouse.ask('toolsList', { upstream: 'gated' })).find(
           (one) => one.name === 'echo',

@@ -22,6 +22,7 @@ import { createVault } from '../../electron/core/secrets/vault.ts';
 import { openStore } from '../../electron/core/store/store.ts';
 import { createUpstreams } from '../../electron/core/upstreams/upstreams.ts';
 import { httpRecorder, recorded } from '../core/upstreams/rig.ts';
+import { noConnections } from '../support/connections.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { type Answer, eventually, type TestGatehouse } from '../support/gatehouse.ts';
 import { createMemoryKeychain } from '../support/memory-keychain.ts';
@@ -134,6 +135,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       pauses,
       audit,
       resources: { find: () => null, learn() {} },
+      connections: noConnections,
       rateLimits: createRateLimits({ clock }),
       results: null,
       rounds: createRounds({

@@ -12,6 +12,7 @@ import type { CallFacts } from '../../electron/core/policy/facts.ts';
 import { createRateLimits } from '../../electron/core/policy/rate-limits.ts';
 import { createAbsentKeychain } from '../../electron/core/secrets/keychain.ts';
 import type { Policy, Rule } from '../../shared/model.ts';
+import { noConnections } from '../support/connections.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { type Answer, eventually, type Recorder, startGatehouse } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
@@ -239,6 +240,7 @@ describe('H3 overlapping rules', () => {
         available: () => ({ ok: true }),
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
+      connections: noConnections,
       rateLimits: createRateLimits({ clock: fakeClock() }),
       results: null,
       rounds: {

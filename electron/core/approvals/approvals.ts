@@ -1,4 +1,5 @@
 import type BetterSqlite3 from 'better-sqlite3';
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import type { ApprovalView, StandingApprovalView } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Approvers } from './approvers.ts';
@@ -42,7 +43,7 @@ export interface Approvals {
     readonly clientId: string;
     readonly sessionId: string | null;
     readonly upstreamId: string;
-    readonly connection: string | null;
+    readonly connection: ConnectionRef | null;
     readonly tool: string;
     readonly fingerprint: string;
     readonly argumentsText?: string;
@@ -51,7 +52,7 @@ export interface Approvals {
   yesWaits(bound: {
     readonly clientId: string;
     readonly upstreamId: string;
-    readonly connection: string | null;
+    readonly connection: ConnectionRef | null;
     readonly tool: string;
     readonly fingerprint: string;
     readonly argumentsText: string;
@@ -65,6 +66,11 @@ export interface Approvals {
   /** `risk_changed`: its definition is the same, but the person judged its risk anew. */
   cancelForTool(upstreamId: string, tool: string, because?: 'tool_changed' | 'risk_changed'): void;
   cancelForUpstream(upstreamId: string): void;
+  /**
+   * Accounts of this upstream are others now: cards of calls that would go out otherwise than shown are cancelled, standing
+   * approvals of accounts that are no more signed in die.
+   */
+  cancelForConnections(upstreamId: string, isSignedIn: (connectionId: string) => boolean): void;
   onChange(listener: () => void): () => void;
   /** Told of each new card, for notification and approval window. */
   onCard(listener: (approval: ApprovalView) => void): () => void;
@@ -78,6 +84,8 @@ export interface ApprovalsParts {
   readonly db: BetterSqlite3.Database;
   readonly clock: Clock;
   readonly approvers: Approvers;
+  /** What the person calls an account now; null: there is none of that id. Default: there are none. */
+  connectionLabel?(connectionId: string): string | null;
   /** How long a person has to decide. */
   readonly decideMs?: number;
   /** How long a yes given after the caller left waits for the call to be made again. */
@@ -101,12 +109,13 @@ export function createApprovals({
   db,
   clock,
   approvers,
+  connectionLabel = () => null,
   decideMs = 300_000,
   redeemMs = 600_000,
   caps = CAPS,
 }: ApprovalsParts): Approvals {
   const records = createRecords(db);
-  const standing = createStanding({ db, clock });
+  const standing = createStanding({ db, clock, labelOf: connectionLabel });
   const cooldowns = createCooldowns(clock);
   const previous = createPreviousCalls();
   /** By what they are bound to, so that there is never more than one card for the same call. */
@@ -327,8 +336,7 @@ export function createApprovals({
     }
   }
 
-  function cancel(card: Card, because: Withdrawal): void {
-    const reason = WITHDRAWN[because];
+  function cancel(card: Card, because: Withdrawal, reason = WITHDRAWN[because]): void {
     const ended = { state: 'cancelled', decidedAt: clock.now(), denyReason: reason } as const;
     close(card, ended, (approval) => ({ kind: 'cancelled', approval, because, reason }));
   }
@@ -444,6 +452,18 @@ export function createApprovals({
       }
       if (standing.end((approval) => approval.upstreamId === upstreamId) > 0) changed();
     },
+    cancelForConnections(upstreamId, isSignedIn) {
+      for (const card of [...cards.values()]) {
+        if (card.call.upstreamId !== upstreamId) continue;
+        const reason = card.call.otherConnection?.() ?? null;
+        if (reason !== null) cancel(card, 'connection_changed', reason);
+      }
+      const ended = standing.end(
+        (approval) =>
+          approval.upstreamId === upstreamId && approval.connection !== null && !isSignedIn(approval.connection.id),
+      );
+      if (ended > 0) changed();
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -461,6 +481,7 @@ const LOOK_BACK = 200;
 const WITHDRAWN: Readonly<Record<Withdrawal, string>> = {
   key_ended: 'The key of this client ended while the call waited.',
   tool_changed: 'The tool changed while the call waited, so what was asked for is no longer what would run.',
+  connection_changed: 'The account of this call changed while it waited, so it has to be asked for again.',
   upstream_removed: 'The upstream of this tool was removed while the call waited.',
   risk_changed: 'The person judged the risk of this tool anew while the call waited, so it has to be asked for again.',
 };

@@ -73,7 +73,7 @@ export function digestOf(argumentsText: string): string {
 
 export function boundText(bound: Omit<Bound, 'sessionId'>, digest: string): string {
   const { clientId, upstreamId, connection, tool, fingerprint } = bound;
-  return JSON.stringify([clientId, upstreamId, connection, tool, fingerprint, digest]);
+  return JSON.stringify([clientId, upstreamId, connection?.id ?? null, tool, fingerprint, digest]);
 }
 
 export function boundOf({ client, sessionId, upstreamId, connection, tool, fingerprint }: ApprovalRequest) {
@@ -88,7 +88,8 @@ export function trusteeOf(call: ApprovalRequest) {
 /** Calls of one client to one tool are rows of one card; the id says nothing of them. */
 export function groupOf(call: ApprovalRequest): string {
   const { clientId, upstreamId, connection, tool, fingerprint } = boundOf(call);
-  return sha256(JSON.stringify([clientId, upstreamId, connection, tool, fingerprint, call.risk])).slice(0, 24);
+  const same = [clientId, upstreamId, connection?.id ?? null, tool, fingerprint, call.risk];
+  return sha256(JSON.stringify(same)).slice(0, 24);
 }
 
 export function askerOf({ client, upstreamId, tool }: ApprovalRequest) {
@@ -113,7 +114,7 @@ export function viewOf(
     // As the audit names it: its id is as good as a key and stands nowhere.
     session: call.sessionId === null ? null : sha256(call.sessionId).slice(0, 16),
     upstream: call.upstream,
-    connection: call.connection,
+    connection: call.connection?.label ?? null,
     tool: call.tool,
     title: call.title,
     risk: call.risk,
@@ -143,7 +144,8 @@ export const OVER: Readonly<Record<ApprovalView['state'], string>> = {
   redeemed: 'This call was already approved.',
   denied: 'This call was already denied.',
   expired: 'The time to decide about this call is over.',
-  cancelled: 'This call was cancelled: its key ended, or its tool was changed, judged anew or removed.',
+  cancelled:
+    'This call was cancelled: its key ended, its account changed, or its tool was changed, judged anew or removed.',
 };
 
 export function sha256(text: string): string {

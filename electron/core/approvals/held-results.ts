@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import type { ApprovalState, ApprovalView, Client, Risk } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { Approvers } from './approvers.ts';
@@ -20,7 +21,7 @@ export interface ResultCaller {
 export interface ResultBound {
   readonly clientId: string;
   readonly upstreamId: string;
-  readonly connection: string | null;
+  readonly connection: ConnectionRef | null;
   /** `tool`, `prompt`, `resource` … */
   readonly kind: string;
   readonly tool: string;
@@ -360,7 +361,7 @@ function answerOf<T>({ view, held }: Held<T>): HeldAnswer<T> {
 
 function boundOf({ clientId, upstreamId, connection, kind, tool, fingerprint, argumentsText }: ResultBound): string {
   const canonical = canonicalArguments(argumentsText);
-  return sha256(JSON.stringify([clientId, upstreamId, connection, kind, tool, fingerprint, canonical]));
+  return sha256(JSON.stringify([clientId, upstreamId, connection?.id ?? null, kind, tool, fingerprint, canonical]));
 }
 
 function viewOf<T>(held: ResultToHold<T>, id: string, createdAt: number, expiresAt: number): ApprovalView {
@@ -374,7 +375,7 @@ function viewOf<T>(held: ResultToHold<T>, id: string, createdAt: number, expires
     callsItself: held.client.callsItself,
     session: held.sessionId === null ? null : sha256(held.sessionId).slice(0, 16),
     upstream: held.upstream,
-    connection: held.connection,
+    connection: held.connection?.label ?? null,
     tool: held.tool,
     title: held.title,
     risk: held.risk,

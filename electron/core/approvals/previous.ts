@@ -29,5 +29,5 @@ export function createPreviousCalls(): PreviousCalls {
 }
 
 function keyOf({ client, upstreamId, connection, tool }: ApprovalRequest): string {
-  return JSON.stringify([client.id, upstreamId, connection, tool]);
+  return JSON.stringify([client.id, upstreamId, connection?.id ?? null, tool]);
 }

@@ -1,3 +1,4 @@
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import type {
   ApprovalView,
   Client,
@@ -18,7 +19,7 @@ export interface ApprovalRequest {
   readonly sessionId: string | null;
   readonly upstreamId: string;
   readonly upstream: string;
-  readonly connection: string | null;
+  readonly connection: ConnectionRef | null;
   readonly tool: string;
   readonly title: string | null;
   readonly risk: Risk;
@@ -40,10 +41,12 @@ export interface ApprovalRequest {
    * arguments cannot be changed.
    */
   readonly checkEdited?: (argumentsText: string) => string | null;
+  /** Why the call would not go out as the account that is shown any more, in a sentence; null: it would. */
+  readonly otherConnection?: () => string | null;
 }
 
 /** Why a card ended although nobody said no and time was left. */
-export type Withdrawal = 'key_ended' | 'tool_changed' | 'risk_changed' | 'upstream_removed';
+export type Withdrawal = 'key_ended' | 'tool_changed' | 'risk_changed' | 'upstream_removed' | 'connection_changed';
 
 /**
  * `approved` is handed out exactly once per yes, to one caller; `argumentsText` is the text of the call that was shown, or

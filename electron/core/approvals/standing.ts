@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import type { StandingApprovalView, StandingScope } from '../../../shared/model.ts';
 import type { Clock } from '../platform.ts';
 import type { SealedTable } from '../seals/sealed-table.ts';
@@ -54,7 +55,8 @@ export interface Bound {
   readonly clientId: string;
   readonly sessionId: string | null;
   readonly upstreamId: string;
-  readonly connection: string | null;
+  /** Null: no account. Its label says nothing: it may be another account's by now. */
+  readonly connection: Pick<ConnectionRef, 'id'> | null;
   readonly tool: string;
   readonly fingerprint: string;
 }
@@ -97,14 +99,36 @@ export interface Trustee extends Bound {
 }
 
 const REMOVE_AGAIN_MS = 5_000;
+/** It covers nothing any more, and is gone once its removal is noticed. */
+const REMOVED = 'removed account';
 
 export function createStanding({
   db,
   clock,
+  labelOf,
 }: {
   readonly db: BetterSqlite3.Database;
   readonly clock: Clock;
+  /** What the person calls an account now; null: there is none of that id. */
+  labelOf(connectionId: string): string | null;
 }): Standing {
+  const toView = (approval: StandingApproval, usedCount: number): StandingApprovalView => {
+    const { id, clientId, client, upstream, connection, tool, fingerprint, scope, createdAt, expiresAt } = approval;
+    return {
+      id,
+      clientId,
+      client,
+      upstream,
+      connection: connection === null ? null : (labelOf(connection.id) ?? REMOVED),
+      tool,
+      fingerprint,
+      scope,
+      pins: approval.pins.map(({ pointer, shown }) => ({ pointer, shown })),
+      createdAt,
+      expiresAt,
+      usedCount,
+    };
+  };
   const insert = db.prepare<[Row]>(
     `INSERT INTO standing_approvals (id, client_id, client, key_id, upstream_id, upstream, connection, tool, fingerprint,
        created_at, used_count, scope, pins)
@@ -208,7 +232,7 @@ export function createStanding({
         (approval) =>
           approval.clientId === call.clientId &&
           approval.upstreamId === call.upstreamId &&
-          approval.connection === call.connection &&
+          approval.connection?.id === call.connection?.id &&
           approval.tool === call.tool &&
           approval.fingerprint === call.fingerprint &&
           (approval.scope !== 'session' || approval.sessionId === call.sessionId) &&
@@ -241,6 +265,7 @@ interface Row {
   readonly key_id: string;
   readonly upstream_id: string;
   readonly upstream: string;
+  /** The id of the account. */
   readonly connection: string | null;
   readonly tool: string;
   readonly fingerprint: string;
@@ -258,7 +283,7 @@ function toRow(approval: StandingApproval): Row {
     key_id: approval.keyId,
     upstream_id: approval.upstreamId,
     upstream: approval.upstream,
-    connection: approval.connection,
+    connection: approval.connection?.id ?? null,
     tool: approval.tool,
     fingerprint: approval.fingerprint,
     created_at: approval.createdAt,
@@ -277,7 +302,7 @@ function fromRow(row: Row): StandingApproval {
     sessionId: null,
     upstreamId: row.upstream_id,
     upstream: row.upstream,
-    connection: row.connection,
+    connection: row.connection === null ? null : { id: row.connection },
     tool: row.tool,
     fingerprint: row.fingerprint,
     scope: row.scope,
@@ -285,24 +310,5 @@ function fromRow(row: Row): StandingApproval {
     createdAt: row.created_at,
     expiresAt: null,
     deadline: null,
-  };
-}
-
-function toView(approval: StandingApproval, usedCount: number): StandingApprovalView {
-  const { id, clientId, client, upstream, connection, tool, fingerprint, scope, createdAt, expiresAt } = approval;
-  const pins = approval.pins.map(({ pointer, shown }) => ({ pointer, shown }));
-  return {
-    id,
-    clientId,
-    client,
-    upstream,
-    connection,
-    tool,
-    fingerprint,
-    scope,
-    pins,
-    createdAt,
-    expiresAt,
-    usedCount,
   };
 }

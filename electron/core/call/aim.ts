@@ -1,3 +1,4 @@
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import type { ErrorClass } from '../../../shared/errors.ts';
 import type { CallKind, Client, Risk, ToolState, UpstreamView } from '../../../shared/model.ts';
 import type { LocatedPrompt } from '../catalog/catalog.ts';
@@ -10,7 +11,13 @@ export type CallTarget =
   /** `tools/call` on `/mcp` or `/w/…`: an exposed name, resolved by table. */
   | { readonly kind: 'exposed'; readonly name: string }
   /** `call_external_tool`, or `tools/call` on `/u/<upstream>/mcp`: the upstream's own name. */
-  | { readonly kind: 'own'; readonly upstream: string; readonly name: string }
+  | {
+      readonly kind: 'own';
+      readonly upstream: string;
+      readonly name: string;
+      /** Label of the account it is to go out with; left out: the client's default one. */
+      readonly connection?: string;
+    }
   /** `prompts/get`; null upstream: an exposed name. */
   | { readonly kind: 'prompt'; readonly upstream: string | null; readonly name: string }
   /** `resources/read`; null upstream: whoever has this URI. */
@@ -34,7 +41,12 @@ export interface Aim {
   /** Where there is a schema to check arguments against. */
   readonly tool: Tool | null;
   readonly upstream: UpstreamView;
+  /** The account the call goes out with; null: none. */
+  readonly connection: ConnectionRef | null;
 }
+
+/** What was found, before it is decided which account the call goes out with. */
+export type Located = Omit<Aim, 'connection'>;
 
 export interface Found {
   readonly tool: Tool;
@@ -52,7 +64,7 @@ export interface AimParts {
 }
 
 /** Null: unknown, or outside what the client may see; the two are told apart nowhere. */
-export function findAim(parts: AimParts, client: Client, target: CallTarget): Aim | null {
+export function findAim(parts: AimParts, client: Client, target: CallTarget): Located | null {
   switch (target.kind) {
     case 'exposed':
       return aimOf(parts.catalog.find(client, target.name));
@@ -69,14 +81,14 @@ export function findAim(parts: AimParts, client: Client, target: CallTarget): Ai
   }
 }
 
-function aimOf(found: Found | null): Aim | null {
+function aimOf(found: Found | null): Located | null {
   if (found === null) return null;
   const { tool, upstream } = found;
   const { name, state, risk, fingerprint, reviewed } = tool;
   return { kind: 'tool', name, title: titleOf(reviewed), state, risk, fingerprint, tool, upstream };
 }
 
-function findPrompt(parts: AimParts, client: Client, upstreamName: string | null, name: string): Aim | null {
+function findPrompt(parts: AimParts, client: Client, upstreamName: string | null, name: string): Located | null {
   const found =
     upstreamName === null
       ? parts.catalog.findPrompt(client, name)
@@ -96,7 +108,7 @@ function findPrompt(parts: AimParts, client: Client, upstreamName: string | null
 }
 
 /** Resources come and go; what is reviewed is the upstream that has them. */
-function findResource(parts: AimParts, client: Client, upstreamName: string | null, uri: string): Aim | null {
+function findResource(parts: AimParts, client: Client, upstreamName: string | null, uri: string): Located | null {
   const upstream = parts.resources.find(client, upstreamName, uri);
   if (upstream === null) return null;
   return {
@@ -120,7 +132,7 @@ export function notCallable({
   name,
   state,
   upstream,
-}: Aim): { readonly errorClass: ErrorClass; readonly message: string } | null {
+}: Located): { readonly errorClass: ErrorClass; readonly message: string } | null {
   const what = `${upstream.name} / ${name}`;
   switch (state) {
     case 'reviewed':

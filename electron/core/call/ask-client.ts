@@ -110,7 +110,7 @@ export function createAskClient(parts: AskClientParts): AskClient {
 
   async function isApproved(
     call: ToolCall,
-    { name, fingerprint, upstream }: Aim,
+    { name, fingerprint, upstream, connection }: Aim,
     wanted: Wanted,
     decision: Decision,
     argumentsText: string,
@@ -123,7 +123,7 @@ export function createAskClient(parts: AskClientParts): AskClient {
       sessionId: call.sessionId,
       upstreamId: upstream.id,
       upstream: upstream.name,
-      connection: null,
+      connection,
       tool: `${name} asks: ${wanted.method}`,
       title: null,
       risk: 'write',
@@ -210,6 +210,10 @@ function kindOf(method: string): 'sampling' | 'elicitation' | null {
 }
 
 /** What is decided is the question, by the method that asks it; fingerprint and state are those of the tool at work. */
-function questionOf({ fingerprint, state, upstream }: Aim, kind: 'sampling' | 'elicitation', method: string) {
-  return { kind, name: method, risk: RISK_OF[kind], fingerprint, state, upstream };
+function questionOf(
+  { fingerprint, state, upstream, connection }: Aim,
+  kind: 'sampling' | 'elicitation',
+  method: string,
+) {
+  return { kind, name: method, risk: RISK_OF[kind], fingerprint, state, upstream, connection };
 }

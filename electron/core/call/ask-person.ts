@@ -1,5 +1,7 @@
+import type { ErrorClass } from '../../../shared/errors.ts';
 import type { Decision } from '../../../shared/model.ts';
 import type { Approvals } from '../approvals/approvals.ts';
+import type { Withdrawal } from '../approvals/request.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Aim } from './aim.ts';
 import { refused } from './ending.ts';
@@ -20,15 +22,16 @@ export type Asked =
  * Asks the person about a call, and says what the answer is to the caller.
  *
  * @param argumentsText what is shown and runs; @param whyNotEdited what is wrong with a text that the person put in its
- * place, null where nothing is.
+ * place, null where nothing is. @param otherConnection why it would not go out as the account that is shown any more.
  */
 export async function askPerson(
   approvals: Pick<Approvals, 'request'>,
   { call, aim, decision, record }: Question,
   argumentsText: string,
   whyNotEdited: (argumentsText: string) => string | null,
+  otherConnection: () => string | null,
 ): Promise<Asked> {
-  const { name, title, risk, fingerprint, upstream } = aim;
+  const { name, title, risk, fingerprint, upstream, connection } = aim;
   const answer = await approvals.request({
     requestId: call.requestId,
     workspace: call.workspace.name,
@@ -37,7 +40,7 @@ export async function askPerson(
     sessionId: call.sessionId,
     upstreamId: upstream.id,
     upstream: upstream.name,
-    connection: null,
+    connection,
     tool: name,
     title,
     risk,
@@ -49,6 +52,7 @@ export async function askPerson(
     onWaiting: call.onWaiting,
     recordAsked: record.asked,
     recordLapsed: record.lapsed,
+    otherConnection,
     // Without a schema there is nothing to check an edit against.
     ...(aim.tool === null ? {} : { checkEdited: whyNotEdited }),
   });
@@ -68,7 +72,7 @@ export async function askPerson(
     case 'cancelled':
       return {
         kind: 'refused',
-        errorClass: answer.because === 'key_ended' ? 'approval_denied' : 'tool_changed',
+        errorClass: WITHDRAWN[answer.because],
         message: answer.reason,
         rule,
       };
@@ -91,6 +95,14 @@ export async function askPerson(
       return refused('audit_unavailable', answer.reason);
   }
 }
+
+const WITHDRAWN = {
+  key_ended: 'approval_denied',
+  connection_changed: 'connection_changed',
+  tool_changed: 'tool_changed',
+  risk_changed: 'tool_changed',
+  upstream_removed: 'tool_changed',
+} as const satisfies Record<Withdrawal, ErrorClass>;
 
 const TOO_MANY = {
   client: (limit: number) => `${limit} cards of this client already wait for the person.`,

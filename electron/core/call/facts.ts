@@ -1,3 +1,4 @@
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import type { CallKind, Client, Risk, RuleMatch, ToolState } from '../../../shared/model.ts';
 import type { ToolCall } from '../call-tool.ts';
 import { sessionLabel } from '../clients/session-label.ts';
@@ -12,6 +13,7 @@ interface About {
   readonly fingerprint: string;
   readonly state: ToolState;
   readonly upstream: { readonly name: string; readonly tags: readonly string[] };
+  readonly connection: Pick<ConnectionRef, 'label'> | null;
 }
 
 /** What the policy may know of a call that was made. `value`: its arguments, parsed. */
@@ -32,16 +34,20 @@ export function factsOf(
   };
 }
 
-/** What the policy may know of a tool before anybody called it: with which key and in which session is not known then. */
+/**
+ * What the policy may know of a tool before anybody called it: with which key and in which session is not known then.
+ * `connection`: the account that a call would go out with.
+ */
 export function foreseenFacts(
   workspace: string,
   client: Client,
   { tool, upstream }: Found,
+  connection: Pick<ConnectionRef, 'label'> | null,
   at: number,
   value: unknown,
 ): CallFacts {
   return {
-    ...aboutOf(client, { ...tool, kind: 'tool', upstream }),
+    ...aboutOf(client, { ...tool, kind: 'tool', upstream, connection }),
     workspace,
     keyId: '',
     keyPrefix: '',
@@ -54,12 +60,12 @@ export function foreseenFacts(
 
 const UNFORESEEN = ['key', 'session'] as const satisfies readonly (keyof RuleMatch)[];
 
-function aboutOf(client: Client, { kind, name, risk, fingerprint, state, upstream }: About) {
+function aboutOf(client: Client, { kind, name, risk, fingerprint, state, upstream, connection }: About) {
   return {
     kind,
     upstream: upstream.name,
     upstreamTags: upstream.tags,
-    connection: null,
+    connection: connection?.label ?? null,
     tool: name,
     risk,
     fingerprint,

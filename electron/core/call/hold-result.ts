@@ -60,11 +60,11 @@ export function createResultHolding(results: HeldResults<HeldEnding>): ResultHol
   };
 }
 
-function boundOf(call: ToolCall, { name: tool, fingerprint, upstream }: Aim) {
+function boundOf(call: ToolCall, { name: tool, fingerprint, upstream, connection }: Aim) {
   const { kind } = call.target;
   return {
     upstreamId: upstream.id,
-    connection: null,
+    connection,
     kind: kind === 'own' || kind === 'exposed' ? 'tool' : kind,
     tool,
     fingerprint,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ConnectionRef } from '../../../shared/connections.ts';
 import { ERRORS } from '../../../shared/errors.ts';
 import type { ApprovalView, Decision, ShadowDecision } from '../../../shared/model.ts';
 import type { ApprovalAnswer } from '../approvals/request.ts';
@@ -57,6 +58,7 @@ export function createCallRecord(
   let risk: string | null = null;
   let callKind: Aim['kind'] | null = null;
   let upstreamTags: readonly string[] = [];
+  let connection: ConnectionRef | null = null;
   let decision: Decision | null = null;
   let policy: string | null = null;
   let shadow: ShadowDecision | null = null;
@@ -107,7 +109,9 @@ export function createCallRecord(
       era: call.era,
       session: call.sessionId === null ? null : digest(call.sessionId).slice(0, 16),
       keyId: call.key.id,
-      connection: null,
+      connection: connection?.label ?? null,
+      // Its label may be another account's later.
+      ...(connection === null ? {} : { connectionId: connection.id }),
       callKind,
       fingerprint,
       risk,
@@ -154,6 +158,7 @@ export function createCallRecord(
       risk = aim.risk;
       callKind = aim.kind;
       upstreamTags = aim.upstream.tags;
+      connection = aim.connection;
     },
     decided(made, by) {
       decision = made;

@@ -30,6 +30,7 @@ export function requestOf(call: ToolCall, aim: Aim, argumentsText: string, besid
     ...goes,
     requestId: call.requestId,
     upstreamId: aim.upstream.id,
+    connectionId: aim.connection?.id ?? null,
     metaText: call.metaText,
     caller: {
       clientId: call.client.id,

@@ -17,7 +17,8 @@ export function noteOn(upstream: UpstreamView, shelf: Reviewing): readonly strin
   if (!upstream.enabled) return [`${name}: disabled by the person; its tools are not available.`];
   const notes: string[] = [];
   if (upstream.status === 'starting') notes.push(`${name}: still starting; search again in a few seconds.`);
-  if (upstream.status === 'failed') {
+  // Whoever is told of it hears it with the page that mends it.
+  if (upstream.status === 'failed' && !upstream.needsSignIn) {
     notes.push(`${name}: failed to start or stopped answering; the person sees why on the Upstreams page.`);
   }
   // One that waits for its first call, or was stopped when idle, has a reason: it is as good as running.

@@ -158,7 +158,7 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
   const routed = routeOf(request.url ?? '', method);
   const { destination } = routed;
   if (routed.public) {
-    if (destination.kind === 'open') return sendPage(response, 200, openPage(destination.page, request, parts.open));
+    if (destination.kind === 'open') return sendPage(response, 200, openPage(destination, request, parts.open));
     if (destination.kind === 'absent') return sendJson(response, 404, { error: 'not_found' });
     if (destination.kind === 'health' && request.headersDistinct.authorization === undefined)
       return sendJson(response, 200, parts.health(false));

@@ -19,7 +19,7 @@ import type { Upstreams } from '../upstreams/upstreams.ts';
 import { ARGUMENTS_PATH, type Arrival, arrivalOf, INNER_ARGUMENTS_PATH } from './arrival.ts';
 import { type CallerSide, callerSide } from './caller.ts';
 import { relayedResult, sealAnswers } from './exact-answers.ts';
-import { answerMetaTool, callExternalInput, META_TOOL_NAMES, META_TOOLS, type MetaToolParts } from './meta-tools.ts';
+import { answerMetaTool, callExternalInput, META_TOOL_NAMES, type MetaToolParts, metaToolsFor } from './meta-tools.ts';
 import { listAnswer } from './pages.ts';
 import { unknownMembers } from './passed-on.ts';
 import { type RelayParts, relay } from './relay.ts';
@@ -136,7 +136,8 @@ function listTools(parts: McpServerParts, arrival: Arrival, params: Readonly<Rec
     onlyUpstream !== null
       ? parts.catalog.listedOf(client, onlyUpstream, neverAllowed)
       : parts.catalog.listed(client, parts.pins.get(client.id), neverAllowed).map(({ definition }) => definition);
-  const head = onlyUpstream === null ? META_TOOLS : [];
+  const choice = parts.catalog.upstreams(client).some(({ id }) => parts.connections.list(id).length > 1);
+  const head = onlyUpstream === null ? metaToolsFor({ choice }) : [];
   const answer = listAnswer('tools/list', arrival, params, 'tools', listed, ({ name }) => name, head);
   if (onlyUpstream === null && answer.kind === 'result' && Array.isArray(answer.result.tools))
     parts.exposure.listed(client, answer.result.tools, (params.cursor ?? '') === '');
@@ -199,10 +200,10 @@ function targetOf(arrival: Arrival, name: string, input: unknown): Named {
         },
       };
     }
-    const { upstream, tool } = parsed.data;
+    const { upstream, tool, connection } = parsed.data;
     return {
       kind: 'call',
-      target: { kind: 'own', upstream, name: tool },
+      target: { kind: 'own', upstream, name: tool, ...(connection === undefined ? {} : { connection }) },
       argumentsText: slices.get(INNER_ARGUMENTS_PATH) ?? '{}',
     };
   }

@@ -1,10 +1,18 @@
 import { z } from 'zod';
-import type { Client, Decision, Risk, ToolDefinition } from '../../../shared/model.ts';
+import type { ConnectionView } from '../../../shared/connections.ts';
+import type { Client, Decision, Risk, ToolDefinition, UpstreamView } from '../../../shared/model.ts';
 import type { Found } from '../call/aim.ts';
-import type { ToolResult } from './tool-result.ts';
+import { isSignedIn, type KnownConnections, needsSignIn } from '../call/connection.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { connectLink, type ToolResult } from './tool-result.ts';
+
+/** `call_external_tool` says that an account can be chosen where there is a choice, and to nobody else. */
+export function metaToolsFor({ choice }: { readonly choice: boolean }): readonly ToolDefinition[] {
+  return choice ? CHOOSING : META_TOOLS;
+}
 
 /** The tools of Gatehouse itself; names and arguments as in the seed systems (design row 9). */
-export const META_TOOLS: readonly ToolDefinition[] = [
+const META_TOOLS: readonly ToolDefinition[] = [
   {
     name: 'find_tools',
     title: 'Find tools',
@@ -68,6 +76,18 @@ export const META_TOOLS: readonly ToolDefinition[] = [
   },
 ];
 
+const CONNECTION = {
+  type: 'string',
+  description:
+    'Which account the call goes out with, where find_tools names several under "connections". Left out: the default one.',
+};
+
+const CHOOSING: readonly ToolDefinition[] = META_TOOLS.map((tool) => {
+  if (tool.name !== 'call_external_tool') return tool;
+  const { properties, ...schema } = tool.inputSchema;
+  return { ...tool, inputSchema: { ...schema, properties: { ...(properties as object), connection: CONNECTION } } };
+});
+
 /** Tools one client may have pinned: each makes every `tools/list` of it longer. */
 export const MAX_PINS = 100;
 
@@ -84,6 +104,8 @@ export const callExternalInput = z.object({
   upstream: z.string().min(1).max(64),
   tool: z.string().min(1).max(256),
   arguments: z.looseObject({}).optional(),
+  /** Label of an account; a member of this name inside `arguments` is the tool's own. */
+  connection: z.string().max(64).optional(),
 });
 
 export interface MetaToolParts {
@@ -96,7 +118,10 @@ export interface MetaToolParts {
       limit: number,
       upstream?: string,
     ): { readonly found: readonly (Found & { readonly score: number })[]; readonly notes: readonly string[] };
-  };
+  } & Pick<Catalog, 'upstreams'>;
+  readonly connections: KnownConnections;
+  /** `http://127.0.0.1:<port>`, for links in answers. */
+  readonly origin: () => string;
   /** What the policy would say of this tool, arguments unknown. */
   readonly foresee: (client: Client, found: Found) => Decision;
   /** What this client should know before any call, e.g. that its calls are paused. */
@@ -132,13 +157,49 @@ function findTools(parts: MetaToolParts, client: Client, input: unknown): MetaAn
   if (!parsed.success) return invalid(parsed.error);
   const { query, limit, upstream } = parsed.data;
   const { found, notes } = parts.catalog.search(client, query, limit, upstream);
+  const visible = parts.catalog.upstreams(client);
+  const searched = visible.filter(({ name }) => upstream === undefined || name === upstream);
+  const links = new Map(
+    searched.flatMap((of) =>
+      needsSignIn(parts.connections, client, of) === null ? [] : [[of.id, notConnected(parts.origin(), of)] as const],
+    ),
+  );
+  const shown = new Set(found.map((hit) => hit.upstream.id));
+  const connections = searched.flatMap((of) => (shown.has(of.id) ? accountsOf(parts.connections, client, of) : []));
   return data({
-    tools: found.map((hit) => hitOf(hit, parts.foresee(client, hit))),
-    notes: [...parts.notesFor(client), ...notes],
+    tools: found.map((hit) => hitOf(hit, parts.foresee(client, hit), links.get(hit.upstream.id) ?? null)),
+    ...(connections.length === 0 ? {} : { connections: Object.fromEntries(connections) }),
+    notes: [
+      ...parts.notesFor(client),
+      ...searched.flatMap((of) => (links.has(of.id) ? [`${of.name}: ${links.get(of.id)}`] : [])),
+      ...notes,
+    ],
   });
 }
 
-function hitOf({ tool, upstream }: Found, decision: Decision): Record<string, unknown> {
+function notConnected(origin: string, { name }: UpstreamView): string {
+  return `not connected. Visit ${connectLink(origin, name)} to authorize.`;
+}
+
+/** Where there is a choice: the accounts by label, and what a call must know of each. */
+function accountsOf(
+  connections: KnownConnections,
+  client: Client,
+  { id, name }: UpstreamView,
+): readonly (readonly [string, unknown])[] {
+  const all = connections.list(id);
+  if (all.length < 2) return [];
+  const chosen = connections.choose(client.id, id, null);
+  const isDefault = (one: ConnectionView) => chosen.kind === 'chosen' && chosen.connection.id === one.id;
+  const told = all.map((one) => ({
+    name: one.label,
+    ...(isDefault(one) ? { default: true } : {}),
+    ...(isSignedIn(one) ? {} : { state: 'not connected' }),
+  }));
+  return [[name, told]];
+}
+
+function hitOf({ tool, upstream }: Found, decision: Decision, note: string | null): Record<string, unknown> {
   return {
     upstream: upstream.name,
     tool: tool.name,
@@ -147,7 +208,7 @@ function hitOf({ tool, upstream }: Found, decision: Decision): Record<string, un
     risk: tool.risk satisfies Risk,
     decision: decision.effect,
     ...(decision.rule === null ? {} : { rule: decision.rule }),
-    ...(upstream.needsSignIn ? { needs_sign_in: true } : {}),
+    ...(note === null ? {} : { needs_sign_in: true, note }),
     ...(upstream.status === 'ready' ? {} : { upstream_status: upstream.status, upstream_reason: upstream.reason }),
     ...(tool.state === 'changed' ? { state: 'changed: waits for review by the person' } : {}),
     input_schema: tool.reviewed?.inputSchema ?? {},

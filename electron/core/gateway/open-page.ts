@@ -11,32 +11,34 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * `/open/<page>`: a public page without data that an error message can link to. Opening it does nothing; the click in it
- * focuses the app or leads to the dashboard's sign-in (design section 4).
+ * `/open/<page>` and `/open/connections/<upstream>`: a public page without data that an error message can link to. Opening
+ * it does nothing; the click in it focuses the app or leads to the dashboard's sign-in (design section 4). The upstream is
+ * a name as upstreams have them, letters, digits and dashes: it is said back whether there is such an upstream or not.
  */
 export function openPage(
-  page: string,
+  { page, upstream }: { readonly page: string; readonly upstream: string | null },
   request: IncomingMessage,
   open: { readonly dashboardUrl: () => string | null; readonly focus: (page: string) => void },
 ): string {
-  const name = NAMES[page] ?? 'Gatehouse';
+  const name = upstream === null ? (NAMES[page] ?? 'Gatehouse') : `the accounts of ${upstream}`;
+  const place = upstream === null ? page : `${page}/${upstream}`;
   const dashboard = open.dashboardUrl();
   if (dashboard !== null) {
     return html(
       name,
-      `<p><a href="${dashboard}/#${page}">Open ${name} in the dashboard</a></p><p>Not signed in there? Run <code>gatehouse dashboard</code> for a new link.</p>`,
+      `<p><a href="${dashboard}/#${place}">Open ${name} in the dashboard</a></p><p>Not signed in there? Run <code>gatehouse dashboard</code> for a new link.</p>`,
     );
   }
   const clicked =
     request.url?.endsWith('?focus') === true &&
     request.headers['sec-fetch-site'] === 'same-origin' &&
     request.headers['sec-fetch-user'] === '?1';
-  if (clicked) open.focus(page);
+  if (clicked) open.focus(place);
   return html(
     name,
     clicked
-      ? `<p>${name} is open in Gatehouse. You can close this page.</p>`
-      : `<p><a href="/open/${page}?focus">Open ${name} in Gatehouse</a></p>`,
+      ? `<p>Gatehouse shows ${name}. You can close this page.</p>`
+      : `<p><a href="/open/${place}?focus">Open ${name} in Gatehouse</a></p>`,
   );
 }
 

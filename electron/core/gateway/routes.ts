@@ -8,7 +8,7 @@ export interface Route {
   readonly methods: readonly string[];
   /** Without a key, by these methods. */
   readonly public: boolean;
-  readonly leadsTo: Destination['kind'];
+  readonly leadsTo: Destination['kind'] | 'open_connections';
 }
 
 export const ROUTES: readonly Route[] = [
@@ -18,6 +18,8 @@ export const ROUTES: readonly Route[] = [
   { pattern: '/w/:workspace/u/:upstream/mcp', methods: ['POST', 'GET', 'DELETE'], public: false, leadsTo: 'mcp' },
   { pattern: '/health', methods: ['GET', 'HEAD'], public: true, leadsTo: 'health' },
   { pattern: '/open/:page', methods: ['GET', 'HEAD'], public: true, leadsTo: 'open' },
+  // The accounts of one upstream. Whether there is one of that name, the page does not say.
+  { pattern: '/open/connections/:upstream', methods: ['GET', 'HEAD'], public: true, leadsTo: 'open_connections' },
   { pattern: '/open/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
   // Client sign-in and OAuth answer 404 at once until they exist: clients probe them and must not hang.
   { pattern: '/.well-known/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
@@ -28,7 +30,7 @@ export const ROUTES: readonly Route[] = [
 export type Destination =
   | { readonly kind: 'mcp'; readonly workspace: string | null; readonly upstream: string | null }
   | { readonly kind: 'health' }
-  | { readonly kind: 'open'; readonly page: string }
+  | { readonly kind: 'open'; readonly page: string; readonly upstream: string | null }
   | { readonly kind: 'absent' };
 
 /** Where a request goes, and whether it may go there without a key. */
@@ -76,7 +78,9 @@ function arriveAt({ leadsTo }: Route, named: Readonly<Record<string, string>>): 
     case 'mcp':
       return { kind: 'mcp', workspace: named.workspace ?? null, upstream: named.upstream ?? null };
     case 'open':
-      return { kind: 'open', page: named.page ?? '' };
+      return { kind: 'open', page: named.page ?? '', upstream: null };
+    case 'open_connections':
+      return { kind: 'open', page: 'connections', upstream: named.upstream ?? null };
     default:
       return { kind: leadsTo };
   }

@@ -84,11 +84,8 @@ export function answerOf(
         }),
       };
     case 'failed': {
-      const message =
-        ending.errorClass === 'auth_required' && ending.upstream !== null
-          ? PHRASES.notConnected(ending.upstream, linkTo(origin, 'connections'))
-          : ending.message;
-      return { kind: 'result', result: refusal(ending.errorClass, message, { requestId, origin, rule: null }) };
+      const { errorClass, upstream, message } = failureOf(ending, origin);
+      return { kind: 'result', result: refusal(errorClass, message, { requestId, origin, rule: null, upstream }) };
     }
   }
 }
@@ -123,6 +120,8 @@ export function refusal(
     readonly requestId: string;
     readonly origin: string;
     readonly rule: string | null;
+    /** Whose accounts the link opens, where it opens accounts. */
+    readonly upstream?: string | null;
     /** Where this one differs from what its class says. */
     readonly retryable?: boolean;
     readonly more?: Readonly<Record<string, unknown>>;
@@ -132,7 +131,7 @@ export function refusal(
   const text = message.startsWith(`${errorClass}:`) ? message : `${errorClass}: ${message}`;
   const retryable = about.retryable ?? entry.retryable;
   const fix = retryable === entry.retryable ? entry.fix : retryable ? 'Call again later.' : 'Do not call again.';
-  const link = entry.page === null ? null : linkTo(about.origin, entry.page);
+  const link = entry.page === null ? null : linkTo(about.origin, entry.page, about.upstream);
   return {
     isError: true,
     content: [
@@ -157,6 +156,32 @@ function pendingText(ending: CallEnding & { kind: 'pending' }, origin: string): 
   return `approval_pending: a person has not answered yet (${rule} asks). Approval ${ending.approvalId}, open until ${new Date(ending.expiresAt).toISOString()}. Call again with the same arguments: it attaches to this request and runs at most once. ${linkTo(origin, 'approvals')}`;
 }
 
-function linkTo(origin: string, page: string): string {
-  return `${origin}/open/${page}`;
+/** Of the page that shows the accounts of one upstream: it opens no browser and signs nobody in. */
+export function connectLink(origin: string, upstream: string): string {
+  return linkTo(origin, 'connections', upstream);
+}
+
+function linkTo(origin: string, page: string, upstream: string | null = null): string {
+  return page === 'connections' && upstream !== null ? `${origin}/open/${page}/${upstream}` : `${origin}/open/${page}`;
+}
+
+/** What a failure is to the caller: where a sign-in would mend it, in the words of the seeds and with the account. */
+function failureOf(
+  { errorClass, message, upstream, signIn }: CallEnding & { readonly kind: 'failed' },
+  origin: string,
+): { readonly errorClass: ErrorClass; readonly message: string; readonly upstream: string | null } {
+  if (errorClass !== 'auth_required' || upstream === null) return { errorClass, message, upstream };
+  const link = connectLink(origin, upstream);
+  const account = signIn?.account ?? null;
+  const which = account === null ? '' : ` The call was for its account ${JSON.stringify(account)}.`;
+  switch (signIn?.why ?? 'not_connected') {
+    case 'not_connected':
+      return { errorClass, upstream, message: `${PHRASES.notConnected(upstream, link)}${which}` };
+    case 'expired':
+      return { errorClass, upstream, message: `${PHRASES.grantExpired(upstream)}${which}` };
+    case 'refused':
+      return { errorClass: 'invalid_token', upstream, message: `${upstream} refused the key of its account.${which}` };
+    case 'more_scopes':
+      return { errorClass, upstream, message: `${upstream} asks for more than its account was granted.${which}` };
+  }
 }

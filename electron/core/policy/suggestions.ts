@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Policy, PolicySuggestion, Rule, RuleMatch } from '../../../shared/model.ts';
 import type { RecordedCall } from '../audit/scan.ts';
 import { decide } from './decide.ts';
+import { NONE } from './match.ts';
 import { narrowerCondition } from './narrower.ts';
 import { factsOfRecorded } from './recorded.ts';
 import { parsePolicy } from './schema.ts';
@@ -25,9 +26,10 @@ export function createSuggesting(): Suggesting {
   const groups = new Map<string, Group>();
   return {
     take(call) {
-      const { clientId, upstream, kind, tool } = call;
+      const { clientId, upstream, connection, kind, tool } = call;
       if (clientId === null) return;
-      const key = JSON.stringify([clientId, upstream, kind, tool]);
+      // What was answered about one account says nothing of another.
+      const key = JSON.stringify([clientId, upstream, kind, tool, ...(connection === null ? [] : [connection])]);
       const group = groups.get(key) ?? { key, yes: new Set(), no: new Set(), edited: false, calls: [] };
       groups.set(key, group);
       // A client that asks again and again gets the answer of one card each time: cards are counted, not calls.
@@ -66,18 +68,21 @@ function suggestionOf({ key, yes, no, edited, calls }: Group, policy: Policy): P
   if (latest === undefined) return null;
   const effect = effectOf({ yes: yes.size, no: no.size, edited, calls });
   if (effect === null) return null;
-  const { clientId, client, upstream, kind, tool } = latest;
-  // A glob has no way to say that a star is a star.
-  if (clientId === null || [client, upstream, tool].some((name) => /[*?]/.test(name))) return null;
+  const { clientId, client, upstream, connection, kind, tool } = latest;
+  // A glob has no way to say that a star is a star, nor a connection that it is called none.
+  if (clientId === null || connection === NONE) return null;
+  if ([client, upstream, connection ?? '', tool].some((name) => /[*?]/.test(name))) return null;
   const match: RuleMatch = {
     upstream: [upstream],
+    ...(connection === null ? {} : { connection: [connection] }),
     kind: [kind],
     tool: [tool],
     ...(effect === 'allow' ? { risk: ['read', 'write'] } : {}),
     client: [client],
   };
   const times = effect === 'allow' ? yes.size : no.size;
-  const name = nameFor(`${effect} ${tool} of ${upstream} for ${client}`, policy);
+  const account = connection === null ? '' : ` as ${connection}`;
+  const name = nameFor(`${effect} ${tool} of ${upstream}${account} for ${client}`, policy);
   const rule: Rule =
     effect === 'allow'
       ? { name, effect, match }

@@ -2,6 +2,7 @@ import type { Client, Decision, Workspace } from '../../../shared/model.ts';
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Found } from '../call/aim.ts';
+import { chooseConnection, type KnownConnections } from '../call/connection.ts';
 import { foreseenFacts } from '../call/facts.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Clients } from '../clients/clients.ts';
@@ -28,11 +29,12 @@ export function policyRequests(parts: {
   readonly clients: Clients;
   readonly upstreams: Upstreams;
   readonly catalog: Pick<Catalog, 'findDirect'>;
+  readonly connections: KnownConnections;
   readonly audit: Audit;
   readonly clock: Clock;
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
-  const { policies, clients, upstreams, catalog, clock } = parts;
+  const { policies, clients, upstreams, catalog, connections, clock } = parts;
 
   /** What there is to match in a workspace now. */
   function knownNames({ id }: Workspace): KnownNames {
@@ -89,7 +91,7 @@ export function policyRequests(parts: {
       return { kind: 'done', difference: comparePolicies(policies.get(found.workspace.id).policy, parsed.policy) };
     },
 
-    policyDecide({ client: wantedClient, upstream: wantedUpstream, tool, argumentsText, at }) {
+    policyDecide({ client: wantedClient, upstream: wantedUpstream, tool, connection: label, argumentsText, at }) {
       const client = clients.list().find((one) => one.id === wantedClient || one.name === wantedClient);
       if (client === undefined) return { kind: 'refused', message: `There is no client "${wantedClient}".` };
       const found = upstreamOf(upstreams, wantedUpstream);
@@ -100,7 +102,15 @@ export function policyRequests(parts: {
       const read = readExactText(argumentsText);
       if (read.kind === 'refused') return { kind: 'refused', message: read.message };
       const { policy } = policies.get(client.workspaceId);
-      const facts = foreseenFacts(client.workspace, client, hit, at ?? clock.now(), read.value);
+      const target = {
+        kind: 'own',
+        upstream: found.upstream.name,
+        name: tool,
+        ...(label === undefined ? {} : { connection: label }),
+      } as const;
+      const { connection, refusal } = chooseConnection(connections, client, found.upstream, target);
+      if (refusal?.kind === 'refused') return { kind: 'refused', message: refusal.message };
+      const facts = foreseenFacts(client.workspace, client, hit, connection, at ?? clock.now(), read.value);
       const explanation = explain(policy, facts);
       return { kind: 'done', decision: explanation.decision, explanation };
     },

@@ -5,6 +5,7 @@ import type { Client, ConfirmationView, DefinitionKind, ToolView } from '../../.
 import type { Handlers } from '../api.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Audit } from '../audit/audit.ts';
+import { type KnownConnections, needsSignIn } from '../call/connection.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Inventory } from '../catalog/inventory.ts';
 import type { Clients } from '../clients/clients.ts';
@@ -21,14 +22,15 @@ type Names = 'toolsList' | 'toolsFind' | 'toolsReview';
 export function toolRequests(parts: {
   readonly inventory: Inventory;
   readonly approvals: Pick<Approvals, 'cancelForTool'>;
-  readonly catalog: Pick<Catalog, 'search'>;
+  readonly catalog: Pick<Catalog, 'search' | 'upstreams'>;
+  readonly connections: KnownConnections;
   readonly upstreams: Upstreams;
   readonly clients: Clients;
   readonly audit: Audit;
   readonly foresee: Foresee;
   readonly widening: Widening;
 }): Pick<Handlers, Names> {
-  const { inventory, approvals, catalog, upstreams, clients, audit, foresee, widening } = parts;
+  const { inventory, approvals, catalog, connections, upstreams, clients, audit, foresee, widening } = parts;
 
   const viewOf = (upstreamId: string, name: string): ToolView | undefined =>
     inventory.view(upstreamId).find((tool) => tool.kind === 'tool' && tool.name === name);
@@ -56,6 +58,10 @@ export function toolRequests(parts: {
           : (clients.list().find((one) => one.id === wanted || one.name === wanted) ?? null);
       if (client === null) return { found: [], notes: [`There is no client "${wanted}".`] };
       const { found, notes } = catalog.search(client, query, limit);
+      const notConnected = catalog
+        .upstreams(client)
+        .filter((one) => needsSignIn(connections, client, one) !== null)
+        .map(({ name }) => `${name}: not connected. Connect an account on the Upstreams page.`);
       return {
         found: found.flatMap((hit) => {
           const tool = viewOf(hit.upstream.id, hit.tool.name);
@@ -63,7 +69,7 @@ export function toolRequests(parts: {
             ? []
             : [{ tool, upstream: hit.upstream.name, score: hit.score, decision: foresee(client, hit) }];
         }),
-        notes,
+        notes: [...notConnected, ...notes],
       };
     },
 

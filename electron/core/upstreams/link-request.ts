@@ -40,7 +40,7 @@ export function createLinkRequest(
   return async (call, onPausable) => {
     const { clock, limits } = parts;
     const held = call.held?.() ?? null;
-    if (held !== null) return { kind: 'failed', errorClass: 'paused', message: held };
+    if (held !== null) return { kind: 'failed', ...held };
     const abort = new AbortController();
     let why: 'cancelled' | 'timeout' | 'ceiling' | null = null;
     const stop = (reason: NonNullable<typeof why>) => {

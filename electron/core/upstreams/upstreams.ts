@@ -68,6 +68,8 @@ export type AskAnswer = { readonly kind: 'result'; readonly result: Written } | 
 export interface UpstreamRequest {
   readonly requestId: string;
   readonly upstreamId: string;
+  /** The account it goes out with; null: no account. */
+  readonly connectionId: string | null;
   readonly method: RelayedMethod;
   /** What is ours to say in `params`: whose tool, prompt or resource it is. It comes before anything in `moreText`. */
   readonly params: Readonly<Record<string, unknown>>;
@@ -81,7 +83,7 @@ export interface UpstreamRequest {
   readonly round: Round | null;
   readonly signal: AbortSignal;
   /** Asked right before the first byte, however long it waited: why it must not go now; null: it may. */
-  held?(): string | null;
+  held?(): { readonly errorClass: 'paused' | 'connection_changed'; readonly message: string } | null;
   onProgress(progress: Progress): void;
   /** Other notifications that belong to this request: `notifications/message` and what we do not know. */
   onNotification(method: string, params: Written): void;
@@ -109,6 +111,7 @@ export type UpstreamOutcome =
       readonly errorClass: Extract<
         ErrorClass,
         | 'paused'
+        | 'connection_changed'
         | 'upstream_unreachable'
         | 'upstream_crashed'
         | 'upstream_timeout'

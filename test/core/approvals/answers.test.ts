@@ -103,7 +103,7 @@ describe('the last approved call of the tool', () => {
       [{ fingerprint: 'f2' }, { at, argumentsText: EDITED }],
       [{ tool: 'x' }, null],
       [{ upstreamId: 'x' }, null],
-      [{ connection: 'x' }, null],
+      [{ connection: { id: 'c-x', label: 'x' } }, null],
       [{ client: client('c2') }, null],
     ] as const) {
       w.call({ argumentsText: '{"n":2}', ...more });
@@ -157,7 +157,12 @@ describe('several calls of one tool by one client are one card', () => {
 
   test('of the same connection, definition and risk alone', async () => {
     const w = world();
-    const others = [{}, { connection: 'work' }, { fingerprint: 'f2' }, { risk: 'destructive' } as const];
+    const others = [
+      {},
+      { connection: { id: 'c-work', label: 'work' } },
+      { fingerprint: 'f2' },
+      { risk: 'destructive' } as const,
+    ];
     for (const [n, more] of others.entries()) w.call({ argumentsText: `{"n":${n}}`, ...more });
     await w.settle();
     expect(new Set(w.approvals.list('waiting').map(({ group }) => group)).size).toBe(4);

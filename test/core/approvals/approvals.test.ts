@@ -234,7 +234,7 @@ describe('a parked call outlives the client', () => {
     ['other arguments', { argumentsText: '{"path":"/a","n":9007199254740992}' }],
     ['another client', { client: client('c2') }],
     ['another upstream', { upstreamId: 'u2' }],
-    ['another account', { connection: 'work' }],
+    ['another account', { connection: { id: 'c-work', label: 'work' } }],
     ['another tool', { tool: 'move_file' }],
     ['another definition', { fingerprint: 'f2' }],
   ])('a yes does not serve a call with %s', async (_title, more) => {

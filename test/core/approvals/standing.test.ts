@@ -93,7 +93,7 @@ describe.each(['session', 'minutes15', 'tool'] as const)('a yes for %s', (scope)
     for (const other of [
       { clientId: 'c2' },
       { upstreamId: 'u2' },
-      { connection: 'work' },
+      { connection: { id: 'c-work', label: 'work' } },
       { tool: 'x' },
       { fingerprint: 'f2' },
     ]) {
@@ -261,7 +261,7 @@ describe('always with these values', () => {
     for (const more of [
       { clientId: 'c2' },
       { upstreamId: 'u2' },
-      { connection: 'x' },
+      { connection: { id: 'c-x', label: 'x' } },
       { tool: 'x' },
       { fingerprint: 'y' },
     ])

@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Found } from '../../../electron/core/call/aim.ts';
-import { answerMetaTool, MAX_PINS, type MetaToolParts } from '../../../electron/core/gateway/meta-tools.ts';
+import {
+  answerMetaTool,
+  MAX_PINS,
+  type MetaToolParts,
+  metaToolsFor,
+} from '../../../electron/core/gateway/meta-tools.ts';
 import type { Client } from '../../../shared/model.ts';
+import { memoryConnections, noConnections } from '../../support/connections.ts';
+import { upstreamView } from '../catalog/support.ts';
 
 const client: Client = {
   id: 'c1',
@@ -24,9 +31,12 @@ function world(pinned: readonly string[], gone: ReadonlySet<string> = new Set())
       find: (_client, exposedName) => (gone.has(exposedName) ? null : found(exposedName)),
       findDirect: (_client, upstream, tool) => found(`${upstream}__${tool}`),
       search: () => ({ found: [], notes: [] }),
+      upstreams: () => [],
     },
     foresee: () => ({ effect: 'allow', rule: null, reason: '', standing: null }),
     notesFor: () => [],
+    connections: noConnections,
+    origin: () => 'http://127.0.0.1:3100',
     pins: {
       get: () => pins,
       set(_client, names) {
@@ -67,4 +77,59 @@ test('pins of tools that are no more give way, because nothing could take them o
   expect(w.pins()).not.toContain('u__t3');
   expect(w.pins()).toContain('u__one_more');
   expect(w.told()).toBe(1);
+});
+
+test('call_external_tool says that an account can be chosen where there is a choice, and changes in nothing else', () => {
+  const property = (choice: boolean) =>
+    metaToolsFor({ choice }).map(({ name, inputSchema }) => [name, Object.keys(inputSchema.properties as object)]);
+  const changed = property(true).filter((one, at) => JSON.stringify(one) !== JSON.stringify(property(false)[at]));
+  expect(changed).toEqual([['call_external_tool', ['upstream', 'tool', 'arguments', 'connection']]]);
+});
+
+test('find_tools names the accounts to choose from, and says which upstreams are not connected and where that is mended', () => {
+  const connections = memoryConnections();
+  const view = (id: string, more = {}) => ({ ...upstreamView(id), name: id, ...more });
+  const upstreams = [
+    view('github'),
+    view('notion', { needsSignIn: true }),
+    view('off', { needsSignIn: true, enabled: false }),
+  ];
+  connections.add('github', 'work');
+  const tool = { name: 'merge', exposedName: 'github__merge', risk: 'write', state: 'reviewed', reviewed: null };
+  const parts = {
+    catalog: {
+      find: () => null,
+      findDirect: () => null,
+      search: () => ({ found: [{ tool, upstream: upstreams[0], score: 1 }], notes: ['of the search'] }),
+      upstreams: () => upstreams,
+    },
+    foresee: () => ({ effect: 'allow', rule: null, reason: '', standing: null }),
+    notesFor: () => [],
+    connections,
+    origin: () => 'http://127.0.0.1:3100',
+    pins: { get: () => [], set() {} },
+    listChanged() {},
+  } as unknown as MetaToolParts;
+  const find = () => {
+    const answer = answerMetaTool(parts, client, 'find_tools', {});
+    if (answer.kind !== 'result') throw new Error(answer.message);
+    return answer.result.structuredContent as { tools: unknown[]; connections?: unknown; notes: string[] };
+  };
+  const notion = 'notion: not connected. Visit http://127.0.0.1:3100/open/connections/notion to authorize.';
+  expect(find()).toMatchObject({ notes: [notion, 'of the search'] });
+  expect(find()).not.toHaveProperty('connections');
+  expect(find().tools[0]).not.toHaveProperty('note');
+
+  const home = connections.add('github', 'home', { state: 'signed_out' });
+  expect(find().connections).toEqual({
+    github: [
+      { name: 'work', default: true },
+      { name: 'home', state: 'not connected' },
+    ],
+  });
+  expect(find().tools[0]).not.toHaveProperty('note');
+  connections.makeDefault(home.id, 'c1');
+  const link = 'http://127.0.0.1:3100/open/connections/github';
+  expect(find().tools[0]).toMatchObject({ needs_sign_in: true, note: `not connected. Visit ${link} to authorize.` });
+  expect(find().notes[0]).toBe(`github: not connected. Visit ${link} to authorize.`);
 });

@@ -12,6 +12,7 @@ import { redactArguments } from '../../../electron/core/policy/redact-arguments.
 import { applyResultRules } from '../../../electron/core/policy/redact-result.ts';
 import { parseYaml, toYaml } from '../../../electron/core/policy/yaml.ts';
 import type { Effect, Policy, Redaction, RuleModifiers } from '../../../shared/model.ts';
+import { noConnections } from '../../support/connections.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 import { sameCasesEveryTime } from '../../support/seed.ts';
 import * as some from './arbitrary.ts';
@@ -284,6 +285,7 @@ describe('for every call on its whole way', () => {
         available: () => ({ ok: true }),
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
+      connections: noConnections,
       rateLimits: createRateLimits({ clock: fakeClock() }),
       results: null,
       rounds: {

@@ -6,6 +6,7 @@ import type { Act } from '../../../electron/core/requests/widening.ts';
 import type { Refused } from '../../../shared/api.ts';
 import { API } from '../../../shared/api.ts';
 import type { DefinitionKind } from '../../../shared/model.ts';
+import { noConnections } from '../../support/connections.ts';
 import { definition, ENDPOINT, inventoryOn, openTables, prompt, template, upstreamView } from '../catalog/support.ts';
 
 const caller: Caller = { origin: 'cli', label: 'command line' };
@@ -31,7 +32,8 @@ beforeEach(() => {
   requests = toolRequests({
     inventory,
     approvals: { cancelForTool: (...given) => void cancelled.push(given) },
-    catalog: { search: () => ({ found: [], notes: [] }) },
+    catalog: { search: () => ({ found: [], notes: [] }), upstreams: () => [] },
+    connections: noConnections,
     upstreams: { get: (id: string) => (id === 'w/fs' ? fs : null), list: () => [fs] } as unknown as Parts['upstreams'],
     clients: {} as unknown as Parts['clients'],
     audit: { writeSoon: (entry: unknown) => void written.push(entry) } as unknown as Parts['audit'],

@@ -128,6 +128,7 @@ export function rig(
       upstreams.request({
         requestId: 'r',
         upstreamId: id,
+        connectionId: null,
         method: 'tools/call',
         params: { name: tool },
         argumentsText,

@@ -1,0 +1,129 @@
+import type { ConnectionRef, ConnectionView } from '../../../shared/connections.ts';
+import type { Client, UpstreamView } from '../../../shared/model.ts';
+import type { CallEnding } from '../call-tool.ts';
+import type { Connections } from '../connections/connections.ts';
+import type { Aim, CallTarget } from './aim.ts';
+import { refused } from './ending.ts';
+
+/** What a call asks of the accounts of its upstream. */
+export type KnownConnections = Pick<Connections, 'choose' | 'get' | 'list'>;
+
+/** The account a call goes out with, decided once; null: none. `refusal`: the caller named one that there is not. */
+export interface ChosenConnection {
+  readonly connection: ConnectionRef | null;
+  readonly refusal: CallEnding | null;
+}
+
+export function chooseConnection(
+  connections: KnownConnections,
+  client: Pick<Client, 'id'>,
+  upstream: Pick<UpstreamView, 'id' | 'name'>,
+  target: CallTarget,
+): ChosenConnection {
+  const label = labelIn(target);
+  const chosen = connections.choose(client.id, upstream.id, label);
+  if (chosen.kind === 'chosen') return { connection: refOf(chosen.connection), refusal: null };
+  if (label === null) return { connection: null, refusal: null };
+  const labels = chosen.kind === 'unknown' ? chosen.labels : [];
+  const there =
+    labels.length === 0
+      ? 'It has none to choose from; leave "connection" out.'
+      : `There are: ${labels.map((one) => JSON.stringify(one)).join(', ')}.`;
+  const message = `Field "connection": ${upstream.name} has no account ${JSON.stringify(label)}. ${there}`;
+  return { connection: null, refusal: refused('invalid_arguments', message) };
+}
+
+/**
+ * Why a call would not go out as the account it was decided for, in a sentence; null: it would. It is made clear to the
+ * caller and never mended here: a call that was shown as one account's does not become another's.
+ */
+export function otherConnection(
+  connections: KnownConnections,
+  client: Pick<Client, 'id'>,
+  { connection, upstream }: Pick<Aim, 'connection' | 'upstream'>,
+  target: CallTarget,
+): string | null {
+  const chosen = connections.choose(client.id, upstream.id, labelIn(target));
+  const now = chosen.kind === 'chosen' ? chosen.connection : null;
+  if (connection === null) {
+    return now === null ? null : `The account ${of(now, upstream)} became the default one while the call waited.`;
+  }
+  const itself = connections.get(connection.id);
+  if (itself === null) return `The account ${of(connection, upstream)} was removed while the call waited.`;
+  if (itself.label !== connection.label) {
+    return `The account ${of(connection, upstream)} was renamed to ${JSON.stringify(itself.label)} while the call waited.`;
+  }
+  if (itself.state === 'signed_out')
+    return `The account ${of(connection, upstream)} was signed out while the call waited.`;
+  if (now?.id === connection.id) return null;
+  return `The account ${of(connection, upstream)} is no longer the default one, as which the call was made.`;
+}
+
+/** Why calls of an upstream wait for the person to sign in. */
+export interface SignInNeeded {
+  /** `refused`: an API key that was taken back. `more_scopes`: signed in, and this call needs more than was granted. */
+  readonly why: 'not_connected' | 'expired' | 'refused' | 'more_scopes';
+  /** Which account, where the upstream has several. */
+  readonly account: string | null;
+}
+
+/** Calls may go out with it, as far as is known here. */
+export function isSignedIn({ state }: Pick<ConnectionView, 'state'>): boolean {
+  return state !== 'signed_out' && state !== 'reconnect';
+}
+
+/** Known before anything is sent: the account of the call is not signed in. */
+export function isSignedOut(connections: KnownConnections, { connection }: Pick<Aim, 'connection'>): boolean {
+  const view = connection === null ? null : connections.get(connection.id);
+  return view !== null && !isSignedIn(view);
+}
+
+/** What a client is told of an upstream before it calls: its calls, without an account named, wait for a sign-in; null: no. */
+export function needsSignIn(
+  connections: KnownConnections,
+  client: Pick<Client, 'id'>,
+  upstream: Pick<UpstreamView, 'id' | 'enabled' | 'needsSignIn'>,
+): SignInNeeded | null {
+  if (!upstream.enabled) return null;
+  const chosen = connections.choose(client.id, upstream.id, null);
+  if (chosen.kind !== 'chosen')
+    return upstream.needsSignIn ? signInOf(connections, { connection: null, upstream }) : null;
+  return isSignedIn(chosen.connection) ? null : signInOf(connections, { connection: chosen.connection, upstream });
+}
+
+/** The ending of a call that the upstream, or the state of its account, refused for want of a sign-in. */
+export function withSignIn(
+  connections: KnownConnections,
+  aim: Pick<Aim, 'connection' | 'upstream'>,
+  ending: CallEnding,
+): CallEnding {
+  if (ending.kind !== 'failed' || ending.errorClass !== 'auth_required') return ending;
+  return { ...ending, signIn: signInOf(connections, aim) };
+}
+
+function signInOf(
+  connections: KnownConnections,
+  { connection, upstream }: { readonly connection: ConnectionRef | null; readonly upstream: Pick<UpstreamView, 'id'> },
+): SignInNeeded {
+  const view = connection === null ? null : connections.get(connection.id);
+  const isOneOfSeveral = connection !== null && connections.list(upstream.id).length > 1;
+  return { why: whyOf(view), account: isOneOfSeveral ? connection.label : null };
+}
+
+function whyOf(view: ConnectionView | null): SignInNeeded['why'] {
+  if (view?.state === 'reconnect') return view.mode === 'api_key' ? 'refused' : 'expired';
+  return view?.state === 'more_scopes' ? 'more_scopes' : 'not_connected';
+}
+
+/** Only `call_external_tool` names one. */
+function labelIn(target: CallTarget): string | null {
+  return target.kind === 'own' ? (target.connection ?? null) : null;
+}
+
+function refOf({ id, label }: ConnectionView): ConnectionRef {
+  return { id, label };
+}
+
+function of({ label }: Pick<ConnectionRef, 'label'>, { name }: Pick<UpstreamView, 'name'>): string {
+  return `${JSON.stringify(label)} of ${name}`;
+}
