@@ -20,6 +20,7 @@ import { createMainWindow } from './desktop/main-window.ts';
 import { createNotifications, type Notifications } from './desktop/notifications.ts';
 import { chooseNotifier } from './desktop/notifier.ts';
 import { oneAtATime } from './desktop/one-at-a-time.ts';
+import { openBrowser } from './desktop/open-browser.ts';
 import { pageIsWhole } from './desktop/page-files.ts';
 import { createPageHandler, PAGE_SCHEME, SCHEME } from './desktop/page-protocol.ts';
 import { createDesktopPlatform } from './desktop/platform.ts';
@@ -103,7 +104,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     dataFolder,
     keychain: createKeychain(),
     notify: (notice) => notifications?.notice(notice),
-    openBrowser: null,
+    openBrowser,
   });
   const started = await startCore(platform, {
     port,

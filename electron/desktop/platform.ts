@@ -5,7 +5,7 @@ export function createDesktopPlatform(parts: {
   readonly dataFolder: string;
   readonly keychain: Keychain;
   notify(notice: Notice): void;
-  readonly openBrowser: Platform['openBrowser'];
+  openBrowser(address: string): Promise<boolean>;
 }): Platform {
   return { mode: 'desktop', clock: systemClock, ...parts };
 }

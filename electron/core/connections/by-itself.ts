@@ -1,0 +1,53 @@
+import type { Vault } from '../secrets/vault.ts';
+import { clientSecretPlace } from '../upstreams/sign-in.ts';
+import type { Procedure } from './attempt.ts';
+import { obtainClient } from './client-id.ts';
+import { type Connecting, connect, usedAtOf } from './connected.ts';
+import { scopesToAsk } from './discovery.ts';
+import { createErrand } from './errand.ts';
+import { fault } from './faults.ts';
+import type { Registrations } from './registrations.ts';
+import { destinationOf } from './server-choice.ts';
+import { clientCredentials } from './token-endpoint.ts';
+
+/** Client credentials (RFC 6749, 4.4): no person and no browser, a token at once. */
+export function signInByItself(
+  parts: Connecting & { readonly vault: Pick<Vault, 'get'>; readonly registrations: Registrations },
+): Procedure {
+  return async (attempt) => {
+    const { upstream, signal, trace } = attempt;
+    const { signIn, transport, name, settings } = upstream;
+    if (transport.kind !== 'http' || signIn.kind !== 'client_credentials')
+      return fault('authorization_failed', { upstream: name, detail: 'OAuth is for an address.' });
+    const bounds = { upstream: name, url: transport.url, allowPrivate: settings.allowPrivate, signal };
+    const errand = createErrand(parts.outbound, bounds, trace);
+    const secret = signIn.clientSecret ? await parts.vault.get(clientSecretPlace(upstream.id)) : null;
+    if (secret !== null && secret.kind !== 'found') {
+      const detail = secret.kind === 'unavailable' ? secret.reason : 'The client secret is gone: enter it again.';
+      return fault('secret_unavailable', { upstream: name, detail });
+    }
+    const destination = await destinationOf(errand, attempt, signIn, transport.url);
+    if (destination.kind === 'fault') return destination;
+    const { server, resource } = destination;
+    const set = signIn.scopes.length === 0 ? null : signIn.scopes;
+    const scopes = scopesToAsk(resource, server, { set, had: null })?.filter((one) => one !== 'offline_access') ?? null;
+    attempt.show({ scopes });
+    const client = await obtainClient(errand, parts.registrations, {
+      upstreamId: upstream.id,
+      server,
+      redirectUri: '',
+      byHand: { clientId: signIn.clientId, clientSecret: secret?.value ?? null, tokenAuth: signIn.tokenAuth },
+      metadataUrl: null,
+      scopes,
+    });
+    if ('kind' in client) return client;
+    const exchanged = await clientCredentials(errand, {
+      server,
+      client,
+      resource: resource?.indicator ?? null,
+      usedAt: usedAtOf(transport),
+      scopes,
+    });
+    return exchanged.kind === 'fault' ? exchanged : connect(parts, attempt, exchanged.tokens);
+  };
+}

@@ -1,0 +1,31 @@
+import type { UpstreamTransport } from '../../../shared/model.ts';
+import { endpointOf } from '../upstreams/definitions.ts';
+import type { Attempt, Ending } from './attempt.ts';
+import type { Connections } from './connections.ts';
+import { fault } from './faults.ts';
+import type { OutboundParts } from './outbound.ts';
+
+/** What every mode needs to come to a connection. */
+export interface Connecting {
+  readonly outbound: OutboundParts;
+  readonly connections: Pick<Connections, 'connect'>;
+}
+
+/** The last step of every sign-in: the account is kept, durably, and from then on it is connected. */
+export async function connect(
+  { connections }: Connecting,
+  { upstream, label, connection, signal }: Attempt,
+  grant: Parameters<Connections['connect']>[0]['grant'],
+): Promise<Ending> {
+  const { id: upstreamId, name } = upstream;
+  // The person gave up while the vendor answered: what came is thrown away.
+  if (signal.aborted) return fault('cancelled', { upstream: name });
+  const kept = await connections.connect({ upstreamId, label, connectionId: connection?.id ?? null, grant });
+  if (kept.kind === 'refused') return fault('secret_unavailable', { upstream: name, detail: kept.message });
+  return { kind: 'connected', connection: kept.connection };
+}
+
+/** The one place that a secret of an account goes to: the origin of an address, or a command with its arguments. */
+export function usedAtOf(transport: UpstreamTransport): string {
+  return transport.kind === 'http' ? new URL(transport.url).origin : endpointOf(transport);
+}
