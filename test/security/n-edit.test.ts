@@ -115,12 +115,16 @@ describe('N4: editing keeps a secret out of sight and in its place', () => {
     expect(starts.at(-1)).toMatchObject({ env: { TOKEN: secrets.env } });
   });
 
-  test('N4: a secret goes with what it was for: another client id takes the old secret along to nobody', async () => {
-    const other = { ...SIGN_IN, clientId: 'another-client' } as const;
-    expect(await gatehouse.ask('upstreamSignIn', { upstream: 'web', signIn: other })).toMatchObject({
-      kind: 'done',
-      upstream: { signIn: { clientSecret: false } },
-    });
+  test.each([
+    ['client id', { clientId: 'another-client' }],
+    ['token address', { tokenUrl: 'https://evil.example/token' }],
+  ])('N4: a secret goes with what it was for: with another %s it is forgotten', async (_what, change) => {
+    expect(await gatehouse.ask('upstreamSignIn', { upstream: 'web', signIn: { ...SIGN_IN, ...change } })).toMatchObject(
+      {
+        kind: 'done',
+        upstream: { signIn: { clientSecret: false } },
+      },
+    );
     expect((await allStored()).client).toBeNull();
     await gatehouse.ask('upstreamSignIn', { upstream: 'web', signIn: SIGN_IN, clientSecret: secrets.client });
     expect(await allStored()).toEqual(secrets);

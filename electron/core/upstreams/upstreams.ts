@@ -417,7 +417,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const old = member.definition();
       if (confirmed.lines(id) !== null) return refused(`${old.name} was changed on disk. ${FIRST}`);
       const place = clientSecretPlace(id);
-      const keeps = clientSecret === undefined && vault.has(place) && clientIdOf(wanted) === clientIdOf(old.signIn);
+      const keeps = clientSecret === undefined && vault.has(place) && isOneClient(wanted, old.signIn);
       const signIn =
         'clientSecret' in wanted ? { ...wanted, clientSecret: keeps || typeof clientSecret === 'string' } : wanted;
       const reason = refuseSignIn(signIn, old.transport);
@@ -565,8 +565,18 @@ const REMOVED: UpstreamOutcome = {
   message: 'The upstream was removed.',
 };
 
+/** A secret that was given for one client at one address goes along to no other. */
+function isOneClient(a: SignIn, b: SignIn): boolean {
+  return clientIdOf(a) === clientIdOf(b) && secretGoesTo(a) === secretGoesTo(b);
+}
+
 function clientIdOf(signIn: SignIn): string | null {
   return 'clientId' in signIn ? signIn.clientId : null;
+}
+
+function secretGoesTo(signIn: SignIn): string | null {
+  if (signIn.kind === 'mcp_oauth') return signIn.issuer;
+  return 'tokenUrl' in signIn ? signIn.tokenUrl : null;
 }
 
 function refused(message: string): UpstreamsResult {
