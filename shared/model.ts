@@ -54,6 +54,8 @@ export interface Key {
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
   readonly lastUsedAt: number | null;
+  /** The program signed in by itself and a person said yes: nobody holds this key, it stands for the sign-in. */
+  readonly signedIn: boolean;
 }
 
 export interface ClientView extends Client {
@@ -593,6 +595,7 @@ export interface ConfirmationView {
     | 'policy'
     | 'key'
     | 'client'
+    | 'client_sign_in'
     | 'standing_approval'
     | 'dashboard'
     | 'resume'

@@ -30,6 +30,7 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
   ['api', 'electron/core/api.ts'],
   ['listener', 'electron/core/gateway/http.ts'],
   ['gateway', 'electron/core/gateway/'],
+  ['client sign-in', 'electron/core/client-sign-in/'],
   ['call', 'electron/core/call-tool.ts', 'electron/core/call/'],
   ['connections', 'electron/core/connections/'],
   ['upstreams', 'electron/core/upstreams/'],

@@ -7,6 +7,7 @@ import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Rounds } from './call/rounds.ts';
 import type { Inventory } from './catalog/inventory.ts';
+import type { ClientSignIn } from './client-sign-in/client-sign-in.ts';
 import type { Clients } from './clients/clients.ts';
 import type { Pauses } from './clients/pauses.ts';
 import type { Sessions } from './gateway/sessions.ts';
@@ -36,6 +37,7 @@ export function followChanges(parts: {
   readonly results: Pick<HeldResults<unknown>, 'cancelForKey' | 'onChange' | 'onCard'>;
   readonly trusts: Trusts;
   readonly confirmations: Confirmations;
+  readonly clientSignIn: Pick<ClientSignIn, 'endOfKey'>;
   readonly inventory: Inventory;
   readonly upstreams: Upstreams;
   readonly rounds: Rounds;
@@ -45,7 +47,8 @@ export function followChanges(parts: {
   showCard(card: NewCard): void;
 }): void {
   const { platform, topics, audit, clients, pauses, policies, shadows, approvers, approvals, results } = parts;
-  const { trusts, confirmations, inventory, upstreams, rounds, sinks, sessions, stateless, showCard } = parts;
+  const { trusts, confirmations, clientSignIn, inventory, upstreams, rounds, sinks, sessions, stateless, showCard } =
+    parts;
 
   const tellEveryListSoon = debounced(platform.clock, () => {
     sessions.listChanged(null);
@@ -84,6 +87,7 @@ export function followChanges(parts: {
     approvals.cancelForKey(keyId);
     rounds.endOfKey(keyId);
     results.cancelForKey(keyId);
+    clientSignIn.endOfKey(keyId);
     // Whoever takes a key away from a client does not trust it with everything.
     const owner = clients.list().find(({ keys }) => keys.some(({ id }) => id === keyId));
     if (owner !== undefined) trusts.endForClient(owner.id);

@@ -23,6 +23,7 @@ import { createInventory } from './catalog/inventory.ts';
 import { createResources, pageOf } from './catalog/resources.ts';
 import { createArgumentCheck } from './catalog/validate-arguments.ts';
 import { followChanges, type NewCard } from './changes.ts';
+import { createClientSignIn } from './client-sign-in/client-sign-in.ts';
 import { createClients } from './clients/clients.ts';
 import { createPauses, pausedMessage } from './clients/pauses.ts';
 import { type Log, openLog } from './diagnosis/log.ts';
@@ -337,6 +338,18 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const sessions = createSessions({ ...serverParts, clock, sessionStore: createSessionStore({ db, clock }) });
   const stateless = createStateless(serverParts, MAX_SUBSCRIPTIONS);
   const rejections = createRejections({ audit, clock, log });
+  const clientSignIn = createClientSignIn({
+    db,
+    clock,
+    vault,
+    clients,
+    confirmations,
+    upstreamNames: (workspaceId) =>
+      upstreams.list().flatMap((upstream) => (upstream.workspaceId === workspaceId ? [upstream.name] : [])),
+    audit,
+    log,
+    port,
+  });
 
   function tellListChanged(clientId: string | null): void {
     sessions.listChanged(clientId);
@@ -452,6 +465,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     results,
     trusts,
     confirmations,
+    clientSignIn,
     inventory,
     upstreams,
     rounds,
@@ -478,7 +492,12 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
             noteFound(seals.look());
             return clients.authenticate(header, workspaceSlug);
           },
+          authenticateKey(keyId, workspaceSlug) {
+            noteFound(seals.look());
+            return clients.authenticateKey(keyId, workspaceSlug);
+          },
         },
+        signIn: clientSignIn,
         sessions,
         stateless,
         rejections,

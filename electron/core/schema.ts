@@ -5,8 +5,9 @@ import { retentionSchema } from './audit/retention.ts';
 import { exposureSchema } from './catalog/exposure.ts';
 import { inventorySchema } from './catalog/inventory.ts';
 import { sealedTools } from './catalog/tool-table.ts';
+import { clientSignInSchema } from './client-sign-in/records.ts';
 import { clientsSchema, sealedClients } from './clients/clients.ts';
-import { keysSchema, sealedKeys } from './clients/keys.ts';
+import { keysSchema, keysSignedInSchema, sealedKeys } from './clients/keys.ts';
 import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
@@ -59,6 +60,7 @@ export const MIGRATIONS: readonly Migration[] = [
     version: 3,
     statements: [upstreamSignInSchema, connectionsSchema, registrationsSchema, redirectPortsSchema, signInsSchema],
   },
+  { version: 4, statements: [keysSignedInSchema, clientSignInSchema] },
 ];
 
 /**

@@ -14,6 +14,7 @@ const KINDS: Readonly<Record<ConfirmationView['kind'], string>> = {
   policy: 'Policy',
   key: 'Key',
   client: 'Client',
+  client_sign_in: 'Sign-in of a program',
   standing_approval: 'Standing approval',
   resume: 'resume',
   trust: 'trust',

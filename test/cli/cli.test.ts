@@ -30,6 +30,7 @@ const key: Key = {
   expiresAt: null,
   revokedAt: null,
   lastUsedAt: null,
+  signedIn: false,
 };
 const client: ClientView = {
   id: 'c1',

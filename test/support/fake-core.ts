@@ -652,6 +652,7 @@ export function aKey(given: Partial<ClientView['keys'][number]> = {}): ClientVie
     expiresAt: null,
     revokedAt: null,
     lastUsedAt: null,
+    signedIn: false,
     ...given,
   };
 }

@@ -7,13 +7,21 @@ import type { SealedTable } from '../seals/sealed-table.ts';
 import { codeOf } from '../store/files.ts';
 import { createExpiryWatch } from './expiry.ts';
 import { createKeys, type KeyRow, keyFits, keyOf, mintKey, parseBearer, shownPart } from './keys.ts';
-import { BAD_LABEL, parseLabel } from './label.ts';
+import { BAD_LABEL, freeLabel, parseLabel } from './label.ts';
 import { createOnwardClock } from './onward-clock.ts';
 import { createPins } from './pins.ts';
 import { createWorkspaces, unknownWorkspace } from './workspaces.ts';
 
 /** The caller is told only `401 unauthorized`; the audit is told which. */
-export type RefusedKey = 'missing' | 'malformed' | 'wrong' | 'revoked' | 'expired' | 'other_workspace';
+export type RefusedKey =
+  | 'missing'
+  | 'malformed'
+  | 'wrong'
+  | 'revoked'
+  | 'expired'
+  | 'other_workspace'
+  /** A token of a program that signed in by itself, for another address than the one it was given for. */
+  | 'other_resource';
 
 export type Authentication =
   | { readonly kind: 'accepted'; readonly client: Client; readonly key: Key; readonly workspace: Workspace }
@@ -32,6 +40,17 @@ export interface NewKey {
   readonly scopeTags: readonly string[];
 }
 
+/** A program that signed in by itself, as the person confirmed it. */
+export interface NewSignIn {
+  readonly workspaceId: string;
+  /** Untrusted text. */
+  readonly callsItself: string;
+  /** What signs in, and for which address: its earlier sign-in ends with this one, and its client stays. */
+  readonly registration: string;
+  readonly upstreams: readonly string[] | null;
+  readonly expiresAt: number;
+}
+
 export interface ClientChange {
   readonly name?: string;
   readonly callsItself?: string | null;
@@ -48,6 +67,13 @@ export type ClientsResult<T> =
 export interface Clients {
   /** `header` is the raw Authorization header; `workspaceSlug` is set for `/w/<slug>/…`, null means any. */
   authenticate(header: string | undefined, workspaceSlug: string | null): Authentication;
+  /** The same for a key that is known by its id: that of a program that signed in by itself. */
+  authenticateKey(keyId: string, workspaceSlug: string | null): Authentication;
+  /** The client that a sign-in of this registration would take up again; null: a new one is made. */
+  signedIn(registration: string, workspaceId: string): Client | null;
+  signIn(wanted: NewSignIn): ClientsResult<{ readonly key: Key; readonly client: Client }>;
+  /** The sign-in was used: it ends later now. Nothing happens to a key that has ended. */
+  extendKey(keyId: string, expiresAt: number): void;
   createKey(wanted: NewKey): ClientsResult<{ readonly secret: string; readonly key: Key; readonly client: Client }>;
   /** By id or by shown prefix. */
   revokeKey(key: string): ClientsResult<Key>;
@@ -134,6 +160,7 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
 
   const sql = {
     byPrefix: db.prepare<[string], Joined>(`${JOIN} WHERE keys.prefix = ?`),
+    byKeyId: db.prepare<[string], Joined>(`${JOIN} WHERE keys.id = ?`),
     get: db.prepare<[string], ClientRow>('SELECT * FROM clients WHERE id = ?'),
     all: db.prepare<[], ClientRow>('SELECT * FROM clients ORDER BY created_at, rowid'),
     named: db
@@ -201,12 +228,39 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
     return keys.add(old.clientId, old.role, old.expiresAt);
   });
 
-  const create = db.transaction((wanted: NewKey, name: string) => {
+  function add(wanted: Pick<NewKey, 'workspaceId' | 'upstreams' | 'scopeTags'>, name: string): string {
     const id = randomBytes(16).toString('hex');
     const upstreams = wanted.upstreams && JSON.stringify(wanted.upstreams);
     sql.add.run(id, wanted.workspaceId, name, upstreams, JSON.stringify(wanted.scopeTags), HOLD_MS, clock.now());
+    return id;
+  }
+
+  const create = db.transaction((wanted: NewKey, name: string) => {
+    const id = add(wanted, name);
     return { ...keys.add(id, wanted.role, wanted.expiresAt), client: get(id)! };
   });
+
+  function liveKeysOf(registration: string, workspaceId: string): readonly Key[] {
+    return keys.ofRegistration(registration).filter(({ clientId }) => get(clientId)?.workspaceId === workspaceId);
+  }
+
+  const signIn = db.transaction((wanted: NewSignIn, earlier: readonly Key[]) => {
+    for (const { id } of earlier) keys.revoke(id);
+    const isTaken = (name: string) => sql.named.get(wanted.workspaceId, name, '', clock.now()) !== undefined;
+    const id = earlier[0]?.clientId ?? add({ ...wanted, scopeTags: [] }, freeLabel(wanted.callsItself, isTaken));
+    return { key: keys.addSignedIn(id, wanted.expiresAt, wanted.registration), client: get(id)! };
+  });
+
+  function acceptedRow(row: Joined, workspaceSlug: string | null): Authentication {
+    if (row.revoked_at !== null) return unauthorized('revoked', row.prefix);
+    if (row.expires_at !== null && row.expires_at <= clock.now()) return unauthorized('expired', row.prefix);
+    if (workspaceSlug !== null && workspaceSlug !== row.workspace_slug) {
+      return unauthorized('other_workspace', row.prefix);
+    }
+    const key = keyOf(row);
+    keys.used(key);
+    return { kind: 'accepted', key, ...clientAndWorkspaceOf(row) };
+  }
 
   function set(clientId: string, change: ClientChange): ClientsResult<ClientView> {
     const client = get(clientId);
@@ -235,14 +289,29 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
       const row = sql.byPrefix.get(read.prefix);
       const fits = read.kind === 'key' && keyFits(row ?? decoy, read.secret);
       if (!row || !fits) return unauthorized('wrong', row ? row.prefix : null);
-      if (row.revoked_at !== null) return unauthorized('revoked', row.prefix);
-      if (row.expires_at !== null && row.expires_at <= clock.now()) return unauthorized('expired', row.prefix);
-      if (workspaceSlug !== null && workspaceSlug !== row.workspace_slug) {
-        return unauthorized('other_workspace', row.prefix);
-      }
-      const key = keyOf(row);
-      keys.used(key);
-      return { kind: 'accepted', key, ...clientAndWorkspaceOf(row) };
+      return acceptedRow(row, workspaceSlug);
+    },
+    authenticateKey(keyId, workspaceSlug) {
+      const row = sql.byKeyId.get(keyId);
+      return row === undefined ? unauthorized('wrong', null) : acceptedRow(row, workspaceSlug);
+    },
+    signedIn(registration, workspaceId) {
+      const [key] = liveKeysOf(registration, workspaceId);
+      return key === undefined ? null : get(key.clientId);
+    },
+    signIn(wanted) {
+      if (!workspaces.list().some(({ id }) => id === wanted.workspaceId))
+        return refused(unknownWorkspace(wanted.workspaceId));
+      const earlier = liveKeysOf(wanted.registration, wanted.workspaceId);
+      const made = signIn(wanted, earlier);
+      expiry.watch(made.key.id, made.key.expiresAt);
+      for (const { id } of earlier) endKey(id);
+      return done(made);
+    },
+    extendKey(keyId, expiresAt) {
+      if (!keys.isLive(keyId)) return;
+      keys.extend(keyId, expiresAt);
+      expiry.watch(keyId, expiresAt);
     },
     createKey(wanted) {
       const name = parseLabel(wanted.name);
@@ -267,6 +336,7 @@ export function createClients(parts: { readonly db: BetterSqlite3.Database; read
     rotateKey(text) {
       const found = liveKey(text);
       if (found.kind === 'refused') return found;
+      if (found.key.signedIn) return refused(SIGNED_IN(found.key.prefix));
       const rotated = rotate(found.key);
       expiry.watch(rotated.key.id, rotated.key.expiresAt);
       endKey(found.key.id);
@@ -351,6 +421,9 @@ const LONGEST_HOLD_MS = 600_000;
 const LONGEST_CALLS_ITSELF = 200;
 
 const refused = (message: string) => ({ kind: 'refused', message }) as const;
+
+const SIGNED_IN = (prefix: string) =>
+  `${prefix} is a program that signed in by itself; nobody holds a key that could be replaced. Revoke it, and the program signs in again.`;
 
 const unauthorized = (why: RefusedKey, keyPrefix: string | null) => ({ kind: 'refused', why, keyPrefix }) as const;
 

@@ -21,6 +21,15 @@ export const keysSchema = `
   CREATE INDEX keys_of_client ON keys (client_id);
 `;
 
+/**
+ * A key that nobody holds: a program signed in by itself. `registration` is what signed in and for which address; its
+ * access tokens lead to this row, so that it is seen, used and revoked like every other.
+ */
+export const keysSignedInSchema = `
+  ALTER TABLE keys ADD COLUMN registration TEXT;
+  CREATE INDEX keys_of_registration ON keys (registration) WHERE registration IS NOT NULL;
+`;
+
 export const sealedKeys: SealedTable = {
   table: 'keys',
   id: '{row}.id',
@@ -32,12 +41,13 @@ export const sealedKeys: SealedTable = {
     hash: 'hex({row}.hash)',
     expiresAt: '{row}.expires_at',
     revokedAt: '{row}.revoked_at',
+    registration: '{row}.registration',
   },
   mend: {
     setBack: `
       UPDATE keys SET client_id = @row ->> 'client', role = @row ->> 'role', prefix = @row ->> 'prefix',
         salt = unhex(@row ->> 'salt'), hash = unhex(@row ->> 'hash'), expires_at = @row ->> 'expiresAt',
-        revoked_at = @row ->> 'revokedAt'
+        revoked_at = @row ->> 'revokedAt', registration = @row ->> 'registration'
       WHERE id = @id`,
     withdraw: 'UPDATE keys SET revoked_at = ifnull(revoked_at, @at) WHERE id = @id',
   },
@@ -46,7 +56,7 @@ export const sealedKeys: SealedTable = {
 export type BearerRead =
   | { readonly kind: 'key'; readonly prefix: string; readonly secret: string }
   /** A well-formed bearer token that no Gatehouse key can be. `prefix` is set when it begins like one. */
-  | { readonly kind: 'foreign'; readonly prefix: string | null }
+  | { readonly kind: 'foreign'; readonly prefix: string | null; readonly token: string }
   | { readonly kind: 'missing' }
   | { readonly kind: 'malformed' };
 
@@ -60,7 +70,9 @@ export function parseBearer(header: string | undefined): BearerRead {
   const token = /^bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
   if (token === undefined) return { kind: 'malformed' };
   const prefix = /^gh_[a-z2-7]{8}(?=_)/.exec(token)?.[0] ?? null;
-  return prefix !== null && KEY.test(token) ? { kind: 'key', prefix, secret: token } : { kind: 'foreign', prefix };
+  return prefix !== null && KEY.test(token)
+    ? { kind: 'key', prefix, secret: token }
+    : { kind: 'foreign', prefix, token };
 }
 
 /** The shown part of what a person typed: an id or a prefix stays as it is, a whole key loses its secret half. */
@@ -77,8 +89,9 @@ export interface MintedKey {
   readonly hash: Buffer;
 }
 
-export function mintKey(): MintedKey {
-  const prefix = `gh_${Array.from(randomBytes(8), (byte) => BASE32[byte & 31]).join('')}`;
+/** @param kind `gs` stands for a program that signed in by itself: no bearer token begins like that. */
+export function mintKey(kind: 'gh' | 'gs' = 'gh'): MintedKey {
+  const prefix = `${kind}_${Array.from(randomBytes(8), (byte) => BASE32[byte & 31]).join('')}`;
   const secret = `${prefix}_${randomBytes(32).toString('base64url')}`;
   const salt = randomBytes(16);
   return { secret, prefix, salt, hash: hashKey(salt, secret) };
@@ -95,6 +108,7 @@ export interface KeyRow {
   readonly expires_at: number | null;
   readonly revoked_at: number | null;
   readonly last_used_at: number | null;
+  readonly registration: string | null;
 }
 
 /** A fast hash is enough: a key has 256 random bits, so there is nothing to guess. Both sides are 32 bytes long. */
@@ -112,6 +126,7 @@ export function keyOf(row: KeyRow): Key {
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,
     lastUsedAt: row.last_used_at,
+    signedIn: row.registration !== null,
   };
 }
 
@@ -120,8 +135,9 @@ export type Keys = ReturnType<typeof createKeys>;
 /** The rows of `keys`. Who may have one and who is told of its end is decided in `clients.ts`. */
 export function createKeys({ db, clock }: { readonly db: BetterSqlite3.Database; readonly clock: Clock }) {
   const sql = {
-    add: db.prepare<[string, string, Role, string, Buffer, Buffer, number, number | null]>(
-      'INSERT INTO keys (id, client_id, role, prefix, salt, hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    add: db.prepare<[string, string, Role, string, Buffer, Buffer, number, number | null, string | null]>(
+      `INSERT INTO keys (id, client_id, role, prefix, salt, hash, created_at, expires_at, registration)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     find: db.prepare<[string, string], KeyRow>('SELECT * FROM keys WHERE id = ? OR prefix = ?'),
     all: db.prepare<[], KeyRow>('SELECT * FROM keys ORDER BY created_at, rowid'),
@@ -132,18 +148,38 @@ export function createKeys({ db, clock }: { readonly db: BetterSqlite3.Database;
       )
       .pluck(),
     revoke: db.prepare('UPDATE keys SET revoked_at = ? WHERE id = ?'),
+    extend: db.prepare('UPDATE keys SET expires_at = ? WHERE id = ?'),
+    ofRegistration: db.prepare<[string, number], KeyRow>(
+      'SELECT * FROM keys WHERE registration = ? AND revoked_at IS NULL AND expires_at > ? ORDER BY created_at DESC',
+    ),
     use: db.prepare('UPDATE keys SET last_used_at = ? WHERE id = ?'),
   };
   /** When a use of a key was last written, or tried to be. */
   const written = new Map<string, number>();
 
+  function insert(
+    clientId: string,
+    role: Role,
+    { prefix, salt, hash }: MintedKey,
+    expiresAt: number | null,
+    registration: string | null,
+  ): Key {
+    const id = randomBytes(16).toString('hex');
+    sql.add.run(id, clientId, role, prefix, salt, hash, clock.now(), expiresAt, registration);
+    return keyOf(sql.find.get(id, id)!);
+  }
+
   return {
     add(clientId: string, role: Role, expiresAt: number | null): { readonly secret: string; readonly key: Key } {
       const minted = mintKey();
-      const id = randomBytes(16).toString('hex');
-      sql.add.run(id, clientId, role, minted.prefix, minted.salt, minted.hash, clock.now(), expiresAt);
-      return { secret: minted.secret, key: keyOf(sql.find.get(id, id)!) };
+      return { secret: minted.secret, key: insert(clientId, role, minted, expiresAt, null) };
     },
+    /** Its secret half is thrown away here: the access tokens of the sign-in are what is presented. */
+    addSignedIn: (clientId: string, expiresAt: number, registration: string): Key =>
+      insert(clientId, 'executor', mintKey('gs'), expiresAt, registration),
+    /** The live ones of a program that signed in by itself, latest first. */
+    ofRegistration: (registration: string) => sql.ofRegistration.all(registration, clock.now()).map(keyOf),
+    extend: (keyId: string, expiresAt: number) => void sql.extend.run(expiresAt, keyId),
     /** By id, by shown prefix, or by a whole key, of which only the prefix is used. */
     find(key: string): Key | null {
       const row = sql.find.get(key, shownPart(key));

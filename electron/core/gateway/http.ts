@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isLegacyRequest } from '@modelcontextprotocol/server';
 import { ERRORS } from '../../../shared/errors.ts';
+import type { ClientSignIn } from '../client-sign-in/client-sign-in.ts';
+import { METADATA, type Resource, resourceAt } from '../client-sign-in/resource.ts';
 import type { Clients } from '../clients/clients.ts';
 import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
@@ -20,8 +22,9 @@ import { type Message, messageOf } from './message.ts';
 import { openPage } from './open-page.ts';
 import type { Rejections } from './rejections.ts';
 import { rawResponse, sendError, sendJson, sendPage } from './responses.ts';
-import { routeOf } from './routes.ts';
+import { isSignIn, routeOf } from './routes.ts';
 import type { Sessions } from './sessions.ts';
+import { createSignInDoor, type SignInDoor } from './sign-in.ts';
 import type { Stateless } from './stateless.ts';
 import { toWebRequest, withRequestId, writeWebResponse } from './web.ts';
 
@@ -40,6 +43,8 @@ export interface HttpParts {
   readonly sessions: Sessions;
   readonly stateless: Stateless;
   readonly rejections: Rejections;
+  /** Programs that sign in by themselves. */
+  readonly signIn: ClientSignIn;
   /** Without a key: `{status}` alone; with an admin key everything. */
   readonly health: (detailed: boolean) => unknown;
   readonly open: { readonly dashboardUrl: () => string | null; readonly focus: (page: string) => void };
@@ -72,9 +77,10 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
   const admission = createAdmission(parts.clock);
   const responses = new Map<string, Set<ServerResponse>>();
   const streams = new Map<string, number>();
+  const door = createSignInDoor(parts);
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = newRequestId();
-    serve({ ...parts, admission, responses, streams, port: portOf(server), requestId }, request, response).catch(
+    serve({ ...parts, door, admission, responses, streams, port: portOf(server), requestId }, request, response).catch(
       (error: unknown) => {
         parts.log.error('request_failed', { requestId, ...faultFields(error) });
         const message = `internal: ${ERRORS.internal.what} ${ERRORS.internal.fix} request ${requestId}`;
@@ -138,6 +144,7 @@ export function listen(parts: HttpParts, port: number): Promise<Listening> {
 }
 
 interface Serving extends HttpParts {
+  readonly door: SignInDoor;
   readonly admission: Admission;
   readonly responses: Map<string, Set<ServerResponse>>;
   readonly streams: Map<string, number>;
@@ -159,15 +166,25 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
   const { destination } = routed;
   if (routed.public) {
     if (destination.kind === 'open') return sendPage(response, 200, openPage(destination, request, parts.open));
+    if (isSignIn(destination)) return parts.door.serve(destination, request, response, requestId);
     if (destination.kind === 'absent') return sendJson(response, 404, { error: 'not_found' });
     if (destination.kind === 'health' && request.headersDistinct.authorization === undefined)
       return sendJson(response, 200, parts.health(false));
   }
 
-  const caller = authenticate(parts.clients, request, destination.kind === 'mcp' ? destination.workspace : null);
+  const resource = destination.kind === 'mcp' ? resourceAt(pathOf(request)) : null;
+  const caller = authenticate(parts, request, resource);
   if (caller.kind === 'refused') {
     rejections.record({ kind: 'unauthorized', reason: caller.why, requestId, keyPrefix: caller.keyPrefix });
-    return sendUnauthorized(response);
+    return sendUnauthorized(parts, request, response, resource);
+  }
+  if (caller.kind === 'locked') {
+    rejections.record({ kind: 'sign_in_locked', reason: 'the keychain is locked', requestId });
+    // The next try finds it open, once the person has unlocked it.
+    await parts.signIn.state();
+    const message =
+      'Your sign-in cannot be checked while the keychain of this machine is locked. Unlock it and try again.';
+    return sendError(response, 503, { code: -32600, message }, { headers: { 'retry-after': '5' } });
   }
   const who = {
     requestId,
@@ -182,7 +199,17 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
       if (!routed.public) return notAllowed(parts, response, who, method, 'GET');
       return sendJson(response, 200, parts.health(caller.key.role === 'admin'));
     case 'open':
+    case 'resource':
+    case 'server':
+    case 'authorize':
+    case 'resume':
+    case 'waiting':
+    case 'answer':
       return notAllowed(parts, response, who, method, 'GET');
+    case 'register':
+    case 'token':
+    case 'revoke':
+      return notAllowed(parts, response, who, method, 'POST');
     case 'absent':
       rejections.record({ kind: 'route_absent', reason: 'no such route', ...who });
       return sendError(
@@ -445,8 +472,19 @@ function hold(open: Map<string, Set<ServerResponse>>, keyId: string, response: S
   });
 }
 
-function sendUnauthorized(response: ServerResponse): void {
-  const headers = { 'www-authenticate': 'Bearer realm="gatehouse"' };
+/** Tells a client where it can sign in by itself (RFC 9728 section 5.1), as far as it can. */
+function sendUnauthorized(
+  { signIn }: Serving,
+  request: IncomingMessage,
+  response: ServerResponse,
+  resource: Resource | null,
+): void {
+  const tried = request.headers.authorization === undefined ? '' : ', error="invalid_token"';
+  const where =
+    resource === null || !signIn.isOn()
+      ? ''
+      : `, resource_metadata="http://${request.headers.host}${METADATA}${resource.path}"`;
+  const headers = { 'www-authenticate': `Bearer realm="gatehouse"${tried}${where}` };
   sendError(response, 401, { code: -32600, message: '401 unauthorized' }, { headers });
 }
 
@@ -480,6 +518,11 @@ function whoOf(arrival: Omit<Arrival, 'slices'>): {
     client: arrival.client.name,
     keyPrefix: arrival.key.prefix,
   };
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const question = url.indexOf('?');
+  return question < 0 ? url : url.slice(0, question);
 }
 
 function portOf(server: Server): number {

@@ -18,6 +18,8 @@ export interface Rejection {
     | 'session_unknown'
     | 'rate_limited'
     | 'too_many_streams'
+    | 'sign_in_rejected'
+    | 'sign_in_locked'
     | 'too_many_connections';
   readonly reason: string;
   /** Where there was a request to name: the caller was told it as well, once it had shown a key. */

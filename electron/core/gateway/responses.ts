@@ -56,12 +56,28 @@ export function sendError(
   });
 }
 
-export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  sendBytes(response, status, 'application/json', JSON.stringify(value), {});
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  sendBytes(response, status, 'application/json', JSON.stringify(value), headers);
 }
 
-export function sendPage(response: ServerResponse, status: number, html: string): void {
-  sendBytes(response, status, 'text/html; charset=utf-8', html, PAGE_HEADERS);
+/** `headers` take the place of those of every page. */
+export function sendPage(
+  response: ServerResponse,
+  status: number,
+  html: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  sendBytes(response, status, 'text/html; charset=utf-8', html, { ...PAGE_HEADERS, ...headers });
+}
+
+/** On to another address, by GET. */
+export function sendOn(response: ServerResponse, location: string): void {
+  sendBytes(response, 303, 'text/plain; charset=utf-8', '', { location });
 }
 
 function sendBytes(

@@ -21,17 +21,40 @@ export const ROUTES: readonly Route[] = [
   // The accounts of one upstream. Whether there is one of that name, the page does not say.
   { pattern: '/open/connections/:upstream', methods: ['GET', 'HEAD'], public: true, leadsTo: 'open_connections' },
   { pattern: '/open/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
-  // Client sign-in and OAuth answer 404 at once until they exist: clients probe them and must not hang.
+  // Where a client learns how to sign in by itself, and does it; nothing here opens anything without a person's yes.
+  { pattern: '/.well-known/oauth-protected-resource', methods: ['GET', 'HEAD'], public: true, leadsTo: 'resource' },
+  { pattern: '/.well-known/oauth-protected-resource/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'resource' },
+  { pattern: '/.well-known/oauth-authorization-server', methods: ['GET', 'HEAD'], public: true, leadsTo: 'server' },
+  { pattern: '/oauth/register', methods: ['POST'], public: true, leadsTo: 'register' },
+  { pattern: '/oauth/authorize', methods: ['GET'], public: true, leadsTo: 'authorize' },
+  { pattern: '/oauth/authorize/:uid', methods: ['GET'], public: true, leadsTo: 'resume' },
+  { pattern: '/oauth/sign-in/:uid', methods: ['GET'], public: true, leadsTo: 'waiting' },
+  { pattern: '/oauth/sign-in/:uid/answer', methods: ['GET'], public: true, leadsTo: 'answer' },
+  { pattern: '/oauth/token', methods: ['POST'], public: true, leadsTo: 'token' },
+  { pattern: '/oauth/revoke', methods: ['POST'], public: true, leadsTo: 'revoke' },
+  // What does not exist answers 404 at once: clients probe it and must not hang.
   { pattern: '/.well-known/*', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
   { pattern: '/oauth/callback', methods: ['GET', 'HEAD'], public: true, leadsTo: 'absent' },
   { pattern: '/register', methods: ['POST'], public: true, leadsTo: 'absent' },
 ];
 
+/** One step of a client's own sign-in. */
+export type SignInRoute =
+  /** `path` is of the endpoint that is asked about. */
+  | { readonly kind: 'resource'; readonly path: string }
+  | { readonly kind: 'server' | 'register' | 'authorize' | 'token' | 'revoke' }
+  | { readonly kind: 'resume' | 'waiting' | 'answer'; readonly uid: string };
+
 export type Destination =
+  | SignInRoute
   | { readonly kind: 'mcp'; readonly workspace: string | null; readonly upstream: string | null }
   | { readonly kind: 'health' }
   | { readonly kind: 'open'; readonly page: string; readonly upstream: string | null }
   | { readonly kind: 'absent' };
+
+export function isSignIn(destination: Destination): destination is SignInRoute {
+  return !['mcp', 'health', 'open', 'absent'].includes(destination.kind);
+}
 
 /** Where a request goes, and whether it may go there without a key. */
 export interface Routed {
@@ -42,11 +65,12 @@ export interface Routed {
 /** `target` is the raw request target; a query is cut off and never looked at, so no key hides there. */
 export function routeOf(target: string, method: string): Routed {
   const question = target.indexOf('?');
-  const parts = (question < 0 ? target : target.slice(0, question)).split('/');
+  const path = question < 0 ? target : target.slice(0, question);
+  const parts = path.split('/');
   for (const { route, wanted } of TABLE) {
     const named = matched(wanted, parts);
     if (named !== null)
-      return { destination: arriveAt(route, named), public: route.public && route.methods.includes(method) };
+      return { destination: arriveAt(route, named, path), public: route.public && route.methods.includes(method) };
   }
   return { destination: { kind: 'absent' }, public: false };
 }
@@ -67,14 +91,25 @@ function matched(wanted: readonly string[], parts: readonly string[]): Readonly<
       if (part !== want) return null;
       continue;
     }
-    if (want === ':page' ? !(PAGES as readonly string[]).includes(part) : !SLUG.test(part)) return null;
+    if (!fits(want, part)) return null;
     named[want.slice(1)] = part;
   }
   return named;
 }
 
-function arriveAt({ leadsTo }: Route, named: Readonly<Record<string, string>>): Destination {
+function fits(want: string, part: string): boolean {
+  if (want === ':page') return (PAGES as readonly string[]).includes(part);
+  return want === ':uid' ? UID.test(part) : SLUG.test(part);
+}
+
+function arriveAt({ leadsTo }: Route, named: Readonly<Record<string, string>>, path: string): Destination {
   switch (leadsTo) {
+    case 'resource':
+      return { kind: 'resource', path: path.slice('/.well-known/oauth-protected-resource'.length) };
+    case 'resume':
+    case 'waiting':
+    case 'answer':
+      return { kind: leadsTo, uid: named.uid ?? '' };
     case 'mcp':
       return { kind: 'mcp', workspace: named.workspace ?? null, upstream: named.upstream ?? null };
     case 'open':
@@ -86,4 +121,6 @@ function arriveAt({ leadsTo }: Route, named: Readonly<Record<string, string>>): 
   }
 }
 
+/** Made by the authorization server: nobody guesses one. */
+const UID = /^[A-Za-z0-9_-]{21,64}$/;
 const SLUG = /^[a-z0-9][a-z0-9-]{0,31}$/;

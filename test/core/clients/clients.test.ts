@@ -69,6 +69,7 @@ describe('making a key', () => {
       expiresAt: null,
       revokedAt: null,
       lastUsedAt: null,
+      signedIn: false,
     });
     restart();
     expect(clients.list()).toEqual([{ ...made.client, workspace: 'Personal', keys: [made.key] }]);
