@@ -56,7 +56,7 @@ export const sealedKeys: SealedTable = {
 export type BearerRead =
   | { readonly kind: 'key'; readonly prefix: string; readonly secret: string }
   /** A well-formed bearer token that no Gatehouse key can be. `prefix` is set when it begins like one. */
-  | { readonly kind: 'foreign'; readonly prefix: string | null; readonly token: string }
+  | { readonly kind: 'foreign'; readonly prefix: string | null }
   | { readonly kind: 'missing' }
   | { readonly kind: 'malformed' };
 
@@ -67,12 +67,15 @@ export type BearerRead =
 export function parseBearer(header: string | undefined): BearerRead {
   if (header === undefined) return { kind: 'missing' };
   if (header.length > LONGEST_HEADER) return { kind: 'malformed' };
-  const token = /^bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
-  if (token === undefined) return { kind: 'malformed' };
+  const token = bearerToken(header);
+  if (token === null) return { kind: 'malformed' };
   const prefix = /^gh_[a-z2-7]{8}(?=_)/.exec(token)?.[0] ?? null;
-  return prefix !== null && KEY.test(token)
-    ? { kind: 'key', prefix, secret: token }
-    : { kind: 'foreign', prefix, token };
+  return prefix !== null && KEY.test(token) ? { kind: 'key', prefix, secret: token } : { kind: 'foreign', prefix };
+}
+
+/** The token of a well-formed Authorization header, whoever it is from. */
+export function bearerToken(header: string): string | null {
+  return /^bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1] ?? null;
 }
 
 /** The shown part of what a person typed: an id or a prefix stays as it is, a whole key loses its secret half. */

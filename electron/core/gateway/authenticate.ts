@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ClientSignIn } from '../client-sign-in/client-sign-in.ts';
 import type { Resource } from '../client-sign-in/resource.ts';
 import type { Authentication, Clients } from '../clients/clients.ts';
-import { parseBearer } from '../clients/keys.ts';
+import { bearerToken, parseBearer } from '../clients/keys.ts';
 
 export type Caller =
   | Authentication
@@ -27,9 +27,9 @@ export function authenticate(
   if (sent.length > 1) return { kind: 'refused', why: 'malformed', keyPrefix: null };
   const workspace = resource?.workspace ?? null;
   const bearer = parseBearer(sent[0]);
-  if (resource === null || bearer.kind !== 'foreign' || bearer.prefix !== null)
-    return clients.authenticate(sent[0], workspace);
-  const token = signIn.read(bearer.token, resource);
+  const presented = bearer.kind === 'foreign' && bearer.prefix === null ? bearerToken(sent[0] ?? '') : null;
+  if (resource === null || presented === null) return clients.authenticate(sent[0], workspace);
+  const token = signIn.read(presented, resource);
   switch (token.kind) {
     case 'unknown':
       return clients.authenticate(sent[0], workspace);

@@ -205,6 +205,7 @@ async function serve(parts: Serving, request: IncomingMessage, response: ServerR
     case 'resume':
     case 'waiting':
     case 'answer':
+    case 'script':
       return notAllowed(parts, response, who, method, 'GET');
     case 'register':
     case 'token':
@@ -479,12 +480,11 @@ function sendUnauthorized(
   response: ServerResponse,
   resource: Resource | null,
 ): void {
-  const tried = request.headers.authorization === undefined ? '' : ', error="invalid_token"';
   const where =
     resource === null || !signIn.isOn()
       ? ''
       : `, resource_metadata="http://${request.headers.host}${METADATA}${resource.path}"`;
-  const headers = { 'www-authenticate': `Bearer realm="gatehouse"${tried}${where}` };
+  const headers = { 'www-authenticate': `Bearer realm="gatehouse"${where}` };
   sendError(response, 401, { code: -32600, message: '401 unauthorized' }, { headers });
 }
 

@@ -75,6 +75,10 @@ export function sendPage(
   sendBytes(response, status, 'text/html; charset=utf-8', html, { ...PAGE_HEADERS, ...headers });
 }
 
+export function sendScript(response: ServerResponse, script: string): void {
+  sendBytes(response, 200, 'text/javascript; charset=utf-8', script, {});
+}
+
 /** On to another address, by GET. */
 export function sendOn(response: ServerResponse, location: string): void {
   sendBytes(response, 303, 'text/plain; charset=utf-8', '', { location });

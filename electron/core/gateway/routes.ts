@@ -30,6 +30,7 @@ export const ROUTES: readonly Route[] = [
   { pattern: '/oauth/authorize/:uid', methods: ['GET'], public: true, leadsTo: 'resume' },
   { pattern: '/oauth/sign-in/:uid', methods: ['GET'], public: true, leadsTo: 'waiting' },
   { pattern: '/oauth/sign-in/:uid/answer', methods: ['GET'], public: true, leadsTo: 'answer' },
+  { pattern: '/oauth/waiting.js', methods: ['GET'], public: true, leadsTo: 'script' },
   { pattern: '/oauth/token', methods: ['POST'], public: true, leadsTo: 'token' },
   { pattern: '/oauth/revoke', methods: ['POST'], public: true, leadsTo: 'revoke' },
   // What does not exist answers 404 at once: clients probe it and must not hang.
@@ -42,7 +43,7 @@ export const ROUTES: readonly Route[] = [
 export type SignInRoute =
   /** `path` is of the endpoint that is asked about. */
   | { readonly kind: 'resource'; readonly path: string }
-  | { readonly kind: 'server' | 'register' | 'authorize' | 'token' | 'revoke' }
+  | { readonly kind: 'server' | 'register' | 'authorize' | 'script' | 'token' | 'revoke' }
   | { readonly kind: 'resume' | 'waiting' | 'answer'; readonly uid: string };
 
 export type Destination =

@@ -8,9 +8,9 @@ import type { Clock } from '../platform.ts';
 import { readBody } from './body.ts';
 import { short } from './foreign.ts';
 import type { Rejection, Rejections } from './rejections.ts';
-import { sendJson, sendOn, sendPage } from './responses.ts';
+import { sendJson, sendOn, sendPage, sendScript } from './responses.ts';
 import type { SignInRoute } from './routes.ts';
-import { type InertPage, stoppedPage, waitingPage } from './waiting-page.ts';
+import { type InertPage, stoppedPage, WAITING_SCRIPT, waitingPage } from './waiting-page.ts';
 
 /** The public addresses by which a client signs in by itself; everything of them is refused as elsewhere first. */
 export interface SignInDoor {
@@ -129,6 +129,8 @@ export function createSignInDoor(parts: {
         const now = before.kind === 'wait' ? await signIn.step(route.uid) : before;
         return sendJson(response, 200, { state: now.kind === 'wait' ? 'waiting' : 'over' });
       }
+      case 'script':
+        return sendScript(response, WAITING_SCRIPT);
       case 'resume':
         return follow(await signIn.resume(route.uid));
       case 'token': {

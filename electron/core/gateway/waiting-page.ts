@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { PAGE_HEADERS } from './responses.ts';
 
 /** A page, and the headers that let its own script and style run and nothing else. */
 export interface InertPage {
@@ -16,36 +17,38 @@ export function waitingPage(): InertPage {
     `<h1>Gatehouse is asking you</h1>
 <p>A program wants to connect. Look for the question in Gatehouse: in its approval window, or in the dashboard.</p>
 <p class="quiet">This page goes on by itself once you have answered. Nothing can be allowed here.</p>
-<noscript><meta http-equiv="refresh" content="2"></noscript>`,
-    `(async () => {
-  const here = location.pathname;
-  for (;;) {
-    const answer = await fetch(here + '/answer').catch(() => null);
-    if (answer === null) { await new Promise((go) => setTimeout(go, 2000)); continue; }
-    const { state } = await answer.json().catch(() => ({ state: 'over' }));
-    if (state !== 'waiting') return location.replace(here);
-  }
-})();`,
+<noscript><meta http-equiv="refresh" content="2"></noscript>
+<script src="/oauth/waiting.js"></script>`,
   );
 }
+
+/** The script of that page: asks whether the person has answered, and then loads the page again, which leads on. */
+export const WAITING_SCRIPT = `(async () => {
+  const here = location.pathname;
+  for (;;) {
+    const state = await fetch(here + '/answer')
+      .then(async (answer) => (await answer.json()).state)
+      .catch(() => 'unreachable');
+    if (state === 'over') return location.replace(here);
+    if (state === 'unreachable') await new Promise((go) => setTimeout(go, 2000));
+  }
+})();
+`;
 
 /** A sign-in that cannot go on, and that no program may be told of: one sentence of ours. */
 export function stoppedPage(message: string): InertPage {
   return page(
     'Not connected',
     `<h1>Not connected</h1><p>${escaped(message)}</p><p class="quiet">You can close this page.</p>`,
-    '',
   );
 }
 
-function page(title: string, body: string, script: string): InertPage {
-  const nonce = randomBytes(16).toString('base64');
-  const scripts = script === '' ? '' : `<script nonce="${nonce}">${script}</script>`;
+function page(title: string, body: string): InertPage {
+  const nonce = randomBytes(16).toString('base64url');
+  const policy = PAGE_HEADERS['content-security-policy'] ?? '';
   return {
-    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Gatehouse: ${title}</title><style nonce="${nonce}">${STYLE}</style></head><body><main>${body}</main>${scripts}</body></html>\n`,
-    headers: {
-      'content-security-policy': `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'`,
-    },
+    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Gatehouse: ${title}</title><style nonce="${nonce}">${STYLE}</style></head><body><main>${body}</main></body></html>\n`,
+    headers: { 'content-security-policy': policy.replace("style-src 'self'", `style-src 'self' 'nonce-${nonce}'`) },
   };
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Clients, clientsSchema, createClients } from '../../../electron/core/clients/clients.ts';
-import { keysSchema } from '../../../electron/core/clients/keys.ts';
+import { keysSchema, keysSignedInSchema } from '../../../electron/core/clients/keys.ts';
 import { pinsSchema } from '../../../electron/core/clients/pins.ts';
 import { workspacesSchema } from '../../../electron/core/clients/workspaces.ts';
 import { filesUnder, sweep } from '../../support/canary.ts';
@@ -19,7 +19,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gatehouse-clients-'));
   db = new Database(join(folder, 'state.db'));
   db.pragma('journal_mode = WAL');
-  for (const schema of [workspacesSchema, clientsSchema, keysSchema, pinsSchema]) db.exec(schema);
+  for (const schema of [workspacesSchema, clientsSchema, keysSchema, keysSignedInSchema, pinsSchema]) db.exec(schema);
   clock = fakeClock();
   clients = createClients({ db, clock });
 });

@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { NewKey } from '../../../electron/core/clients/clients.ts';
 import { type Clients, clientsSchema, createClients } from '../../../electron/core/clients/clients.ts';
-import { keysSchema } from '../../../electron/core/clients/keys.ts';
+import { keysSchema, keysSignedInSchema } from '../../../electron/core/clients/keys.ts';
 import { pinsSchema } from '../../../electron/core/clients/pins.ts';
 import { workspacesSchema } from '../../../electron/core/clients/workspaces.ts';
 import { type FakeClock, fakeClock } from '../../support/fake-clock.ts';
@@ -16,7 +16,7 @@ let changes: number;
 
 beforeEach(() => {
   db = new Database(':memory:');
-  for (const schema of [workspacesSchema, clientsSchema, keysSchema, pinsSchema]) db.exec(schema);
+  for (const schema of [workspacesSchema, clientsSchema, keysSchema, keysSignedInSchema, pinsSchema]) db.exec(schema);
   clock = fakeClock();
   restart();
 });

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Clients, clientsSchema, createClients } from '../../../electron/core/clients/clients.ts';
-import { keysSchema } from '../../../electron/core/clients/keys.ts';
+import { keysSchema, keysSignedInSchema } from '../../../electron/core/clients/keys.ts';
 import { pinsSchema } from '../../../electron/core/clients/pins.ts';
 import { freeSlug, workspacesSchema } from '../../../electron/core/clients/workspaces.ts';
 import { type FakeClock, fakeClock } from '../../support/fake-clock.ts';
@@ -12,7 +12,7 @@ let clients: Clients;
 
 beforeEach(() => {
   db = new Database(':memory:');
-  for (const schema of [workspacesSchema, clientsSchema, keysSchema, pinsSchema]) db.exec(schema);
+  for (const schema of [workspacesSchema, clientsSchema, keysSchema, keysSignedInSchema, pinsSchema]) db.exec(schema);
   clock = fakeClock();
   clients = createClients({ db, clock });
 });
