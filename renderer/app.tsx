@@ -42,7 +42,7 @@ export function App({ connection }: { readonly connection: Connection }) {
 }
 
 function Frame({ connection }: { readonly connection: Connection }) {
-  const [screen, go] = useScreen();
+  const [{ screen, wanted }, go] = useScreen();
   const [connected, setConnected] = useState(true);
   const [reviewing, setReviewing] = useState<string | null>(null);
   useEffect(() => connection.onConnected(setConnected), [connection]);
@@ -93,6 +93,7 @@ function Frame({ connection }: { readonly connection: Connection }) {
           {screen === 'tools' && <ToolsScreen reviewing={reviewing} onReview={setReviewing} />}
           {screen === 'upstreams' && (
             <UpstreamsScreen
+              wanted={wanted}
               onReview={(upstream) => {
                 setReviewing(upstream);
                 go('tools');
@@ -145,26 +146,34 @@ function Header({ status, connected }: { readonly status: StatusView | undefined
   );
 }
 
+interface Place {
+  readonly screen: Screen;
+  /** What of it a link leads to: the upstream whose account is wanted. */
+  readonly wanted: string | null;
+}
+
 /** The screen in the address, so that reload, back and links from error messages work. */
-function useScreen(): readonly [Screen, (screen: Screen) => void] {
-  const [screen, setScreen] = useState<Screen>(screenInAddress);
+function useScreen(): readonly [Place, (screen: Screen) => void] {
+  const [place, setPlace] = useState<Place>(placeInAddress);
   useEffect(() => {
-    const onMove = () => setScreen(screenInAddress());
+    const onMove = () => setPlace(placeInAddress());
     window.addEventListener('hashchange', onMove);
     return () => window.removeEventListener('hashchange', onMove);
   }, []);
   return [
-    screen,
-    (wanted) => {
-      window.location.hash = `/${wanted}`;
-      setScreen(wanted);
+    place,
+    (screen) => {
+      window.location.hash = `/${screen}`;
+      setPlace({ screen, wanted: null });
     },
   ];
 }
 
-function screenInAddress(): Screen {
-  const named = (window.location.hash.match(/^#\/?([a-z]+)$/) ?? window.location.pathname.match(/^\/([a-z]+)$/))?.[1];
+function placeInAddress(): Place {
+  const { hash, pathname } = window.location;
+  const [, named, wanted] =
+    hash.match(/^#\/?([a-z]+)(?:\/([a-z0-9-]{1,64}))?$/) ?? pathname.match(/^\/([a-z]+)$/) ?? [];
   // Accounts are connected where their upstream is.
-  const wanted = named === 'connections' ? 'upstreams' : named;
-  return SCREENS.find(([name]) => name === wanted)?.[0] ?? 'approvals';
+  const page = named === 'connections' ? 'upstreams' : named;
+  return { screen: SCREENS.find(([name]) => name === page)?.[0] ?? 'approvals', wanted: wanted ?? null };
 }

@@ -16,6 +16,7 @@ const EVERYTHING: readonly Topic[] = [
   'clients',
   'policy',
   'sinks',
+  'connections',
 ];
 
 /** Signs in with the one-time link in the address, or takes up the token of this tab, and opens the live stream. */

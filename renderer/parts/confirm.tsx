@@ -7,15 +7,21 @@ interface Asked {
   readonly question: ReactNode;
   readonly confirm: string;
   readonly isDisabled?: boolean;
+  /** Else a small button. */
+  readonly className?: string;
   onConfirm(): void;
 }
 
 /** A button that asks once more in its own place before something is lost. */
-export function ConfirmButton({ label, question, confirm, isDisabled = false, onConfirm }: Asked) {
+export function ConfirmButton({ label, question, confirm, isDisabled = false, className, onConfirm }: Asked) {
   const [asking, setAsking] = useState(false);
   if (!asking) {
     return (
-      <Button className="button small quiet-danger" isDisabled={isDisabled} onPress={() => setAsking(true)}>
+      <Button
+        className={className ?? 'button small quiet-danger'}
+        isDisabled={isDisabled}
+        onPress={() => setAsking(true)}
+      >
         {label}
       </Button>
     );

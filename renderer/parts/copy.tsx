@@ -1,8 +1,16 @@
 import { useState } from 'react';
 import { Button } from 'react-aria-components';
 
+interface Copied {
+  readonly text: string;
+  readonly label: string;
+  /** What the button shows. */
+  readonly children?: string;
+  readonly className?: string;
+}
+
 /** Copies `text`; says so for a moment, or says that it could not. */
-export function Copy({ text, label }: { readonly text: string; readonly label: string }) {
+export function Copy({ text, label, children = 'Copy', className = 'button small' }: Copied) {
   const [said, setSaid] = useState<string | null>(null);
   const say = (what: string) => {
     setSaid(what);
@@ -10,7 +18,7 @@ export function Copy({ text, label }: { readonly text: string; readonly label: s
   };
   return (
     <Button
-      className="button small"
+      className={className}
       aria-label={label}
       onPress={() =>
         navigator.clipboard.writeText(text).then(
@@ -19,7 +27,7 @@ export function Copy({ text, label }: { readonly text: string; readonly label: s
         )
       }
     >
-      {said ?? 'Copy'}
+      {said ?? children}
     </Button>
   );
 }

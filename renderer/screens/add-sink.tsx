@@ -1,7 +1,8 @@
 import { useState } from 'react';
-import { Button, Input, Label, Radio, RadioGroup, Text, TextField } from 'react-aria-components';
+import { Button, Radio, RadioGroup } from 'react-aria-components';
 import type { RequestInput } from '../../shared/api.ts';
 import { useAct, useBridge } from '../live.ts';
+import { Field } from '../parts/field.tsx';
 import { Problem } from '../parts/notes.tsx';
 
 const KINDS = [
@@ -117,7 +118,7 @@ export function AddSink({ onClose }: { onClose(): void }) {
           label="File"
           value={form.path}
           placeholder="/var/backups/gatehouse.jsonl"
-          description="Set aside at 100 MB; ten such files are kept."
+          hint="Set aside at 100 MB; ten such files are kept."
           onChange={(path) => set({ path })}
         />
       )}
@@ -174,29 +175,4 @@ function isComplete({ name, kind, url, header, secret, host, database, user, pat
     case 'jsonl':
       return path !== '';
   }
-}
-
-interface FieldShown {
-  readonly label: string;
-  readonly value: string;
-  readonly placeholder?: string;
-  readonly description?: string;
-  readonly isSecret?: boolean;
-  onChange(value: string): void;
-}
-
-function Field({ label, value, placeholder = '', description, isSecret = false, onChange }: FieldShown) {
-  return (
-    <TextField
-      className="field grow"
-      value={value}
-      type={isSecret ? 'password' : 'text'}
-      autoComplete="off"
-      onChange={onChange}
-    >
-      <Label>{label}</Label>
-      <Input placeholder={placeholder} spellCheck="false" />
-      {description !== undefined && <Text slot="description">{description}</Text>}
-    </TextField>
-  );
 }

@@ -12,7 +12,7 @@ interface Row {
 }
 
 /** The form for a new upstream. Every argument has its own field: nothing is split, quoted or expanded. */
-export function AddUpstream({ onClose }: { onClose(): void }) {
+export function AddUpstream({ onAdded, onClose }: { onAdded(upstreamId: string): void; onClose(): void }) {
   const bridge = useBridge();
   const act = useAct();
   const [kind, setKind] = useState<'stdio' | 'http'>('stdio');
@@ -38,7 +38,12 @@ export function AddUpstream({ onClose }: { onClose(): void }) {
           ? { kind, command, args: args.map((arg) => arg.value), secretEnv: names }
           : { kind, url, secretHeaders: names },
     };
-    if (await act.run(() => bridge.request('upstreamAdd', wanted))) onClose();
+    const isAdded = await act.run(async () => {
+      const answer = await bridge.request('upstreamAdd', wanted);
+      if (answer.kind === 'done') onAdded(answer.upstream.id);
+      return answer;
+    });
+    if (isAdded) onClose();
   };
 
   return (
@@ -90,8 +95,9 @@ export function AddUpstream({ onClose }: { onClose(): void }) {
       <Problem message={act.problem} />
       <div className="actions">
         <span className="quiet">
-          {kind === 'stdio' &&
-            'It starts without a shell, exactly as written above. Its tools then wait for your review.'}
+          {kind === 'stdio'
+            ? 'It starts without a shell, exactly as written above. Its tools then wait for your review.'
+            : 'If it asks for an account, you connect one next.'}
         </span>
         <span className="grow" />
         <Button className="button" onPress={onClose}>

@@ -1,10 +1,11 @@
 import { useState } from 'react';
-import { Button, Input, Label, Radio, RadioGroup, Text, TextField } from 'react-aria-components';
+import { Button, Input, Label, Text, TextField } from 'react-aria-components';
 import { parseSize, parseSpan, sizeInWords, spanInWords } from '../../shared/amounts.ts';
 import type { RequestInput } from '../../shared/api.ts';
 import { IDLE_STOP_RANGE, LIMIT_RANGES } from '../../shared/limits.ts';
 import type { SettableLimits, UpstreamView } from '../../shared/model.ts';
 import { useAct, useBridge } from '../live.ts';
+import { Choice } from '../parts/choice.tsx';
 import { Problem } from '../parts/notes.tsx';
 
 const UNITS = {
@@ -117,34 +118,6 @@ export function UpstreamSettings({ upstream, onClose }: { readonly upstream: Ups
         </Button>
       </div>
     </section>
-  );
-}
-
-function Choice<T extends string>(props: {
-  readonly label: string;
-  readonly value: T;
-  readonly values: Readonly<Record<T, string>>;
-  onChange(value: T): void;
-}) {
-  const values = Object.keys(props.values) as T[];
-  return (
-    <RadioGroup
-      className="choice"
-      value={props.value}
-      onChange={(text) => {
-        const value = values.find((one) => one === text);
-        if (value !== undefined) props.onChange(value);
-      }}
-    >
-      <Label>{props.label}</Label>
-      <div className="segments">
-        {values.map((value) => (
-          <Radio key={value} value={value}>
-            {props.values[value]}
-          </Radio>
-        ))}
-      </div>
-    </RadioGroup>
   );
 }
 

@@ -1,6 +1,8 @@
 import { useState } from 'react';
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components';
+import type { ConnectionView, SignInView } from '../../shared/connections.ts';
 import type { UpstreamTransport, UpstreamView } from '../../shared/model.ts';
+import { Accounts } from '../accounts/accounts.tsx';
 import { Visible } from '../card/visible.tsx';
 import { useAct, useBridge, useLive, useNow } from '../live.ts';
 import { StatusBadge } from '../parts/badges.tsx';
@@ -11,10 +13,23 @@ import { AddUpstream } from './add-upstream.tsx';
 import { ChangedOnDisk } from './difference.tsx';
 import { UpstreamSettings } from './upstream-settings.tsx';
 
-/** The MCP servers behind Gatehouse: what they are, how they are, and what to do about it. */
-export function UpstreamsScreen({ onReview }: { onReview(upstreamId: string): void }) {
-  const upstreams = useLive('upstreamsList', {}, ['upstreams', 'tools']);
+/**
+ * The MCP servers behind Gatehouse: what they are, how they are, whose accounts are used, and what to do about it.
+ * `wanted`: the name or id of the upstream that a link leads to.
+ */
+export function UpstreamsScreen({
+  wanted,
+  onReview,
+}: {
+  readonly wanted: string | null;
+  onReview(upstreamId: string): void;
+}) {
+  const upstreams = useLive('upstreamsList', {}, ['upstreams', 'tools', 'connections']);
+  const accounts = useLive('connectionsList', {}, ['connections', 'upstreams']);
+  const signIns = useLive('signInsList', {}, ['connections']);
   const [adding, setAdding] = useState(false);
+  const [added, setAdded] = useState<string | null>(null);
+  const isOf = (id: string) => (one: { readonly upstreamId: string }) => one.upstreamId === id;
   return (
     <div className="screen">
       <div className="screen-head">
@@ -26,34 +41,59 @@ export function UpstreamsScreen({ onReview }: { onReview(upstreamId: string): vo
           </Button>
         )}
       </div>
-      {adding && <AddUpstream onClose={() => setAdding(false)} />}
-      <Problem message={upstreams.problem} />
+      {adding && <AddUpstream onAdded={setAdded} onClose={() => setAdding(false)} />}
+      <Problem message={upstreams.problem ?? accounts.problem ?? signIns.problem} />
       {upstreams.data?.length === 0 && !adding && (
         <Empty title="No upstreams yet">
           <p>An upstream is an MCP server whose tools your agents may use. Add the first one here.</p>
         </Empty>
       )}
       {upstreams.data?.map((upstream) => (
-        <Upstream key={upstream.id} upstream={upstream} onReview={() => onReview(upstream.id)} />
+        <Upstream
+          key={upstream.id}
+          upstream={upstream}
+          accounts={accounts.data?.filter(isOf(upstream.id)) ?? []}
+          signIns={signIns.data?.filter(isOf(upstream.id)) ?? []}
+          isWanted={upstream.id === added || upstream.id === wanted || upstream.name === wanted}
+          onReview={() => onReview(upstream.id)}
+        />
       ))}
     </div>
   );
 }
 
-function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onReview(): void }) {
+interface Shown {
+  readonly upstream: UpstreamView;
+  readonly accounts: readonly ConnectionView[];
+  readonly signIns: readonly SignInView[];
+  /** The person was led to its accounts, or has just added it. */
+  readonly isWanted: boolean;
+  onReview(): void;
+}
+
+function Upstream({ upstream, accounts, signIns, isWanted, onReview }: Shown) {
   const bridge = useBridge();
   const act = useAct();
   const now = useNow();
   const [setting, setSetting] = useState(false);
+  const [settingMode, setSettingMode] = useState(false);
   const { id } = upstream;
-  const isFailed = upstream.status === 'failed';
+  // One that needs an account says so at its accounts, with what to press.
+  const isFailed = upstream.status === 'failed' && !upstream.needsSignIn;
   return (
     <article className="card upstream" aria-label={upstream.name}>
       <header className="upstream-head">
         <h3 className="row-name">
           <Visible text={upstream.name} />
         </h3>
-        <StatusBadge status={upstream.status} />
+        {upstream.needsSignIn ? (
+          <span className="status status-wanting">
+            <span className="dot" aria-hidden="true" />
+            needs an account
+          </span>
+        ) : (
+          <StatusBadge status={upstream.status} />
+        )}
         {upstream.tags.map((tag) => (
           <span key={tag} className="badge">
             <Visible text={tag} />
@@ -62,8 +102,8 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
         <span className="grow" />
         <span className="quiet">{timeAgo(upstream.since, now)}</span>
       </header>
-      {upstream.reason !== null && (
-        <p className={upstream.status === 'failed' ? 'problem' : 'note'}>
+      {upstream.reason !== null && !upstream.needsSignIn && (
+        <p className={isFailed ? 'problem' : 'note'}>
           <Visible text={upstream.reason} />
         </p>
       )}
@@ -75,6 +115,14 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
           </pre>
         </>
       )}
+      <Accounts
+        upstream={upstream}
+        accounts={accounts}
+        signIns={signIns}
+        isSettingMode={settingMode}
+        onSettingMode={setSettingMode}
+        isWanted={isWanted}
+      />
       <ExactTransport
         transport={upstream.transport}
         resolved={upstream.toConfirm === null ? upstream.resolvedCommand : null}
@@ -153,6 +201,11 @@ function Upstream({ upstream, onReview }: { readonly upstream: UpstreamView; onR
         {!setting && (
           <Button className="button small" onPress={() => setSetting(true)}>
             Settings
+          </Button>
+        )}
+        {!settingMode && upstream.transport.kind !== 'demo' && (
+          <Button className="button small" onPress={() => setSettingMode(true)}>
+            Sign-in
           </Button>
         )}
         <span className="grow" />

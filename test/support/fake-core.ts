@@ -7,6 +7,7 @@ import type { Core } from '../../electron/core/core.ts';
 import { silentLog } from '../../electron/core/diagnosis/log.ts';
 import { changedSettings, usualLimits, usualSettings } from '../../electron/core/upstreams/settings.ts';
 import { API, ONLY, type RequestArguments, type RequestName, type RequestResults } from '../../shared/api.ts';
+import type { SignIn } from '../../shared/connections.ts';
 import type {
   ApprovalView,
   AuditRecordView,
@@ -26,6 +27,7 @@ import type {
   UpstreamView,
   Workspace,
 } from '../../shared/model.ts';
+import { type FakeConnectionState, fakeConnections } from './fake-connections.ts';
 import { recordView } from './views.ts';
 
 /** One request as it reached the core, after its schema. */
@@ -36,7 +38,7 @@ export interface Asked {
 }
 
 /** What the double knows; tests put things in and call `tell`. */
-export interface FakeState {
+export interface FakeState extends FakeConnectionState {
   status: StatusView;
   approvals: ApprovalView[];
   standing: StandingApprovalView[];
@@ -61,7 +63,7 @@ export interface FakeCore extends Core {
   tell(topic: Topic): void;
 }
 
-type Handlers = { [N in RequestName]: (input: RequestArguments<N>) => RequestResults[N] };
+export type Handlers = { [N in RequestName]: (input: RequestArguments<N>) => RequestResults[N] };
 
 /**
  * A core that behaves towards the dashboard as the real one does: the same schemas, the same origins, answers that
@@ -203,20 +205,7 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
     upstreamRestart: ({ upstream }) => changeUpstream(upstream, { status: 'ready' }),
     upstreamSignIn: ({ upstream, signIn }) => changeUpstream(upstream, { signIn }),
     secretsBeginAnew: () => refused,
-    connectionsList: () => [],
-    connectionRename: () => refused,
-    connectionSignOut: () => refused,
-    connectionRemove: () => refused,
-    connectionDefault: () => refused,
-    signInStart: () => refused,
-    signInGet: () => refused,
-    signInsList: () => [],
-    signInChoose: () => refused,
-    signInClient: () => refused,
-    signInConfirm: () => refused,
-    signInOpen: () => refused,
-    signInCancel: () => refused,
-    presetsList: () => [],
+    ...fakeConnections(state, tell),
     upstreamLogs: ({ upstream }) => ({
       lines: state.upstreams.find((one) => one.id === upstream)?.lastStderr ?? [],
     }),
@@ -487,6 +476,10 @@ export function emptyState(): FakeState {
     confirmations: [],
     tools: [],
     upstreams: [],
+    connections: [],
+    signIns: [],
+    presets: [],
+    nextSignIn: {},
     sinks: [],
     workspaces: [{ id: 'w1', slug: 'personal', name: 'Personal', createdAt: 0 }],
     clients: [],
@@ -640,6 +633,31 @@ export function anUpstream(given: Partial<UpstreamView> = {}): UpstreamView {
     since: Date.now() - 60_000,
     ...given,
   };
+}
+
+/** The usual mode of an address. */
+export const MCP_OAUTH: Extract<SignIn, { kind: 'mcp_oauth' }> = {
+  kind: 'mcp_oauth',
+  clientId: null,
+  clientSecret: false,
+  scopes: null,
+  issuer: null,
+  redirect: { host: '127.0.0.1', port: null },
+  allowNoPkce: false,
+};
+
+/** How an address is that asked for an account before it has one. */
+export const NEEDS_ACCOUNT = { needsSignIn: true, status: 'failed', reason: 'It answered 401.' } as const;
+
+export function anAddress(given: Partial<UpstreamView> = {}): UpstreamView {
+  return anUpstream({
+    name: 'github',
+    transport: { kind: 'http', url: 'https://mcp.github.com/mcp', secretHeaders: [] },
+    signIn: MCP_OAUTH,
+    pid: null,
+    resolvedCommand: null,
+    ...given,
+  });
 }
 
 export function aKey(given: Partial<ClientView['keys'][number]> = {}): ClientView['keys'][number] {
