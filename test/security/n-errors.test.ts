@@ -187,10 +187,22 @@ function answerable(): readonly (readonly [RequestName, unknown])[] {
     seq: 1,
     id,
     transport: { kind: 'stdio', command: 'x' },
+    label: id,
+    connection: id,
+    signIn: id,
+    issuer: 'https://vendor.example',
+    clientId: id,
+    secret: 'x',
   };
-  const names = (Object.keys(API) as RequestName[]).filter((name) => API[name].safeParse(guess).success);
-  expect(names.length).toBeGreaterThan(Object.keys(API).length * 0.75);
-  return names.map((name) => [name, guess] as const);
+  const other: Partial<Record<RequestName, unknown>> = {
+    upstreamSignIn: { upstream: id, signIn: { kind: 'none' }, clientSecret: 'x' },
+  };
+  const all = (Object.keys(API) as RequestName[]).map((name) => [name, other[name] ?? guess] as const);
+  const fits = all.filter(([name, input]) => API[name].safeParse(input).success);
+  expect(fits.length).toBeGreaterThan(all.length * 0.75);
+  const connecting = all.filter(([name]) => /^(connection|signIn|presets|upstreamSignIn|secrets)/.test(name));
+  expect(fits).toEqual(expect.arrayContaining(connecting));
+  return fits;
 }
 
 describe('N8 an SQL error', () => {

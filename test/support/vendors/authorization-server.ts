@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type AuthInfo, OAuthError, OAuthErrorCode, type OAuthTokenVerifier } from '@modelcontextprotocol/server';
 import { type AccessToken, type ClientCredentials, Provider } from 'oidc-provider';
+import { watchSecret } from '../canary.ts';
 import { type Answered, type Arrived, answer, passOn } from './front.ts';
 import { interact } from './interactions.ts';
 import { alteredCallback, alteredMetadata, refusalOf, words } from './misbehaviour.ts';
@@ -98,7 +99,11 @@ export async function startAuthorizationServer(
     if (arrived.path.includes('/.well-known/')) return { ...answered, body: alteredMetadata(profile, answered) };
     if (arrived.path.slice(prefix.length) === ROUTES.token && answered.status === 200) {
       const { access_token, refresh_token } = JSON.parse(answered.body) as Record<string, string | undefined>;
-      for (const token of [access_token, refresh_token]) if (token !== undefined) given.add(token);
+      for (const token of [access_token, refresh_token]) if (token !== undefined) given.add(watchSecret(token));
+    }
+    if (arrived.path.slice(prefix.length) === ROUTES.registration && answered.status === 201) {
+      const { client_secret } = JSON.parse(answered.body) as { readonly client_secret?: string };
+      if (client_secret !== undefined) watchSecret(client_secret);
     }
     const location = answered.headers.location;
     if (typeof location !== 'string' || new URL(location, origin).origin === origin) return answered;
@@ -130,6 +135,7 @@ export async function startAuthorizationServer(
     async handle(arrived, response) {
       const path = providerPath(profile, prefix, arrived.path);
       if (path === null) return false;
+      for (const secret of secretsIn(arrived)) watchSecret(secret);
       if (slowMs > 0) await pause(slowMs);
       const at = arrived.path.slice(prefix.length);
       const refreshes = at === ROUTES.token && arrived.form.get('grant_type') === 'refresh_token';
@@ -166,4 +172,17 @@ export async function startAuthorizationServer(
       await new Promise((resolve) => inner.close(resolve));
     },
   };
+}
+
+/** What a client proves itself with, and what it gets tokens for: no Gatehouse may write any of it down. */
+function secretsIn({ form, headers }: Arrived): readonly string[] {
+  const basic = /^Basic (.+)$/.exec(headers.authorization ?? '')?.[1];
+  const password =
+    basic === undefined
+      ? ''
+      : Buffer.from(basic, 'base64')
+          .toString('utf8')
+          .replace(/^[^:]*:/, '');
+  const sent = ['code', 'code_verifier', 'refresh_token', 'client_secret'].flatMap((name) => form.getAll(name));
+  return [...sent, password].filter((secret) => secret.length >= 16);
 }
