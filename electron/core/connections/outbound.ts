@@ -88,7 +88,11 @@ export function createOutbound(parts: OutboundParts, bounds: OutboundBounds): Ou
       if (hops === MOST_HOPS || !URL.canParse(answer.location, url.href)) {
         return fault('unreachable', { ...about(url), detail: 'It redirects without end, or to no address.' });
       }
-      target = new URL(answer.location, url).href;
+      const next = new URL(answer.location, url);
+      // Allowed is what a person or a document names, not where an answer sends us on this machine.
+      if (next.origin !== url.origin && isLoopbackAddress(bare(next.hostname)))
+        return fault('host_not_allowed', about(next));
+      target = next.href;
     }
   }
 

@@ -175,7 +175,8 @@ async function ask(errand: Errand, name: 'token' | 'refresh', party: TokenParty,
   const answer = await post(errand, server.tokenUrl, client, { ...form, resource });
   if (answer.kind === 'fault') return { kind: 'failed', fault: failed(answer) };
   const { status } = answer;
-  const said = errorOf(answer);
+  // A server that has a fault knows nothing for certain, whatever it says.
+  const said = status >= 500 ? null : errorOf(answer);
   if (said !== null) {
     const code = ERRORS[said.error] ?? 'token_refused';
     return {
