@@ -10,6 +10,7 @@ import type { Inventory } from './catalog/inventory.ts';
 import type { ClientSignIn } from './client-sign-in/client-sign-in.ts';
 import type { Clients } from './clients/clients.ts';
 import type { Pauses } from './clients/pauses.ts';
+import type { Connections } from './connections/connections.ts';
 import type { Sessions } from './gateway/sessions.ts';
 import type { Stateless } from './gateway/stateless.ts';
 import type { Clock, Platform } from './platform.ts';
@@ -40,6 +41,7 @@ export function followChanges(parts: {
   readonly clientSignIn: Pick<ClientSignIn, 'endOfKey'>;
   readonly inventory: Inventory;
   readonly upstreams: Upstreams;
+  readonly connections: Pick<Connections, 'forgetUpstream' | 'onChange'>;
   readonly rounds: Rounds;
   readonly sinks: Sinks;
   readonly sessions: Sessions;
@@ -47,8 +49,8 @@ export function followChanges(parts: {
   showCard(card: NewCard): void;
 }): void {
   const { platform, topics, audit, clients, pauses, policies, shadows, approvers, approvals, results } = parts;
-  const { trusts, confirmations, clientSignIn, inventory, upstreams, rounds, sinks, sessions, stateless, showCard } =
-    parts;
+  const { trusts, confirmations, clientSignIn, inventory, upstreams, connections, rounds, sinks } = parts;
+  const { sessions, stateless, showCard } = parts;
 
   const tellEveryListSoon = debounced(platform.clock, () => {
     sessions.listChanged(null);
@@ -61,9 +63,16 @@ export function followChanges(parts: {
     tellEveryListSoon();
   });
   const confirmAgain = createConfirmAgain({ upstreams, confirmations, approvers, audit });
-  upstreams.onChange(() => {
+  upstreams.onChange((upstreamId) => {
+    if (upstreams.definition(upstreamId) === null) void connections.forgetUpstream(upstreamId);
     topics.tell('upstreams');
     confirmAgain();
+    tellEveryListSoon();
+  });
+  connections.onChange(() => {
+    topics.tell('connections');
+    // Whether one needs a sign-in shows there too.
+    topics.tell('upstreams');
     tellEveryListSoon();
   });
   upstreams.onNotice((upstreamId, method, params, sessionKey) => {

@@ -12,7 +12,6 @@ import { openAudit } from './audit/open.ts';
 import { createRetention } from './audit/retention.ts';
 import type { Found } from './call/aim.ts';
 import { createAskClient } from './call/ask-client.ts';
-import type { KnownConnections } from './call/connection.ts';
 import { foreseenFacts } from './call/facts.ts';
 import { createResultHolding, type HeldEnding } from './call/hold-result.ts';
 import { createRounds } from './call/rounds.ts';
@@ -26,6 +25,8 @@ import { followChanges, type NewCard } from './changes.ts';
 import { createClientSignIn } from './client-sign-in/client-sign-in.ts';
 import { createClients } from './clients/clients.ts';
 import { createPauses, pausedMessage } from './clients/pauses.ts';
+import { createConnections } from './connections/connections.ts';
+import { createRenewals } from './connections/renewals.ts';
 import { type Log, openLog } from './diagnosis/log.ts';
 import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
@@ -235,9 +236,31 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     workspaceName: clients.workspaceName,
     confirmed: createConfirmed(seals),
+    credentialsFor: (upstreamId, connectionId) => connections.credentialsFor(upstreamId, connectionId),
     version: options.version,
     idle: !options.listen,
     ...(platform.mode === 'desktop' ? { loginPath: createLoginPath({ environment: process.env, clock }) } : {}),
+  });
+  const connections = createConnections({
+    db,
+    clock,
+    vault,
+    audit,
+    log,
+    renewals: createRenewals({
+      environment: process.env,
+      lookup: undefined,
+      clock,
+      version: options.version,
+      boundsOf(upstreamId) {
+        const upstream = upstreams.definition(upstreamId);
+        if (upstream === null || upstream.transport.kind !== 'http') return null;
+        return { upstream: upstream.name, url: upstream.transport.url, allowPrivate: upstream.settings.allowPrivate };
+      },
+    }),
+    upstream: upstreams.definition,
+    workspaceName: clients.workspaceName,
+    replaced: upstreams.accountReplaced,
   });
   const catalog = createCatalog({ inventory, upstreams });
   const resources = createResources({
@@ -249,7 +272,6 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
         inventory.tools(upstreamId, kind).some((entry) => entry.reviewed !== null),
       ),
   });
-  const connections: KnownConnections = { choose: () => ({ kind: 'none' }), get: () => null, list: () => [] };
   const rateLimits = createRateLimits({ clock });
   const rounds = createRounds({
     upstreams,
@@ -468,6 +490,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     clientSignIn,
     inventory,
     upstreams,
+    connections,
     rounds,
     sinks,
     sessions,
@@ -555,6 +578,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     health.close();
     retention.close();
     await upstreams.stopAll();
+    connections.close();
     trusts.close();
     results.close();
     if (gateway !== null) audit.writeSoon({ phase: 'event', kind: 'app_stopped', detail: {} });

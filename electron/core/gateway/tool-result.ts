@@ -182,6 +182,7 @@ function failureOf(
     case 'refused':
       return { errorClass: 'invalid_token', upstream, message: `${upstream} refused the key of its account.${which}` };
     case 'more_scopes':
-      return { errorClass, upstream, message: `${upstream} asks for more than its account was granted.${which}` };
+      // Which scopes, and whether asking for them again can help.
+      return { errorClass, upstream, message: `${message}${which}` };
   }
 }

@@ -23,6 +23,7 @@ export interface Failure {
     | 'upstream_timeout'
     | 'secret_unavailable'
     | 'auth_required'
+    | 'invalid_token'
     | 'list_too_large'
     | 'list_too_many_pages'
     | 'message_too_large'

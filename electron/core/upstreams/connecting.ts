@@ -7,6 +7,7 @@ import type { Vault } from '../secrets/vault.ts';
 import type { Channel, Failure } from './channel.ts';
 import type { LinkManner } from './client-links.ts';
 import type { Confirmed } from './confirmed.ts';
+import type { Credentials } from './credentials.ts';
 import { endpointOf, secretPlaces, type UpstreamDefinition } from './definitions.ts';
 import { childEnvironment, type Environment, resolveCommand } from './environment.ts';
 import type { Eras } from './eras.ts';
@@ -35,6 +36,10 @@ export interface ConnectingParts {
   readonly version: string;
   readonly log: Log;
   definition(): UpstreamDefinition;
+  /** Whom all links go out as. */
+  readonly credentials: Credentials;
+  /** `WWW-Authenticate` of a 401; null: without one. */
+  noteChallenge(challenge: string | null): void;
   /** The lines of this start replace those of the last one. */
   showLines(lines: LogLines): void;
   lines(): LogLines;
@@ -55,8 +60,11 @@ export async function connectUpstream(
   if (refusal !== null) return refusal;
   const secrets = await readSecrets(parts.vault, definition);
   if (secrets.kind === 'failure') return secrets;
+  const account = transport.kind === 'stdio' ? await parts.credentials.present() : null;
+  if (account?.kind === 'failure') return account;
+  const entries = { ...secrets.values, ...account?.presented.environment };
   // A process of one client writes beside the shared one, which goes on.
-  const lines = manner === null ? createLogLines(Object.values(secrets.values)) : parts.lines();
+  const lines = manner === null ? createLogLines(Object.values(entries)) : parts.lines();
   if (manner === null) parts.showLines(lines);
 
   let command: string | null = null;
@@ -76,7 +84,7 @@ export async function connectUpstream(
     start = { command: runs.command, args: [...runs.args, ...transport.args], environment };
   }
 
-  const open = await opener(parts, definition, secrets.values, start, lines, events);
+  const open = await opener(parts, definition, entries, start, lines, events);
   // Not before something is started: reading the SDK takes longer than the rest of our start.
   const { openLink } = await import('./link.ts');
   const identity = JSON.stringify([command, endpointOf(transport), ...secretPlaces(definition.id, transport).keys()]);
@@ -176,6 +184,8 @@ async function opener(
           {
             url: transport.url,
             secretHeaders: secrets,
+            credentials: parts.credentials,
+            noteChallenge: parts.noteChallenge,
             environment: parts.environment,
             allowPrivate: settings.allowPrivate,
             lookup: parts.lookup,

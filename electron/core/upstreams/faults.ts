@@ -1,4 +1,5 @@
 import type { Failure } from './channel.ts';
+import { NotLetIn } from './credentials.ts';
 import { inWords } from './limits.ts';
 
 /** What went wrong between us and an HTTP upstream, in words that follow its name. */
@@ -8,6 +9,8 @@ export interface Fault {
   /** Nothing of the request can have reached the upstream. */
   readonly unsent: boolean;
   readonly status: number | null;
+  /** Why its account was not let in, where that is what went wrong: it says more than the rest. */
+  readonly failure?: Failure;
 }
 
 /** Reads what the SDK or the socket threw. Texts of the server are left out: they are not ours to show. */
@@ -15,6 +18,9 @@ export function faultOf(error: unknown, url: string | null): Fault {
   const chain = causes(error);
   const status = chain.map(statusOf).find((found) => found !== null) ?? null;
   const where = url === null ? 'it' : new URL(url).host;
+  const failure = chain.find((link) => link instanceof NotLetIn)?.failure;
+  if (failure !== undefined)
+    return { errorClass: failure.errorClass, words: 'did not let the account in', unsent: true, status: 401, failure };
   if (
     chain.some((link) => link.name === 'UnauthorizedError' || link.name === 'InsufficientScopeError') ||
     status === 401

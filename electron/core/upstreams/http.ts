@@ -10,15 +10,20 @@ import {
 import type { Dispatcher } from 'undici';
 import { sealed, unsealed } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
-import type { Channel } from './channel.ts';
+import type { Channel, Failure } from './channel.ts';
+import { type Credentials, NotLetIn, type Presented } from './credentials.ts';
 import type { Environment } from './environment.ts';
 import { eventStream } from './event-stream.ts';
-import { openOrigin } from './origin.ts';
+import { type Origin, openOrigin } from './origin.ts';
 
 export interface HttpParts {
   readonly url: string;
   /** From the vault: they go to the upstream's own origin and nowhere else. */
   readonly secretHeaders: Readonly<Record<string, string>>;
+  /** The account that requests go out as: presented with each of them. */
+  readonly credentials: Credentials;
+  /** `WWW-Authenticate` of a 401; null: without one. */
+  noteChallenge(challenge: string | null): void;
   readonly userAgent: string;
   /** For proxies and certificate authorities. */
   readonly environment: Environment;
@@ -45,6 +50,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
   const url = new URL(parts.url);
   let ending: string | null = null;
   let standing = 0;
+  let refused: NotLetIn | null = null;
   const connections = openOrigin({ ...parts, url });
 
   const ownFetch = async (target: string | URL, init?: RequestInit): Promise<Response> => {
@@ -57,7 +63,7 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
     // The SDK's event source would connect again by itself, to a session that was never initialized.
     if (style === 'sse' && standing > 1) throw new Error('the event stream ended');
     const signals = [init?.signal, id === null ? null : parts.signalFor(id)].filter((signal) => signal != null);
-    const answer = await connections.request({
+    const answer = await presenting({
       path: to.pathname + to.search,
       method,
       headers: headersOf(init?.headers, parts),
@@ -78,6 +84,31 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
       : forSdk(await whole(answer.body, parts.limits.messageBytes, onTooLarge), parts);
     return response(answer, content);
   };
+
+  /** As the account, and once more where that has something newer to present. */
+  async function presenting(request: OriginRequest): Promise<Dispatcher.ResponseData> {
+    for (let isLast = false; ; isLast = true) {
+      const found = await parts.credentials.present();
+      if (found.kind === 'failure') throw notLetIn(found);
+      const { presented } = found;
+      const path = withQuery(request.path, presented);
+      const headers = { ...request.headers, ...presented.headers };
+      const answer = await connections.request({ ...request, path, headers });
+      const challenge = headerOf(answer, 'www-authenticate');
+      const status = refusedWith(answer.statusCode, challenge);
+      if (status === null) return answer;
+      if (status === 401) parts.noteChallenge(challenge);
+      answer.body.on('error', () => {}).destroy();
+      const next = await parts.credentials.refused({ status, challenge }, presented, isLast);
+      if (next.kind === 'failure') throw notLetIn(next);
+      if (isLast) throw new Error('the account was asked for more than once');
+    }
+  }
+
+  function notLetIn(failure: Failure): NotLetIn {
+    refused = new NotLetIn(failure);
+    return refused;
+  }
 
   function streamOpened(status: number): void {
     if (status === 404 && standing > 0) {
@@ -110,6 +141,11 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
           reconnectionOptions: RECONNECTION,
         });
 
+  if (style === 'sse') {
+    const start = transport.start.bind(transport);
+    // The SDK's event source keeps what its `fetch` threw to itself.
+    transport.start = () => start().catch((error) => Promise.reject(refused ?? error));
+  }
   const send: Transport['send'] = transport.send.bind(transport);
   // The SDK's transports write messages by `JSON.stringify`.
   transport.send = (message: JSONRPCMessage | JSONRPCMessage[], options?: TransportSendOptions) =>
@@ -137,10 +173,35 @@ export function openHttp(parts: HttpParts, style: 'streamable' | 'sse'): Channel
   };
 }
 
+type OriginRequest = Omit<Parameters<Origin['request']>[0], 'headers'> & {
+  readonly headers: Readonly<Record<string, string>>;
+};
+
 /** The SDK's headers and ours. Nothing of a client can be among them: the SDK never sees one. */
 function headersOf(given: RequestInit['headers'], parts: HttpParts): Record<string, string> {
   const headers = Object.fromEntries(given instanceof Headers ? given : new Headers(given ?? {}));
-  return { 'user-agent': parts.userAgent, ...headers, ...parts.secretHeaders };
+  // One name, one header, however it is written: what the account presents takes the place of any other.
+  const secret = Object.entries(parts.secretHeaders).map(([name, value]) => [name.toLowerCase(), value] as const);
+  return { 'user-agent': parts.userAgent, ...headers, ...Object.fromEntries(secret) };
+}
+
+function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {
+  const value = headers[name];
+  return value === undefined ? null : Array.isArray(value) ? value.join(', ') : value;
+}
+
+/** A 403 is about the account only where it says so (RFC 6750, 3.1); any other is the server's answer. */
+function refusedWith(status: number, challenge: string | null): 401 | 403 | null {
+  if (status === 401) return status;
+  return status === 403 && challenge !== null && INSUFFICIENT.test(challenge) ? status : null;
+}
+
+/** For this one request: an address is logged, quoted and redirected to, a key is not. */
+function withQuery(path: string, { query }: Presented): string {
+  return Object.entries(query).reduce((address, [name, value]) => {
+    const pair = `${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+    return `${address}${address.includes('?') ? '&' : '?'}${pair}`;
+  }, path);
 }
 
 /** The request in a body that the SDK wrote. */
@@ -215,4 +276,5 @@ const SLACK_MS = 30_000;
 /** The SDK reads the last event in a few turns of the event loop after the stream has ended. */
 const PARSE_MS = 50;
 const GOODBYE_MS = 500;
+const INSUFFICIENT = /\berror\s*=\s*"?insufficient_scope\b/i;
 const SHOWN_TO_THE_SDK = ['content-type', 'mcp-session-id', 'www-authenticate', 'location'];

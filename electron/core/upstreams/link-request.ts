@@ -9,7 +9,7 @@ import { offered } from './offered.ts';
 import { parameterHeaders } from './parameter-headers.ts';
 import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
 
-export type LinkRequest = Omit<UpstreamRequest, 'requestId' | 'upstreamId'>;
+export type LinkRequest = Omit<UpstreamRequest, 'requestId' | 'upstreamId' | 'connectionId'>;
 
 /** `stale`: the upstream no longer knows our session, or was not reached. The call did not run. */
 export type LinkOutcome =
@@ -116,6 +116,8 @@ function outcomeOf(answer: Answer, parts: RequestParts): LinkOutcome {
       return cut(answer.why, parts);
     case 'threw': {
       const fault = faultOf(answer.error, parts.url);
+      if (fault.failure !== undefined)
+        return { kind: 'failed', errorClass: fault.failure.errorClass, message: fault.failure.message };
       const message = `${parts.name} ${parts.ending() ?? fault.words}.`;
       if (fault.errorClass === 'auth_required') return { kind: 'failed', errorClass: 'auth_required', message };
       if (!fault.unsent) return crashed(parts, parts.ending() ?? fault.words);

@@ -117,6 +117,7 @@ function notListed(answer: Exclude<Answer, { kind: 'result' }>, signal: AbortSig
         : failure(parts, CUTS[answer.why]);
     case 'threw': {
       const fault = faultOf(answer.error, parts.url);
+      if (fault.failure !== undefined) return { ...fault.failure, beyond: null };
       const found = failure(parts, `it ${fault.words}`);
       return fault.errorClass === 'auth_required' ? { ...found, errorClass: 'auth_required', retry: 'never' } : found;
     }

@@ -3,14 +3,16 @@ import type { Inventory, Tool } from '../catalog/inventory.ts';
 import type { Written } from '../exact-text.ts';
 import type { Failure } from './channel.ts';
 import { type ConnectingParts, connectUpstream } from './connecting.ts';
+import type { Credentials, CredentialsFor } from './credentials.ts';
 import { endpointOf, type UpstreamDefinition } from './definitions.ts';
 import { demoRisks } from './demo.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { Listed } from './listing.ts';
-import { createLogLines, type LogLines } from './log-lines.ts';
+import { createLives } from './lives.ts';
 import { createCallQueue } from './queue.ts';
 import { settable } from './settings.ts';
-import { createSupervisor } from './supervisor.ts';
+import { createShownLines, type ShownLines } from './shown-lines.ts';
+import { createSupervisor, type Supervisor } from './supervisor.ts';
 import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
 
 /** One upstream: its definition, its life, its queue and what is known of it. */
@@ -22,7 +24,11 @@ export interface Member {
   load(): { readonly inFlight: number; readonly queued: number };
   request(request: UpstreamRequest): Promise<UpstreamOutcome>;
   /** How every request ends until a person does something about it; null: it may work. */
-  unavailable(): UpstreamOutcome | null;
+  unavailable(connectionId: string | null): UpstreamOutcome | null;
+  /** Of its last 401. */
+  challenge(): string | null;
+  /** Somebody else stands behind the account; null: another one is the default. Lists again where `mayStart`. */
+  accountReplaced(connectionId: string | null, mayStart: boolean): Promise<void>;
   resources(): readonly Readonly<Record<string, unknown>>[];
   capabilities(): Readonly<Record<string, unknown>>;
   subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
@@ -38,8 +44,11 @@ export interface Member {
   stop(): Promise<void>;
 }
 
-export interface MemberParts extends Omit<ConnectingParts, 'definition' | 'showLines' | 'lines' | 'schemas'> {
+type OfOneLife = 'definition' | 'showLines' | 'lines' | 'schemas' | 'credentials' | 'noteChallenge';
+
+export interface MemberParts extends Omit<ConnectingParts, OfOneLife> {
   readonly inventory: Inventory;
+  readonly credentialsFor: CredentialsFor;
   mayStart(): boolean;
   /** What it means that something could not be written down; throws what is a bug. */
   unsaved(error: unknown): Failure;
@@ -54,37 +63,47 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   let definition = initial;
   /** Everybody holds this one object: what is set anew is in force for the next call. */
   const limits: UpstreamLimits = { ...parts.limits, ...initial.settings.limits };
-  let lines: LogLines = createLogLines([]);
   let resources: readonly Readonly<Record<string, unknown>>[] = [];
   let leftOut: readonly string[] = [];
-  let linesBefore: LogLines = lines;
+  let challenge: string | null = null;
   const queue = createCallQueue(limits);
-  const connecting: ConnectingParts = {
-    ...parts,
-    limits,
-    schemas: new Map(),
-    definition: () => definition,
-    lines: () => lines,
-    showLines(next) {
-      if (lines.all().length > 0) linesBefore = lines;
-      lines = next;
-    },
-    noteCommand(path) {
-      definition = { ...definition, resolvedCommand: path };
-      parts.noteCommand(path);
-    },
-  };
-  const supervisor = createSupervisor({
-    ...parts,
-    limits,
-    name,
-    isPerClient: () => definition.settings.share === 'per_client',
-    isSetModern: () => definition.settings.era === 'modern',
-    idleStopMs: () => definition.settings.idleStopMs,
-    connect: (signal, events, how) => connectUpstream(connecting, signal, events, how).catch(parts.unsaved),
-    readAhead,
-    takeIn,
-  });
+  const lives = createLives(id, parts.credentialsFor, createLife);
+  const main = () => lives.main().supervisor;
+  const lines = new Map<Supervisor, ShownLines>();
+
+  function createLife(life: { readonly credentials: Credentials; isMain(): boolean }): Supervisor {
+    const written = createShownLines();
+    const connecting: ConnectingParts = {
+      ...parts,
+      limits,
+      credentials: life.credentials,
+      schemas: new Map(),
+      definition: () => definition,
+      lines: written.now,
+      showLines: written.show,
+      noteCommand(path) {
+        definition = { ...definition, resolvedCommand: path };
+        parts.noteCommand(path);
+      },
+      noteChallenge(found) {
+        challenge = found;
+      },
+    };
+    const supervisor = createSupervisor({
+      ...parts,
+      limits,
+      name,
+      isPerClient: () => definition.settings.share === 'per_client',
+      isSetModern: () => definition.settings.era === 'modern',
+      idleStopMs: () => definition.settings.idleStopMs,
+      connect: (signal, events, how) => connectUpstream(connecting, signal, events, how).catch(parts.unsaved),
+      readAhead,
+      // What another account sees of it is not what was reviewed.
+      takeIn: (listed, isFirst) => (life.isMain() ? takeIn(listed, isFirst) : null),
+    });
+    lines.set(supervisor, written);
+    return supervisor;
+  }
 
   async function readAhead({ tools, prompts, templates }: Listed): Promise<void> {
     const endpoint = endpointOf(definition.transport);
@@ -123,16 +142,14 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   }
 
   function noteCapabilities(): void {
-    const capabilities = supervisor.capabilities();
+    const capabilities = main().capabilities();
     if (JSON.stringify(capabilities) === JSON.stringify(definition.capabilities)) return;
     definition = { ...definition, capabilities };
     parts.noteCapabilities(capabilities);
   }
 
-  /** Of this start; until it runs or writes, those of the one before, which say why it had to be started again. */
   function shownLines(): readonly string[] {
-    const now = lines.all();
-    return now.length > 0 || supervisor.state().status === 'ready' ? now : linesBefore.all();
+    return lines.get(main())?.all(main().state().status === 'ready') ?? [];
   }
 
   return {
@@ -140,10 +157,10 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     redefine(next) {
       definition = next;
       Object.assign(limits, parts.limits, next.settings.limits);
-      supervisor.idleStopChanged();
+      for (const life of lives.all()) life.supervisor.idleStopChanged();
     },
     view() {
-      const { status, reason, ...state } = supervisor.state();
+      const { status, reason, ...state } = main().state();
       const { workspaceId, transport, tags, enabled, settings, signIn, resolvedCommand } = definition;
       const rests = status === 'stopped' && (settings.start === 'on_demand' || settings.idleStopMs !== null);
       const tools = inventory.tools(id).filter((tool) => tool.state !== 'gone');
@@ -160,6 +177,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         resolvedCommand,
         toConfirm: parts.confirmed.lines(id),
         ...state,
+        needsSignIn: state.needsSignIn || lives.missing(null)?.errorClass === 'auth_required',
         status: enabled ? status : 'disabled',
         reason: enabled ? (rests ? RESTS : reason) : null,
         toolCount: tools.length,
@@ -172,13 +190,28 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     load: queue.load,
     resources: () => resources,
     capabilities: () => definition.capabilities,
-    subscribe: supervisor.subscribe,
-    unsubscribe: supervisor.unsubscribe,
-    resubscribe: supervisor.resubscribe,
-    unavailable: () => (definition.enabled ? supervisor.finallyFailed() : unreachable(`${name} is disabled.`)),
-    subscribers: supervisor.subscribers,
-    rootsChanged: supervisor.rootsChanged,
-    forgetSession: supervisor.forgetSession,
+    subscribe: (uri, sessionKey) => main().subscribe(uri, sessionKey),
+    unsubscribe: (uri, sessionKey) => main().unsubscribe(uri, sessionKey),
+    resubscribe: (uri, sessionKey) => main().resubscribe(uri, sessionKey),
+    unavailable(connectionId) {
+      if (!definition.enabled) return unreachable(`${name} is disabled.`);
+      const missing = lives.missing(connectionId);
+      if (missing !== null) return { kind: 'failed', errorClass: missing.errorClass, message: missing.message };
+      return lives.of(connectionId).supervisor.finallyFailed();
+    },
+    challenge: () => challenge,
+    async accountReplaced(connectionId, mayStart) {
+      await lives.replaced(connectionId);
+      parts.changed();
+      if (mayStart && definition.enabled) await main().refresh();
+    },
+    subscribers: (uri) => main().subscribers(uri),
+    rootsChanged(sessionKey) {
+      for (const life of lives.all()) life.supervisor.rootsChanged(sessionKey);
+    },
+    forgetSession(sessionKey) {
+      for (const life of lives.all()) life.supervisor.forgetSession(sessionKey);
+    },
     async request(call) {
       if (!definition.enabled) return unreachable(`${name} is disabled.`);
       const entered = await queue.enter(call.signal);
@@ -188,24 +221,26 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
         return { kind: 'failed', errorClass: 'upstream_busy', message };
       }
       try {
-        return await supervisor.request(call);
+        return await lives.of(call.connectionId).supervisor.request(call);
       } finally {
         entered.release();
       }
     },
-    start: () => supervisor.start(),
+    start: () => main().start(),
     async restart(when) {
-      const { status } = supervisor.state();
+      const { status } = main().state();
       if (status === 'failed' && when === 'always') definition = { ...definition, resolvedCommand: null };
-      await supervisor.stop();
-      if (status !== 'stopped' || when === 'always') await supervisor.refresh();
+      await Promise.all(lives.all().map((life) => life.supervisor.stop()));
+      if (status !== 'stopped' || when === 'always') await main().refresh();
     },
     async refresh() {
       // A person asks for a new start: whatever the command resolves to now is what shall run.
-      if (supervisor.state().status === 'failed') definition = { ...definition, resolvedCommand: null };
-      await supervisor.refresh();
+      if (main().state().status === 'failed') definition = { ...definition, resolvedCommand: null };
+      await main().refresh();
     },
-    stop: () => supervisor.stop(),
+    async stop() {
+      await Promise.all(lives.all().map((life) => life.supervisor.stop()));
+    },
   };
 }
 

@@ -76,6 +76,8 @@ export interface Supervisor {
   subscribers(uri: string): readonly string[];
   rootsChanged(sessionKey: string): void;
   forgetSession(sessionKey: string): void;
+  /** What is subscribed to here is subscribed to there from now on. */
+  handOver(to: Supervisor): void;
   /** Everything it started is gone when this resolves. */
   stop(): Promise<void>;
 }
@@ -373,6 +375,12 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     forgetSession(sessionKey) {
       sessions.endOf(sessionKey);
       for (const uri of [...subscriptions.keys()]) void unsubscribe(uri, sessionKey);
+    },
+    handOver(to) {
+      const moved = [...subscriptions];
+      subscriptions.clear();
+      if (link !== null && moved.length > 0) void link.watch(new Set());
+      for (const [uri, subscribers] of moved) for (const each of subscribers) to.resubscribe(uri, each);
     },
     async refresh() {
       failures = 0;

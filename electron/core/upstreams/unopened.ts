@@ -34,6 +34,7 @@ export function notModern({ name, url }: About): Failure {
 }
 
 export function unreachable({ name }: About, fault: Fault): Failure {
+  if (fault.failure !== undefined) return fault.failure;
   if (fault.errorClass === 'auth_required') {
     return { kind: 'failure', errorClass: 'auth_required', message: `${name} ${fault.words}.`, retry: 'never' };
   }

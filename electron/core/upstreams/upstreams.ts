@@ -10,6 +10,7 @@ import type { Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
 import { type Confirmed, unsealed } from './confirmed.ts';
+import { type CredentialsFor, withoutAccount } from './credentials.ts';
 import {
   createDefinitions,
   endpointOf,
@@ -26,7 +27,7 @@ import { defaultLimits, type UpstreamLimits } from './limits.ts';
 import { createMember, type Member } from './member.ts';
 import { createProcesses } from './processes.ts';
 import { changedSettings, refuseSettings, type SettingsChange, usualSettings } from './settings.ts';
-import { clientSecretPlace, refuseSignIn, usualSignIn } from './sign-in.ts';
+import { clientSecretPlace, isUsual, refuseSignIn, usualSignIn } from './sign-in.ts';
 import { unsaved } from './unsaved.ts';
 
 export { upstreamSignInSchema, upstreamsSchema } from './definitions.ts';
@@ -68,7 +69,7 @@ export type AskAnswer = { readonly kind: 'result'; readonly result: Written } | 
 export interface UpstreamRequest {
   readonly requestId: string;
   readonly upstreamId: string;
-  /** The account it goes out with; null: no account. */
+  /** The account it goes out as; null: the default one, or none. */
   readonly connectionId: string | null;
   readonly method: RelayedMethod;
   /** What is ours to say in `params`: whose tool, prompt or resource it is. It comes before anything in `moreText`. */
@@ -118,6 +119,7 @@ export type UpstreamOutcome =
         | 'result_too_large'
         | 'secret_unavailable'
         | 'auth_required'
+        | 'invalid_token'
         | 'upstream_busy'
         | 'list_too_large'
         | 'list_too_many_pages'
@@ -161,8 +163,20 @@ export interface Upstreams {
   restart(id: string): Promise<UpstreamsResult>;
   logs(id: string): readonly string[];
   request(request: UpstreamRequest): Promise<UpstreamOutcome>;
-  /** How every request ends until a person does something about it (disabled, failed for good, removed); null: it may work. */
-  unavailable(id: string): UpstreamOutcome | null;
+  /**
+   * How every request as this account (null: the default one) ends until a person does something about it: disabled,
+   * failed for good, removed, signed out; null: it may work.
+   */
+  unavailable(id: string, connectionId?: string | null): UpstreamOutcome | null;
+  /** As the person confirmed it, at once: for who looks at it with every request. */
+  definition(id: string): UpstreamDefinition | null;
+  /** `WWW-Authenticate` of its last 401, as it came; null: there was none. Untrusted. */
+  challengeOf(id: string): string | null;
+  /**
+   * Somebody else stands behind this account now, or nobody: what runs as it is ended. Null: only which account is the
+   * default has changed. Either way the upstream is listed again at once.
+   */
+  accountReplaced(id: string, connectionId: string | null): void;
   /** Resources as the upstream listed them last; not templates. */
   resources(id: string): readonly Readonly<Record<string, unknown>>[];
   /** What the upstream said at its last start that it can do; empty while it never ran. */
@@ -197,6 +211,8 @@ export interface UpstreamsParts {
   readonly audit: Pick<Audit, 'writeSoon'>;
   /** As records name it. Default: its id. */
   workspaceName?(id: string): string | null;
+  /** Whom requests go out as. Default: nobody is signed in anywhere. */
+  readonly credentialsFor?: CredentialsFor;
   /** Whether a definition is what the person confirmed. Default: whatever is stored was. */
   readonly confirmed?: Confirmed;
   readonly limits?: Partial<UpstreamLimits>;
@@ -234,6 +250,8 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     commandEnvironment: async () =>
       parts.loginPath === undefined ? environment : { ...environment, PATH: await parts.loginPath() },
     version: parts.version ?? '0.0.0',
+    credentialsFor:
+      parts.credentialsFor ?? ((id: string) => withoutAccount(members.get(id)?.definition().name ?? 'The upstream')),
   };
   const listeners = new Set<(upstreamId: string) => void>();
   const noticeListeners = new Set<UpstreamNotice>();
@@ -375,11 +393,14 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       if (confirmed.lines(id) !== null) return refused(`${member.definition().name} was changed on disk. ${FIRST}`);
       const old = member.definition();
       const transport = wanted ?? old.transport;
+      const signIn = isUsual(old.signIn, old.transport) ? usualSignIn(transport) : old.signIn;
       const tags = wantedTags ?? old.tags;
       const settings = changedSettings(old.settings, wantedSettings);
       const inForce = { ...limits, ...settings.limits };
       const reason = refuseDefinition(old.name, transport, tags) ?? refuseSettings(settings, inForce, transport);
       if (reason !== null) return refused(reason);
+      const unfit = refuseSignIn(signIn, transport);
+      if (unfit !== null) return refused(`${unfit} Change how accounts sign in at ${old.name} first.`);
       const places = secretPlaces(id, transport);
       const problem = refuseSecrets(transport, places, secrets, (place) => vault.has(place));
       if (problem !== null) return refused(problem);
@@ -390,7 +411,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       }
       const kept = new Set(places.values());
       const isNewCommand = endpointOf(transport) !== endpointOf(old.transport);
-      const change = { transport, tags, settings, resolvedCommand: isNewCommand ? null : old.resolvedCommand };
+      const change = { transport, tags, settings, signIn, resolvedCommand: isNewCommand ? null : old.resolvedCommand };
       allOrNothing(() => {
         for (const place of secretPlaces(id, old.transport).values()) if (!kept.has(place)) vault.remove(place);
         definitions.update(id, change);
@@ -517,9 +538,15 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       return members.get(id)?.unsubscribe(uri, sessionKey) ?? REMOVED;
     },
     resubscribe: (id, uri, sessionKey) => members.get(id)?.resubscribe(uri, sessionKey),
-    unavailable: (id) => {
+    unavailable: (id, connectionId = null) => {
       const member = members.get(id);
-      return member === undefined ? REMOVED : member.unavailable();
+      return member === undefined ? REMOVED : member.unavailable(connectionId);
+    },
+    definition: (id) => members.get(id)?.definition() ?? null,
+    challengeOf: (id) => members.get(id)?.challenge() ?? null,
+    accountReplaced: (id, connectionId) => {
+      const member = members.get(id);
+      if (member !== undefined) void member.accountReplaced(connectionId, parts.idle !== true);
     },
     subscribers: (id, uri) => members.get(id)?.subscribers(uri) ?? [],
     rootsChanged(sessionKey) {

@@ -10,6 +10,7 @@ import type { Inventory, Tool } from '../../../electron/core/catalog/inventory.t
 import { type Log, silentLog } from '../../../electron/core/diagnosis/log.ts';
 import { type Clock, systemClock } from '../../../electron/core/platform.ts';
 import type { Vault } from '../../../electron/core/secrets/vault.ts';
+import type { CredentialsFor } from '../../../electron/core/upstreams/credentials.ts';
 import type { Environment } from '../../../electron/core/upstreams/environment.ts';
 import type { UpstreamLimits } from '../../../electron/core/upstreams/limits.ts';
 import type { SettingsChange } from '../../../electron/core/upstreams/settings.ts';
@@ -79,13 +80,16 @@ export function rig(
     readonly db?: Database.Database;
     readonly vaultReason?: string;
     readonly log?: Log;
+    readonly credentialsFor?: CredentialsFor;
+    /** In place of the stand-in. */
+    readonly vault?: Vault;
   } = {},
 ): Rig {
   const db = options.db ?? new Database(':memory:');
   if (!options.db) db.exec(`${upstreamsSchema};${upstreamSignInSchema}`);
   const events: AuditInput[] = [];
   const inventory = standInInventory();
-  const vault = standInVault(options.vaultReason ?? null);
+  const vault = (options.vault ?? standInVault(options.vaultReason ?? null)) as Rig['vault'];
   const upstreams = createUpstreams({
     db,
     clock: options.clock ?? systemClock,
@@ -97,6 +101,7 @@ export function rig(
     ...(options.environment ? { environment: options.environment } : {}),
     ...(options.loginPath ? { loginPath: options.loginPath } : {}),
     ...(options.lookup ? { lookup: options.lookup } : {}),
+    ...(options.credentialsFor ? { credentialsFor: options.credentialsFor } : {}),
   });
   onTestFinished(() => upstreams.stopAll());
   const until = (id: string, status: UpstreamView['status'], ms = 20_000) =>
