@@ -20,7 +20,13 @@ export function AuditRecord({ record, onClose }: { readonly record: AuditRecordV
       <div className="strip">
         <div>
           <h3 className="row-name">
-            <Visible text={record.tool === null ? record.kind : `${record.upstream ?? '?'} / ${record.tool}`} />
+            <Visible
+              text={
+                record.tool === null
+                  ? record.kind
+                  : `${record.upstream ?? '?'}${record.connection === null ? '' : ` as ${record.connection}`} / ${record.tool}`
+              }
+            />
           </h3>
           <p className="quiet">
             request <code>{record.requestId}</code>

@@ -128,7 +128,9 @@ function Row(props: { readonly record: AuditRecordView; readonly isOpen: boolean
 }
 
 function ToolName({ record }: { readonly record: AuditRecordView }) {
-  const name = [record.upstream, record.tool].filter((part) => part !== null).join(' / ');
+  const account = record.connection === null ? '' : ` as ${record.connection}`;
+  const upstream = record.upstream === null ? null : `${record.upstream}${account}`;
+  const name = [upstream, record.tool].filter((part) => part !== null).join(' / ');
   if (name === '') return null;
   if (record.kind !== 'tool_call') return <Visible text={name} />;
   return (

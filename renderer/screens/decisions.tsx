@@ -29,7 +29,14 @@ export function RecentDecisions({ approvals }: { readonly approvals: readonly Ap
             <span className={`decided decided-${approval.state}`}>{STATES[approval.state]}</span>
             <span className="grow">
               <strong>
-                <Visible text={approval.upstream} /> / <Visible text={approval.tool} />
+                <Visible text={approval.upstream} />
+                {approval.connection !== null && (
+                  <>
+                    {' '}
+                    as <Visible text={approval.connection} />
+                  </>
+                )}{' '}
+                / <Visible text={approval.tool} />
               </strong>
               <span className="quiet">
                 {' '}

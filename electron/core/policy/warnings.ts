@@ -9,6 +9,8 @@ export interface KnownNames {
   readonly workspace: readonly string[];
   readonly upstream: readonly string[];
   readonly tag: readonly string[];
+  /** Labels of accounts, whatever upstream they are at. */
+  readonly connection: readonly string[];
   readonly client: readonly string[];
   readonly clientTag: readonly string[];
 }
@@ -114,7 +116,7 @@ function unknownNames(match: RuleMatch, known: KnownNames, index: number): reado
       const isMet =
         member === 'tag' || member === 'clientTag'
           ? known[member].includes(name)
-          : known[member].some(compileGlob(name));
+          : (member === 'connection' && name === NONE) || known[member].some(compileGlob(name));
       if (isMet) return [];
       const message = `There is no ${noun} "${name}" now.`;
       return [{ message, path: ['rules', index, 'match', member, entry], on: 'value' as const }];
@@ -126,6 +128,7 @@ const NOUNS = [
   ['workspace', 'workspace'],
   ['upstream', 'upstream'],
   ['tag', 'upstream with the tag'],
+  ['connection', 'account'],
   ['client', 'client'],
   ['clientTag', 'client with the tag'],
 ] as const satisfies readonly (readonly [keyof KnownNames, string])[];

@@ -43,6 +43,7 @@ export function policyRequests(parts: {
       workspace: clients.workspaces().map(({ name }) => name),
       upstream: servers.map(({ name }) => name),
       tag: servers.flatMap(({ tags }) => tags),
+      connection: servers.flatMap((server) => connections.list(server.id).map(({ label }) => label)),
       client: callers.map(({ name }) => name),
       clientTag: callers.flatMap(({ tags }) => tags),
     };

@@ -30,6 +30,7 @@ export function entryRecord(entry: EntryRow, chain: string, sender: Sender): Log
       'gatehouse.client.name': entry.client,
       'gatehouse.key_prefix': entry.key_prefix,
       'gatehouse.upstream': entry.upstream,
+      'gatehouse.connection': typeof detail.connection === 'string' ? detail.connection : null,
       'gatehouse.effect': entry.effect,
       'gatehouse.rule': entry.rule,
       'gatehouse.outcome': entry.outcome,

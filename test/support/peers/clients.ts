@@ -23,6 +23,8 @@ export interface Peer extends AsyncDisposable {
   /** As it stands, whatever the client declared. */
   notify(method: string): Promise<void>;
   watch(uri: string): Promise<void>;
+  /** Hears of changed lists from now on; a legacy client does without asking. */
+  watchLists(): Promise<void>;
   setLevel(level: string): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ async function legacy(url: string, key: string, capabilities: Json): Promise<Pee
       client.request({ method, params: { ...params } } as never, ResultSchema, options as never),
     notify: async (method) => client.transport?.send({ jsonrpc: '2.0', method }),
     watch: async (uri) => void (await client.request({ method: 'resources/subscribe', params: { uri } }, ResultSchema)),
+    watchLists: async () => {},
     setLevel: async (level) => void (await client.setLoggingLevel(level as never)),
     [Symbol.asyncDispose]: () => client.close(),
   };
@@ -116,6 +119,7 @@ async function modern(url: string, key: string, capabilities: Json): Promise<Pee
     },
     notify: async (method) => client.transport?.send({ jsonrpc: '2.0', method }),
     watch: async (uri) => void (await client.listen({ resourceSubscriptions: [uri] })),
+    watchLists: async () => void (await client.listen({ toolsListChanged: true })),
     async setLevel(wanted) {
       level = wanted;
     },
