@@ -1,6 +1,7 @@
 import type { ConnectionView, SignInView } from '../../../shared/connections.ts';
 import type { UpstreamView } from '../../../shared/model.ts';
 import type { SignInFault } from './authorization-server.ts';
+import type { Stray } from './redirect.ts';
 import type { Trace } from './trace.ts';
 
 /** What the person answers, by the state in which a sign-in asks it. */
@@ -36,7 +37,7 @@ export interface Attempt {
   /** The browser came back: nothing is waited for any more. */
   returned(): void;
   /** Somebody else came to the redirect address: it goes on, and says so. */
-  stray(): void;
+  stray(why: Stray): void;
   /** How it ended, once it did. */
   readonly over: Promise<SignInView>;
 }

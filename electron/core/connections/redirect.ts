@@ -14,11 +14,12 @@ export interface Redirect {
    * called once, with the whole query, and the page it resolves with is what the browser shows.
    */
   expect(state: string, arrived: (query: URLSearchParams) => Promise<RedirectPage>): void;
-  /** Visits to `/callback` that were not the one: without its state, or with another. */
-  strays(): number;
   /** Closes the port at once; the page of the one visit is still sent. */
   close(): void;
 }
+
+/** Why a visit is not the one: it gets a page that does nothing, and the sign-in goes on. */
+export type Stray = 'wrong_state' | 'other_host' | 'other_path' | 'other_method';
 
 export type OpenedRedirect =
   | { readonly kind: 'opened'; readonly redirect: Redirect }
@@ -32,8 +33,7 @@ export async function openRedirect(parts: {
   readonly upstreamId: string;
   readonly setting: RedirectSetting;
   readonly ports: RedirectPorts;
-  /** A visit came that is not the one. */
-  onStray(): void;
+  onStray(why: Stray): void;
 }): Promise<OpenedRedirect> {
   const { upstreamId, setting, ports } = parts;
   const remembered = ports.of(upstreamId);
@@ -61,10 +61,13 @@ interface Listening {
 }
 
 /** The system's code where it cannot. */
-function listen(wanted: number, host: RedirectSetting['host'], onStray: () => void): Promise<Listening | string> {
+function listen(
+  wanted: number,
+  host: RedirectSetting['host'],
+  onStray: (why: Stray) => void,
+): Promise<Listening | string> {
   const sockets = new Set<Socket>();
   let authority = '';
-  let strays = 0;
   let waiting: { readonly state: string; readonly arrived: (query: URLSearchParams) => Promise<RedirectPage> } | null =
     null;
   let answering: Socket | null = null;
@@ -80,17 +83,16 @@ function listen(wanted: number, host: RedirectSetting['host'], onStray: () => vo
       // A body is never read: the connection ends with the answer.
       response.shouldKeepAlive = false;
       const visit = read(request);
-      if (visit.kind === 'inert') return send(response, visit.page);
-      if (waiting === null || !isState(visit.query, waiting.state)) {
-        strays += 1;
-        send(response, inertPage(400));
-        onStray();
+      if (typeof visit === 'string' || waiting === null || !isState(visit, waiting.state)) {
+        const why = typeof visit === 'string' ? visit : 'wrong_state';
+        send(response, inertPage(STATUS[why]));
+        onStray(why);
         return;
       }
       const { arrived } = waiting;
       waiting = null;
       answering = request.socket;
-      void arrived(visit.query).then((page) => send(response, page));
+      void arrived(visit).then((page) => send(response, page));
     },
   );
   server.on('connection', (socket) => {
@@ -102,20 +104,18 @@ function listen(wanted: number, host: RedirectSetting['host'], onStray: () => vo
   });
   server.on('clientError', (_error, socket) => socket.destroy());
 
-  function read(
-    request: IncomingMessage,
-  ): { kind: 'visit'; query: URLSearchParams } | { kind: 'inert'; page: RedirectPage } {
+  function read(request: IncomingMessage): URLSearchParams | Stray {
     // Another name that leads here is somebody else's page in the person's browser (DNS rebinding).
     const hosts = request.headersDistinct.host ?? [];
-    if (hosts.length !== 1 || hosts[0] !== authority) return { kind: 'inert', page: inertPage(403) };
+    if (hosts.length !== 1 || hosts[0] !== authority) return 'other_host';
     const [path, query = ''] = splitOnce(request.url ?? '', '?');
-    if (path !== '/callback') return { kind: 'inert', page: inertPage(404) };
-    if (request.method !== 'GET') return { kind: 'inert', page: inertPage(405) };
-    return { kind: 'visit', query: new URLSearchParams(query) };
+    if (path !== '/callback') return 'other_path';
+    return request.method === 'GET' ? new URLSearchParams(query) : 'other_method';
   }
 
   return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    // After that it is one connection's trouble, and no answer to it is owed.
+    server.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     server.listen(wanted, '127.0.0.1', () => {
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : wanted;
@@ -127,7 +127,6 @@ function listen(wanted: number, host: RedirectSetting['host'], onStray: () => vo
           expect(state, arrived) {
             waiting = { state, arrived };
           },
-          strays: () => strays,
           close() {
             waiting = null;
             server.close();
@@ -160,6 +159,7 @@ function splitOnce(text: string, by: string): readonly [string, string?] {
   return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+const STATUS = { wrong_state: 400, other_host: 403, other_path: 404, other_method: 405 } as const;
 /** A code may be a whole JWT. */
 const HEADER_BYTES = 32_768;
 const PATIENCE_MS = 10_000;

@@ -10,6 +10,7 @@ import type { Answers, Attempt, Ending, Procedure } from './attempt.ts';
 import type { SignInFault } from './authorization-server.ts';
 import type { Connections } from './connections.ts';
 import type { KeptSignIns } from './kept-sign-ins.ts';
+import type { Stray } from './redirect.ts';
 import { createTrace, type Told } from './trace.ts';
 
 export type SignInResult =
@@ -89,7 +90,7 @@ export function createSignIns(parts: {
     const { id } = view;
     const ended = new AbortController();
     let stopTimer = () => {};
-    let strays = 0;
+    const strays = new Map<Stray, number>();
     let pending: { readonly state: keyof Answers; readonly resolve: (answer: unknown) => void } | null = null;
     const { promise: over, resolve: settle } = Promise.withResolvers<SignInView>();
 
@@ -108,7 +109,7 @@ export function createSignIns(parts: {
     function allowTime(): number {
       stopTimer();
       stopTimer = clock.after(LIMIT_MS, () => {
-        const fault = timedOut(view, strays);
+        const fault = timedOut(view, strays.has('wrong_state'));
         const name = view.state === 'waiting' ? 'callback' : 'choice';
         trace.step({ name, outcome: 'failed', message: fault.message });
         end(fault);
@@ -151,7 +152,12 @@ export function createSignIns(parts: {
         workspace: parts.workspaceName(upstream.workspaceId) ?? upstream.workspaceId,
         upstream: upstream.name,
         ...(outcome === null ? {} : { outcome }),
-        detail: { account: label, mode: view.mode, ...detail, ...(strays === 0 ? {} : { strayVisits: strays }) },
+        detail: {
+          account: label,
+          mode: view.mode,
+          ...detail,
+          ...(strays.size === 0 ? {} : { strayVisits: Object.fromEntries(strays) }),
+        },
       });
     }
 
@@ -179,11 +185,13 @@ export function createSignIns(parts: {
       returned() {
         if (!ended.signal.aborted) set({ state: 'working', link: null });
       },
-      stray() {
-        strays += 1;
-        if (ended.signal.aborted || strays > 1) return;
-        trace.step(STRAY);
-        record('sign_in_visit_refused', 'refused', { code: 'state_mismatch' });
+      stray(why) {
+        const seen = strays.get(why) ?? 0;
+        strays.set(why, seen + 1);
+        // The first of its kind is told at once; a flood of them is counted, and told with the end.
+        if (ended.signal.aborted || seen > 0) return;
+        if (why === 'wrong_state') trace.step(STRAY);
+        record('sign_in_visit_refused', 'refused', { why });
       },
     };
 
@@ -289,8 +297,8 @@ function endedAs({ code, message, next }: Fault): Partial<SignInView> {
   return { state: code === 'cancelled' ? 'cancelled' : 'failed', link: null, code, message, next };
 }
 
-function timedOut({ state, upstream }: SignInView, strays: number): SignInFault {
-  if (state === 'waiting' && strays > 0) {
+function timedOut({ state, upstream }: SignInView, returnedAstray: boolean): SignInFault {
+  if (state === 'waiting' && returnedAstray) {
     const message = `The browser came back without the mark of this sign-in, so Gatehouse did not take it. ${upstream} may have mixed it up with an older page.`;
     return { kind: 'fault', code: 'state_mismatch', message, next: AGAIN };
   }
