@@ -11,6 +11,7 @@ import type { ClientSignIn } from './client-sign-in/client-sign-in.ts';
 import type { Clients } from './clients/clients.ts';
 import type { Pauses } from './clients/pauses.ts';
 import type { Connections } from './connections/connections.ts';
+import type { SignIns } from './connections/sign-ins.ts';
 import type { Sessions } from './gateway/sessions.ts';
 import type { Stateless } from './gateway/stateless.ts';
 import type { Clock, Platform } from './platform.ts';
@@ -42,6 +43,9 @@ export function followChanges(parts: {
   readonly inventory: Inventory;
   readonly upstreams: Upstreams;
   readonly connections: Pick<Connections, 'forgetUpstream' | 'onChange'>;
+  readonly signIns: Pick<SignIns, 'forgetUpstream' | 'onChange'>;
+  /** What else is kept of an upstream for signing in there. */
+  readonly forgetSignIn: readonly ((upstreamId: string) => void)[];
   readonly rounds: Rounds;
   readonly sinks: Sinks;
   readonly sessions: Sessions;
@@ -49,8 +53,8 @@ export function followChanges(parts: {
   showCard(card: NewCard): void;
 }): void {
   const { platform, topics, audit, clients, pauses, policies, shadows, approvers, approvals, results } = parts;
-  const { trusts, confirmations, clientSignIn, inventory, upstreams, connections, rounds, sinks } = parts;
-  const { sessions, stateless, showCard } = parts;
+  const { trusts, confirmations, clientSignIn, inventory, upstreams, connections, signIns } = parts;
+  const { rounds, sinks, sessions, stateless, showCard } = parts;
 
   const tellEveryListSoon = debounced(platform.clock, () => {
     sessions.listChanged(null);
@@ -64,17 +68,23 @@ export function followChanges(parts: {
   });
   const confirmAgain = createConfirmAgain({ upstreams, confirmations, approvers, audit });
   upstreams.onChange((upstreamId) => {
-    if (upstreams.definition(upstreamId) === null) void connections.forgetUpstream(upstreamId);
+    if (upstreams.definition(upstreamId) === null) {
+      void connections.forgetUpstream(upstreamId);
+      signIns.forgetUpstream(upstreamId);
+      for (const forget of parts.forgetSignIn) forget(upstreamId);
+    }
     topics.tell('upstreams');
     confirmAgain();
     tellEveryListSoon();
   });
   connections.onChange(() => {
     topics.tell('connections');
+    topics.tell('status');
     // Whether one needs a sign-in shows there too.
     topics.tell('upstreams');
     tellEveryListSoon();
   });
+  signIns.onChange(() => topics.tell('connections'));
   upstreams.onNotice((upstreamId, method, params, sessionKey) => {
     const { uri } = params.value;
     if (method === 'notifications/resources/updated' && typeof uri === 'string') {

@@ -25,8 +25,15 @@ import { followChanges, type NewCard } from './changes.ts';
 import { createClientSignIn } from './client-sign-in/client-sign-in.ts';
 import { createClients } from './clients/clients.ts';
 import { createPauses, pausedMessage } from './clients/pauses.ts';
+import { refuseMetadataUrl } from './connections/client-id.ts';
 import { createConnections } from './connections/connections.ts';
+import { createKeptSignIns } from './connections/kept-sign-ins.ts';
+import { PRESETS } from './connections/presets.ts';
+import { createProcedure } from './connections/procedures.ts';
+import { createRedirectPorts } from './connections/redirect-ports.ts';
+import { createRegistrations } from './connections/registrations.ts';
 import { createRenewals } from './connections/renewals.ts';
+import { createSignIns } from './connections/sign-ins.ts';
 import { type Log, openLog } from './diagnosis/log.ts';
 import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
@@ -151,6 +158,10 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const keyFile = masterKeyPath(options.masterKeyFile, process.env);
   if (keyFile.kind === 'fault') return { kind: 'fault', code: 'environment', message: keyFile.message };
 
+  const metadataUrl = process.env.GATEHOUSE_CLIENT_METADATA_URL || null;
+  const unfit = metadataUrl === null ? null : refuseMetadataUrl(metadataUrl);
+  if (unfit !== null) return { kind: 'fault', code: 'environment', message: unfit };
+
   const lock = lockDataFolder(dataFolder);
   if (lock.kind === 'not_writable') return { kind: 'fault', code: 'data_folder', message: lock.message };
   if (lock.kind === 'taken') {
@@ -241,6 +252,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     idle: !options.listen,
     ...(platform.mode === 'desktop' ? { loginPath: createLoginPath({ environment: process.env, clock }) } : {}),
   });
+  const outbound = { environment: process.env, lookup: undefined, clock, version: options.version };
   const connections = createConnections({
     db,
     clock,
@@ -248,10 +260,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     log,
     renewals: createRenewals({
-      environment: process.env,
-      lookup: undefined,
-      clock,
-      version: options.version,
+      ...outbound,
       boundsOf(upstreamId) {
         const upstream = upstreams.definition(upstreamId);
         if (upstream === null || upstream.transport.kind !== 'http') return null;
@@ -261,6 +270,26 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     upstream: upstreams.definition,
     workspaceName: clients.workspaceName,
     replaced: upstreams.accountReplaced,
+  });
+  const registrations = createRegistrations({ db, vault, clock });
+  const redirectPorts = createRedirectPorts(db);
+  const signIns = createSignIns({
+    clock,
+    log,
+    audit,
+    kept: createKeptSignIns(db),
+    connections,
+    upstreams,
+    workspaceName: clients.workspaceName,
+    procedure: createProcedure({
+      outbound,
+      connections,
+      upstreams,
+      vault,
+      registrations,
+      ports: redirectPorts,
+      metadataUrl,
+    }),
   });
   const catalog = createCatalog({ inventory, upstreams });
   const resources = createResources({
@@ -413,6 +442,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     platform,
     unattended: options.unattended,
     upstreams,
+    connections,
     audit,
     vault,
     approvals,
@@ -440,7 +470,15 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
-    ...connectionRequests(),
+    ...connectionRequests({
+      connections,
+      signIns,
+      upstreams,
+      clients,
+      widening,
+      openBrowser: platform.openBrowser,
+      presets: PRESETS,
+    }),
     ...toolRequests({ inventory, approvals, catalog, connections, upstreams, clients, audit, foresee, widening }),
     ...policyRequests({ policies, clients, upstreams, catalog, connections, audit, clock, widening }),
     ...replayRequests({ policies, clients, audit, clock }),
@@ -491,6 +529,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     inventory,
     upstreams,
     connections,
+    signIns,
+    forgetSignIn: [registrations.forgetUpstream, redirectPorts.forget],
     rounds,
     sinks,
     sessions,
@@ -577,6 +617,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     rejections.close();
     health.close();
     retention.close();
+    signIns.close();
     await upstreams.stopAll();
     connections.close();
     trusts.close();

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { ConnectionView } from '../../shared/connections.ts';
 import type { StatusView } from '../../shared/model.ts';
 import type { Approvals } from './approvals/approvals.ts';
 import type { HeldResults } from './approvals/held-results.ts';
@@ -6,6 +7,7 @@ import type { Trusts } from './approvals/trusts.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Clients } from './clients/clients.ts';
 import type { Pauses } from './clients/pauses.ts';
+import type { Connections } from './connections/connections.ts';
 import type { Admission } from './gateway/admission.ts';
 import type { Clock, Platform } from './platform.ts';
 import { pauseViews } from './requests/pauses.ts';
@@ -27,6 +29,7 @@ export function createHealth(parts: {
   readonly platform: Platform;
   readonly unattended: boolean;
   readonly upstreams: Upstreams;
+  readonly connections: Pick<Connections, 'list'>;
   readonly audit: Audit;
   readonly vault: Vault;
   readonly approvals: Approvals;
@@ -77,6 +80,9 @@ export function createHealth(parts: {
           tools: toolCount,
           awaitingReview,
         })),
+        connections: parts.connections
+          .list()
+          .map(({ upstream, label, state }) => ({ upstream, account: label, state })),
         database: { audit: written.ok ? 'writable' : written.reason, vault: vaultState?.kind ?? 'unknown' },
         queues: {
           audit: audit.queued(),
@@ -120,6 +126,7 @@ export function createHealth(parts: {
             : []),
           ...(written.ok ? [] : [`Calls are refused: the audit log cannot be written. ${written.reason}`]),
           ...parts.sinks.troubles(),
+          ...ended(parts.connections.list()),
           ...(vaultState === null || vaultState.kind === 'ready' ? [] : [vaultState.reason]),
         ],
         waiting: waiting(),
@@ -132,6 +139,16 @@ export function createHealth(parts: {
 
     close: () => delay.disable(),
   };
+}
+
+/** Accounts whose sign-in the vendor took back, or that has run out: what waits for the person's one click. */
+function ended(accounts: readonly ConnectionView[]): readonly string[] {
+  const named = accounts
+    .filter(({ state }) => state === 'reconnect')
+    .map(({ upstream, label }) => `${upstream} (${label})`);
+  if (named.length === 0) return [];
+  const [are, they] = named.length === 1 ? ['An account is', 'it'] : [`${named.length} accounts are`, 'them'];
+  return [`${are} no longer signed in: ${named.join(', ')}. Connect ${they} again on the Upstreams page.`];
 }
 
 /** A keychain that asks the person for a password answers when it likes. */

@@ -2,9 +2,10 @@ import type { KeyPlace, SignIn } from '../../../shared/connections.ts';
 import type { Attempt, Ending, Procedure } from './attempt.ts';
 import type { SignInFault } from './authorization-server.ts';
 import { readChallenge } from './challenge.ts';
-import { type Connecting, connect, usedAtOf } from './connected.ts';
+import { type Connecting, connect } from './connected.ts';
 import { createErrand } from './errand.ts';
 import { fault } from './faults.ts';
+import { usedAtOf } from './presented.ts';
 
 /** The key is tried before it is kept: one that the server refuses takes no place of one that works. */
 export function signInByKey(parts: Connecting): Procedure {

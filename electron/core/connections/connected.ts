@@ -1,5 +1,3 @@
-import type { UpstreamTransport } from '../../../shared/model.ts';
-import { endpointOf } from '../upstreams/definitions.ts';
 import type { Attempt, Ending } from './attempt.ts';
 import type { Connections } from './connections.ts';
 import { fault } from './faults.ts';
@@ -23,9 +21,4 @@ export async function connect(
   const kept = await connections.connect({ upstreamId, label, connectionId: connection?.id ?? null, grant });
   if (kept.kind === 'refused') return fault('secret_unavailable', { upstream: name, detail: kept.message });
   return { kind: 'connected', connection: kept.connection };
-}
-
-/** The one place that a secret of an account goes to: the origin of an address, or a command with its arguments. */
-export function usedAtOf(transport: UpstreamTransport): string {
-  return transport.kind === 'http' ? new URL(transport.url).origin : endpointOf(transport);
 }
