@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app, clipboard, powerMonitor, protocol, session } from 'electron';
+import type { Topic } from '../shared/model.ts';
 import { readStartSettings, type StartSettings } from './cli/start.ts';
 import { serveControl } from './core/control/server.ts';
 import { type Core, startCore } from './core/core.ts';
@@ -10,6 +11,7 @@ import { createKeychain } from './core/secrets/keychain.ts';
 import { setAppMenu } from './desktop/app-menu.ts';
 import { createApprovalWindow } from './desktop/approval-window.ts';
 import type { Card } from './desktop/cards.ts';
+import { createAccountConnector } from './desktop/connect-account.ts';
 import { type Place, placeNamed, readDeepLink } from './desktop/deep-links.ts';
 import { closeBeforeQuit, crash, fail } from './desktop/ending.ts';
 import { type AppLaunch, linkIn, readLaunch } from './desktop/launch.ts';
@@ -163,6 +165,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     home: app.getPath('home'),
     command: [process.env.APPIMAGE ?? app.getPath('exe'), '--hidden'],
   });
+  const accounts = createAccountConnector({ api, subscribe: core.subscribe, open });
   const tray = createTray({
     assets: asset,
     platform: process.platform,
@@ -175,6 +178,8 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     actions: {
       open,
       review,
+      connect: (wanted) => void accounts.connect(wanted),
+      signOut: (connection) => void accounts.signOut(connection),
       pauseAll: () => void pauseFromTray(api),
       resumeAll: () => void resumeFromTray(api),
       endTrust: (trust) => void endTrustFromTray(api, trust),
@@ -204,7 +209,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   const unsubscribe = core.subscribe((topic) => {
     mainWindow.tell(topic);
     approvalWindow.tell(topic);
-    if (topic === 'status' || topic === 'approvals' || topic === 'confirmations') refresh.ask();
+    if (SHOWN_OUTSIDE.includes(topic)) refresh.ask();
   });
   core.onCard((card) => {
     if ('approval' in card) notifications.approval(card.approval);
@@ -227,6 +232,7 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
     notifications.closeAll();
     notifier.close();
     approvalWindow.close();
+    accounts.close();
     tray.close();
     await control.server.close();
     await core.close();
@@ -235,6 +241,9 @@ async function run(settings: StartSettings, hidden: boolean, desktopFolder: stri
   if (!hidden && !app.getLoginItemSettings().wasOpenedAtLogin) open(null);
   sayReady(core, json);
 }
+
+/** What tray, approval window and notifications are drawn from. */
+const SHOWN_OUTSIDE: readonly Topic[] = ['status', 'approvals', 'confirmations', 'upstreams', 'connections'];
 
 /** Why the folder cannot be had, in a sentence; null when it is there. */
 function makeFolder(folder: string): string | null {

@@ -48,6 +48,8 @@ function Frame({ connection }: { readonly connection: Connection }) {
   useEffect(() => connection.onConnected(setConnected), [connection]);
   const status = useLive('status', {}, ['status', 'approvals', 'confirmations']).data;
   const waiting = status?.waiting ?? 0;
+  const accounts = useLive('connectionsList', {}, ['connections']).data ?? [];
+  const dead = accounts.filter(({ state }) => state === 'reconnect').length;
   useEffect(() => {
     document.title = waiting > 0 ? `(${waiting}) Gatehouse` : 'Gatehouse';
   }, [waiting]);
@@ -70,6 +72,12 @@ function Frame({ connection }: { readonly connection: Connection }) {
           >
             <span className={`nav-icon icon-${name}`} aria-hidden="true" />
             {label}
+            {name === 'upstreams' && dead > 0 && (
+              <span className="count bad">
+                {dead}
+                <span className="unseen"> to reconnect</span>
+              </span>
+            )}
             {name === 'approvals' && waiting > 0 && (
               <span className="count">
                 {waiting}

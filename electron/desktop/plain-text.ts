@@ -15,5 +15,8 @@ export function shortened(text: string, max: number): string {
   return chars.length <= max ? text : `${chars.slice(0, max - 1).join('')}…`;
 }
 
+/** Names of agents and servers in a menu: `&` would underline a letter, hidden characters would reorder the line. */
+export const menuText = (text: string): string => shortened(visible(text), 80).replaceAll('&', '&&');
+
 /** Controls, line and paragraph separators, format characters (bidi, zero width, tags), private use, lone surrogates, fillers. */
 const HIDDEN = /\p{Cc}|\p{Zl}|\p{Zp}|\p{Cf}|\p{Co}|\p{Cs}|\p{Default_Ignorable_Code_Point}/gu;

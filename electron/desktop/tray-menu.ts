@@ -1,12 +1,13 @@
 import type { MenuItemConstructorOptions } from 'electron';
 import type { ApprovalView, ConfirmationView, StatusView, TrustView } from '../../shared/model.ts';
 import type { Card } from './cards.ts';
-import { PAGES, type Page } from './deep-links.ts';
+import { PAGES } from './deep-links.ts';
 import type { NotificationChoice } from './notifications.ts';
-import { shortened, visible } from './plain-text.ts';
+import { menuText } from './plain-text.ts';
+import { type AccountActions, accountsMenu, deadSentence, reconnectItems, type TrayAccounts } from './tray-accounts.ts';
 
 /** Everything the tray shows, read anew for each change. */
-export interface TrayView {
+export interface TrayView extends TrayAccounts {
   readonly status: StatusView | null;
   readonly approvals: readonly ApprovalView[];
   readonly confirmations: readonly ConfirmationView[];
@@ -16,8 +17,7 @@ export interface TrayView {
   readonly now: number;
 }
 
-export interface TrayActions {
-  open(page: Page | null): void;
+export interface TrayActions extends AccountActions {
   review(card: Card | null): void;
   copyEndpoint(): void;
   pauseAll(): void;
@@ -32,16 +32,20 @@ export type TrayState =
   | { readonly kind: 'ok' }
   | { readonly kind: 'needs_you'; readonly count: number }
   | { readonly kind: 'paused' }
+  | { readonly kind: 'reconnect'; readonly sentence: string }
   | { readonly kind: 'trusting'; readonly sentence: string }
   | { readonly kind: 'error'; readonly sentence: string };
 
-/** What needs the person most: an answer, then a fault; then what the person chose. */
-export function trayState({ status, approvals, confirmations, now }: TrayView): TrayState {
+/** What needs the person most: an answer, then a fault of all calls; then a pause, then accounts that do not work. */
+export function trayState(view: TrayView): TrayState {
+  const { status, approvals, confirmations, now } = view;
   const count = approvals.length + confirmations.length;
   if (count > 0) return { kind: 'needs_you', count };
   if (status === null) return { kind: 'error', sentence: 'Gatehouse does not answer.' };
   if (!status.healthy) return { kind: 'error', sentence: status.banners[0] ?? 'Something is wrong; open Gatehouse.' };
   if (isPaused(status)) return { kind: 'paused' };
+  const dead = deadSentence(view);
+  if (dead !== null) return { kind: 'reconnect', sentence: dead };
   const [trust] = status.trusts;
   if (trust !== undefined)
     return { kind: 'trusting', sentence: `Everything from ${trust.client} runs unasked, ${minutesLeft(trust, now)}` };
@@ -69,6 +73,9 @@ export function trayMenu(view: TrayView, actions: TrayActions): readonly MenuIte
     ...(cards.length > LISTED_CARDS
       ? [{ label: `Review all ${cards.length}`, click: () => actions.review(null) }]
       : []),
+    ...reconnectItems(view, actions),
+    { type: 'separator' },
+    accountsMenu(view, actions),
     { type: 'separator' },
     isPaused(status)
       ? { label: 'Resume all calls', click: () => actions.resumeAll() }
@@ -124,6 +131,7 @@ function headline(state: TrayState): string {
       return state.count === 1 ? '1 request waits for you' : `${state.count} requests wait for you`;
     case 'paused':
       return 'All calls are paused';
+    case 'reconnect':
     case 'trusting':
     case 'error':
       return menuText(state.sentence);
@@ -136,6 +144,3 @@ export const tooltip = (state: TrayState): string =>
 /** In minutes: a menu is drawn anew once a minute, not once a second. */
 const minutesLeft = ({ expiresAt }: TrustView, now: number): string =>
   `${Math.max(1, Math.ceil((expiresAt - now) / 60_000))} min left`;
-
-/** Names of agents and servers in a menu: `&` would underline a letter, hidden characters would reorder the line. */
-const menuText = (text: string): string => shortened(visible(text), 80).replaceAll('&', '&&');

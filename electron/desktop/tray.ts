@@ -1,5 +1,6 @@
 import { Menu, nativeImage, Tray } from 'electron';
-import type { ApprovalView, ConfirmationView, StatusView } from '../../shared/model.ts';
+import type { ConnectionView } from '../../shared/connections.ts';
+import type { ApprovalView, ConfirmationView, StatusView, UpstreamView } from '../../shared/model.ts';
 import type { Api } from '../core/api.ts';
 import { type TrayActions, type TrayView, tooltip, trayMenu, trayState } from './tray-menu.ts';
 
@@ -24,6 +25,7 @@ export function createTray(parts: {
     ok: trayImage(assets, platform, 'tray'),
     needs_you: trayImage(assets, platform, 'tray-waiting'),
     paused: trayImage(assets, platform, 'tray-paused'),
+    reconnect: trayImage(assets, platform, 'tray-error'),
     trusting: trayImage(assets, platform, 'tray'),
     error: trayImage(assets, platform, 'tray-error'),
   };
@@ -58,15 +60,19 @@ export const endTrustFromTray = (api: Api, trust: string) => api.request('trustE
 
 /** What the core says for the tray. */
 export async function readForTray(api: Api) {
-  const [status, approvals, confirmations] = await Promise.all([
+  const [status, approvals, confirmations, upstreams, connections] = await Promise.all([
     api.request('status', {}, caller),
     api.request('approvalsList', { state: 'waiting' }, caller),
     api.request('confirmationsList', {}, caller),
+    api.request('upstreamsList', {}, caller),
+    api.request('connectionsList', {}, caller),
   ]);
   return {
     status: status.kind === 'answered' ? (status.result as StatusView) : null,
     approvals: approvals.kind === 'answered' ? (approvals.result as readonly ApprovalView[]) : [],
     confirmations: confirmations.kind === 'answered' ? (confirmations.result as readonly ConfirmationView[]) : [],
+    upstreams: upstreams.kind === 'answered' ? (upstreams.result as readonly UpstreamView[]) : [],
+    connections: connections.kind === 'answered' ? (connections.result as readonly ConnectionView[]) : [],
   };
 }
 

@@ -22,7 +22,7 @@ export function ConnectForm(props: {
   const [key, setKey] = useState('');
   const needsKey = upstream.signIn.kind === 'api_key';
   const needsLabel = again === null && accounts.length > 0;
-  const isTaken = accounts.some((account) => account.label === label.trim());
+  const isTaken = accounts.some((account) => account.label.toLowerCase() === label.trim().toLowerCase());
   const isReady = (!needsKey || key !== '') && (!needsLabel || (label.trim() !== '' && !isTaken));
 
   const connect = async () => {

@@ -127,12 +127,12 @@ export function presetFor(
   return presets.find(({ authorizeUrl }) => domainOf(hostOf(authorizeUrl)) === domainOf(host)) ?? null;
 }
 
-/** Whether a secret is kept that the form, as it is, still belongs to. */
+/** Whether a secret is kept that still belongs to the form as it is: it goes along to no other client and no other address. */
 export function keepsSecret(form: SignInForm, before: SignIn): boolean {
-  const clientIdBefore = 'clientId' in before ? (before.clientId ?? '') : '';
-  return (
-    'clientSecret' in before && before.clientSecret && clientIdBefore === form.clientId.trim() && !form.dropsSecret
-  );
+  if (form.dropsSecret || !('clientSecret' in before) || !before.clientSecret) return false;
+  const goesTo = form.kind === 'mcp_oauth' ? form.issuer : form.tokenUrl;
+  const wentTo = before.kind === 'mcp_oauth' ? before.issuer : before.tokenUrl;
+  return form.clientId.trim() === (before.clientId ?? '') && orNull(goesTo) === wentTo;
 }
 
 /** Why it cannot be saved like this, where no field says so itself; null when it can. */

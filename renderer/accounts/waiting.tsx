@@ -44,6 +44,11 @@ export function WaitingForBrowser({ signIn, starting }: { readonly signIn: SignI
             Open <Visible text={host} />
           </Button>
         )}
+      </div>
+      <div className="copy-line link-line">
+        <code>
+          <Visible text={link} />
+        </code>
         <Copy text={link} label="Copy the link">
           Copy link
         </Copy>

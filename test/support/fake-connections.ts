@@ -18,6 +18,8 @@ export interface FakeConnectionState {
   presets: readonly OAuthPreset[];
   /** What the next sign-in does first; then `waiting`, until the test ends it. */
   nextSignIn: Partial<SignInView>;
+  /** There is a browser to open, as on a desktop. */
+  opensBrowser: boolean;
 }
 
 type Names = Extract<RequestName, `connection${string}` | `signIn${string}` | 'presetsList'>;
@@ -102,7 +104,7 @@ export function fakeConnections(state: FakeState, tell: (topic: Topic) => void):
     signInOpen({ signIn }) {
       const link = state.signIns.find(({ id }) => id === signIn)?.link;
       return typeof link === 'string'
-        ? { kind: 'done', opened: false, link }
+        ? { kind: 'done', opened: state.opensBrowser, link }
         : { kind: 'refused', message: 'There is no page to open.' };
     },
     signInCancel({ signIn }) {

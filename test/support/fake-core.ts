@@ -480,6 +480,7 @@ export function emptyState(): FakeState {
     signIns: [],
     presets: [],
     nextSignIn: {},
+    opensBrowser: false,
     sinks: [],
     workspaces: [{ id: 'w1', slug: 'personal', name: 'Personal', createdAt: 0 }],
     clients: [],
