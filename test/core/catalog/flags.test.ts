@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { flagsOf } from '../../../electron/core/catalog/flags.ts';
+import { processorMs } from '../../support/promptly.ts';
 import { definition } from './support.ts';
 
 const of = (description: string) => flagsOf(definition('tool', { description }));
@@ -122,8 +123,6 @@ test('a description of 250 kB made to be slow is read in well under 200 ms', () 
     'ignore all '.repeat(23_000),
   ];
   for (const text of texts) {
-    const start = performance.now();
-    of(text);
-    expect(performance.now() - start).toBeLessThan(200);
+    expect(processorMs(() => of(text))).toBeLessThan(200);
   }
 });

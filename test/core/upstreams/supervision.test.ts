@@ -36,7 +36,7 @@ describe('a start that fails says why', () => {
       errorClass: 'upstream_unreachable',
       message: view?.reason,
     });
-    expect(performance.now() - began).toBeLessThan(200);
+    expect(performance.now() - began).toBeLessThan(1000);
     expect(starts(file)).toBe(5);
     expect(await it.upstreams.refresh(id)).toMatchObject({
       kind: 'refused',
