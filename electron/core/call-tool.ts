@@ -6,16 +6,9 @@ import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { askPerson } from './call/ask-person.ts';
 import { besideOf } from './call/beside.ts';
-import {
-  chooseConnection,
-  isSignedOut,
-  type KnownConnections,
-  otherConnection,
-  type SignInNeeded,
-  withSignIn,
-} from './call/connection.ts';
+import { chooseConnection, type KnownConnections, otherConnection, withAccount } from './call/connection.ts';
 import { toldOfEdit } from './call/edited.ts';
-import { endingOf, notSignedIn, rateLimited, refused } from './call/ending.ts';
+import { endingOf, rateLimited, refused } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
 import type { ResultHolding } from './call/hold-result.ts';
 import { judge, judgeAgain } from './call/judge.ts';
@@ -104,8 +97,8 @@ export type CallEnding =
       readonly errorClass: ErrorClass;
       readonly message: string;
       readonly upstream: string | null;
-      /** Of `auth_required`: why, and for which account. */
-      readonly signIn?: SignInNeeded;
+      /** Label of the account that a sign-in would mend, where the upstream has several. */
+      readonly account?: string;
     }
   /** The upstream asks something; the call goes on with the caller's retry, on the same record. */
   | { readonly kind: 'input_required'; readonly result: Written }
@@ -208,9 +201,8 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   if (judged.stopped !== null) return judged.stopped;
 
   // Nobody is asked about a call that cannot run, whatever the answer.
-  const gone = parts.upstreams.unavailable(aim.upstream.id);
-  if (gone !== null) return withSignIn(parts.connections, aim, endingOf(gone, aim.upstream.name));
-  if (isSignedOut(parts.connections, aim)) return withSignIn(parts.connections, aim, notSignedIn(aim));
+  const gone = parts.upstreams.unavailable(aim.upstream.id, aim.connection?.id ?? null);
+  if (gone !== null) return withAccount(parts.connections, aim, endingOf(gone, aim.upstream.name));
 
   const canRecord = parts.audit.available();
   if (!canRecord.ok) return refused('audit_unavailable', canRecord.reason);
@@ -274,7 +266,7 @@ async function finish(
     parts.checkOutput,
     { call, aim, record },
     modifiers,
-    withSignIn(parts.connections, aim, came),
+    withAccount(parts.connections, aim, came),
   );
   return learned(parts, call, aim, ending);
 }

@@ -42,7 +42,7 @@ export function followChanges(parts: {
   readonly clientSignIn: Pick<ClientSignIn, 'endOfKey'>;
   readonly inventory: Inventory;
   readonly upstreams: Upstreams;
-  readonly connections: Pick<Connections, 'forgetUpstream' | 'onChange'>;
+  readonly connections: Pick<Connections, 'forgetUpstream' | 'get' | 'onChange'>;
   readonly signIns: Pick<SignIns, 'forgetUpstream' | 'onChange'>;
   /** What else is kept of an upstream for signing in there. */
   readonly forgetSignIn: readonly ((upstreamId: string) => void)[];
@@ -77,9 +77,11 @@ export function followChanges(parts: {
     confirmAgain();
     tellEveryListSoon();
   });
-  connections.onChange(() => {
+  connections.onChange((upstreamId) => {
     topics.tell('connections');
     topics.tell('status');
+    const isSignedOut = (id: string) => (connections.get(id)?.state ?? 'signed_out') === 'signed_out';
+    approvals.cancelForConnections(upstreamId, (id) => !isSignedOut(id));
     // Whether one needs a sign-in shows there too.
     topics.tell('upstreams');
     tellEveryListSoon();

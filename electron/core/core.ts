@@ -233,7 +233,12 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const policies = createPolicies({ db, clock });
   const shadows = createShadows({ db, clock });
   const approvers = createApprovers();
-  const approvals = createApprovals({ db, clock, approvers });
+  const approvals = createApprovals({
+    db,
+    clock,
+    approvers,
+    connectionLabel: (id) => connections.get(id)?.label ?? null,
+  });
   const results = createHeldResults<HeldEnding>({ db, clock, approvers });
   const trusts = createTrusts({ clock, approvers });
   const confirmations = createConfirmations({ clock, approvers });

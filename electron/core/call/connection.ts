@@ -59,60 +59,32 @@ export function otherConnection(
   return `The account ${of(connection, upstream)} is no longer the default one, as which the call was made.`;
 }
 
-/** Why calls of an upstream wait for the person to sign in. */
-export interface SignInNeeded {
-  /** `refused`: an API key that was taken back. `more_scopes`: signed in, and this call needs more than was granted. */
-  readonly why: 'not_connected' | 'expired' | 'refused' | 'more_scopes';
-  /** Which account, where the upstream has several. */
-  readonly account: string | null;
-}
-
-/** Calls may go out with it, as far as is known here. */
+/** Calls may go out as it, as far as is known without asking the upstream. */
 export function isSignedIn({ state }: Pick<ConnectionView, 'state'>): boolean {
   return state !== 'signed_out' && state !== 'reconnect';
 }
 
-/** Known before anything is sent: the account of the call is not signed in. */
-export function isSignedOut(connections: KnownConnections, { connection }: Pick<Aim, 'connection'>): boolean {
-  const view = connection === null ? null : connections.get(connection.id);
-  return view !== null && !isSignedIn(view);
-}
-
-/** What a client is told of an upstream before it calls: its calls, without an account named, wait for a sign-in; null: no. */
+/** Calls of the client that name no account wait for the person to sign in. */
 export function needsSignIn(
   connections: KnownConnections,
   client: Pick<Client, 'id'>,
-  upstream: Pick<UpstreamView, 'id' | 'enabled' | 'needsSignIn'>,
-): SignInNeeded | null {
-  if (!upstream.enabled) return null;
-  const chosen = connections.choose(client.id, upstream.id, null);
-  if (chosen.kind !== 'chosen')
-    return upstream.needsSignIn ? signInOf(connections, { connection: null, upstream }) : null;
-  return isSignedIn(chosen.connection) ? null : signInOf(connections, { connection: chosen.connection, upstream });
+  { id, enabled, needsSignIn: asks }: Pick<UpstreamView, 'id' | 'enabled' | 'needsSignIn'>,
+): boolean {
+  if (!enabled) return false;
+  const chosen = connections.choose(client.id, id, null);
+  return chosen.kind === 'chosen' ? !isSignedIn(chosen.connection) : asks;
 }
 
-/** The ending of a call that the upstream, or the state of its account, refused for want of a sign-in. */
-export function withSignIn(
+/** A call that failed for want of a sign-in says of which account, where the upstream has several. */
+export function withAccount(
   connections: KnownConnections,
-  aim: Pick<Aim, 'connection' | 'upstream'>,
+  { connection, upstream }: Pick<Aim, 'connection' | 'upstream'>,
   ending: CallEnding,
 ): CallEnding {
-  if (ending.kind !== 'failed' || ending.errorClass !== 'auth_required') return ending;
-  return { ...ending, signIn: signInOf(connections, aim) };
-}
-
-function signInOf(
-  connections: KnownConnections,
-  { connection, upstream }: { readonly connection: ConnectionRef | null; readonly upstream: Pick<UpstreamView, 'id'> },
-): SignInNeeded {
-  const view = connection === null ? null : connections.get(connection.id);
-  const isOneOfSeveral = connection !== null && connections.list(upstream.id).length > 1;
-  return { why: whyOf(view), account: isOneOfSeveral ? connection.label : null };
-}
-
-function whyOf(view: ConnectionView | null): SignInNeeded['why'] {
-  if (view?.state === 'reconnect') return view.mode === 'api_key' ? 'refused' : 'expired';
-  return view?.state === 'more_scopes' ? 'more_scopes' : 'not_connected';
+  if (ending.kind !== 'failed' || connection === null || connections.list(upstream.id).length < 2) return ending;
+  return ending.errorClass === 'auth_required' || ending.errorClass === 'invalid_token'
+    ? { ...ending, account: connection.label }
+    : ending;
 }
 
 /** Only `call_external_tool` names one. */

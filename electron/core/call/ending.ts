@@ -41,12 +41,6 @@ export function rateLimited(
   };
 }
 
-/** The account the call would go out with is signed out, or its grant is dead: nothing is sent to find out. */
-export function notSignedIn({ upstream }: { readonly upstream: { readonly name: string } }): CallEnding {
-  const message = `${upstream.name} is not connected.`;
-  return { kind: 'failed', errorClass: 'auth_required', message, upstream: upstream.name };
-}
-
 /** By us, and by no rule. */
 export function refused(errorClass: ErrorClass, message: string): CallEnding {
   return { kind: 'refused', errorClass, message, rule: null };

@@ -160,9 +160,9 @@ function findTools(parts: MetaToolParts, client: Client, input: unknown): MetaAn
   const visible = parts.catalog.upstreams(client);
   const searched = visible.filter(({ name }) => upstream === undefined || name === upstream);
   const links = new Map(
-    searched.flatMap((of) =>
-      needsSignIn(parts.connections, client, of) === null ? [] : [[of.id, notConnected(parts.origin(), of)] as const],
-    ),
+    searched
+      .filter((of) => needsSignIn(parts.connections, client, of))
+      .map((of) => [of.id, notConnected(parts.origin(), of)] as const),
   );
   const shown = new Set(found.map((hit) => hit.upstream.id));
   const connections = searched.flatMap((of) => (shown.has(of.id) ? accountsOf(parts.connections, client, of) : []));

@@ -84,8 +84,9 @@ export function answerOf(
         }),
       };
     case 'failed': {
-      const { errorClass, upstream, message } = failureOf(ending, origin);
-      return { kind: 'result', result: refusal(errorClass, message, { requestId, origin, rule: null, upstream }) };
+      const { errorClass, upstream } = ending;
+      const about = { requestId, origin, rule: null, upstream };
+      return { kind: 'result', result: refusal(errorClass, failureText(ending, origin), about) };
     }
   }
 }
@@ -165,24 +166,13 @@ function linkTo(origin: string, page: string, upstream: string | null = null): s
   return page === 'connections' && upstream !== null ? `${origin}/open/${page}/${upstream}` : `${origin}/open/${page}`;
 }
 
-/** What a failure is to the caller: where a sign-in would mend it, in the words of the seeds and with the account. */
-function failureOf(
-  { errorClass, message, upstream, signIn }: CallEnding & { readonly kind: 'failed' },
-  origin: string,
-): { readonly errorClass: ErrorClass; readonly message: string; readonly upstream: string | null } {
-  if (errorClass !== 'auth_required' || upstream === null) return { errorClass, message, upstream };
-  const link = connectLink(origin, upstream);
-  const account = signIn?.account ?? null;
-  const which = account === null ? '' : ` The call was for its account ${JSON.stringify(account)}.`;
-  switch (signIn?.why ?? 'not_connected') {
-    case 'not_connected':
-      return { errorClass, upstream, message: `${PHRASES.notConnected(upstream, link)}${which}` };
-    case 'expired':
-      return { errorClass, upstream, message: `${PHRASES.grantExpired(upstream)}${which}` };
-    case 'refused':
-      return { errorClass: 'invalid_token', upstream, message: `${upstream} refused the key of its account.${which}` };
-    case 'more_scopes':
-      // Which scopes, and whether asking for them again can help.
-      return { errorClass, upstream, message: `${message}${which}` };
-  }
+/** Where a sign-in would mend it: the words of the seeds, unless the failure says itself what is to be done, and the account. */
+function failureText({ errorClass, message, upstream, account }: Failed, origin: string): string {
+  if (upstream === null || (errorClass !== 'auth_required' && errorClass !== 'invalid_token')) return message;
+  const isSaid = errorClass === 'invalid_token' || message.startsWith('auth_required:');
+  const said = isSaid ? message : PHRASES.notConnected(upstream, connectLink(origin, upstream));
+  const named = account === undefined ? null : JSON.stringify(account);
+  return named === null || said.includes(named) ? said : `${said} The call was for its account ${named}.`;
 }
+
+type Failed = Extract<CallEnding, { readonly kind: 'failed' }>;

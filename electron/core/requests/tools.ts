@@ -60,7 +60,7 @@ export function toolRequests(parts: {
       const { found, notes } = catalog.search(client, query, limit);
       const notConnected = catalog
         .upstreams(client)
-        .filter((one) => needsSignIn(connections, client, one) !== null)
+        .filter((one) => needsSignIn(connections, client, one))
         .map(({ name }) => `${name}: not connected. Connect an account on the Upstreams page.`);
       return {
         found: found.flatMap((hit) => {

@@ -15,12 +15,20 @@ const ANSWERED: UpstreamOutcome = { kind: 'answered', result: {}, resultText: '{
 const ASK: Policy = { defaultEffect: 'require_approval', rules: [] };
 const ALLOW: Policy = { defaultEffect: 'allow', rules: [] };
 
+interface Options {
+  readonly policy?: Policy;
+  readonly outcome?: UpstreamOutcome;
+  /** How every call ends before it is made. */
+  readonly missing?: UpstreamOutcome;
+}
+
 /** Calls of one tool of `github`, whose accounts are in memory; approvals are real. */
-function world({ policy = ALLOW, outcome = ANSWERED }: { policy?: Policy; outcome?: UpstreamOutcome } = {}) {
+function world({ policy = ALLOW, outcome = ANSWERED, missing }: Options = {}) {
   const { approvals, clock, ...approving } = approvalsWorld();
   const connections = memoryConnections();
   const forwarded: UpstreamRequest[] = [];
   const facts: CallFacts[] = [];
+  const looked: unknown[] = [];
   const entries: Record<string, unknown>[] = [];
   const upstream = { id: 'u1', name: 'github', tags: [], enabled: true };
   const tool = { upstreamId: 'u1', name: 'merge', state: 'reviewed', risk: 'write', fingerprint: 'f', reviewed: null };
@@ -62,7 +70,12 @@ function world({ policy = ALLOW, outcome = ANSWERED }: { policy?: Policy; outcom
     },
     rateLimits: createRateLimits({ clock }),
     results: null,
-    upstreams: { unavailable: () => null },
+    upstreams: {
+      unavailable(_id, connectionId) {
+        looked.push(connectionId);
+        return missing ?? null;
+      },
+    },
     clock,
     log: silentLog,
   };
@@ -95,7 +108,7 @@ function world({ policy = ALLOW, outcome = ANSWERED }: { policy?: Policy; outcom
       const state = connections.get(id)?.state;
       return state !== undefined && state !== 'signed_out';
     });
-  return { ...approving, approvals, clock, connections, forwarded, facts, entries, call, changed };
+  return { ...approving, approvals, clock, connections, forwarded, looked, facts, entries, call, changed };
 }
 
 test('a call goes out with the account it names, else the client’s own default, else the default; all is recorded', async () => {
@@ -251,34 +264,34 @@ test('an account that comes while a call without one waits is not used for it', 
   expect(w.forwarded).toEqual([]);
 });
 
-test('an account that is signed out, or whose grant is dead, is called with nothing and nobody is asked', async () => {
-  const w = world({ policy: ASK });
-  const work = w.connections.add('u1', 'work', { state: 'signed_out' });
-  expect(await w.call()).toMatchObject({
-    kind: 'failed',
-    errorClass: 'auth_required',
-    upstream: 'github',
-    signIn: { why: 'not_connected', account: null },
-  });
-  w.connections.set(work.id, { state: 'reconnect' });
+test('an account that nothing goes out as is called with nothing and nobody is asked; it is named where there are several', async () => {
+  const message = 'github asks for a sign-in.';
+  const missing = { kind: 'failed', errorClass: 'auth_required', message } as const;
+  const w = world({ policy: ASK, missing });
+  w.connections.add('u1', 'work', { state: 'signed_out' });
+  expect(await w.call()).toEqual({ ...missing, upstream: 'github' });
   w.connections.add('u1', 'home');
-  expect(await w.call()).toMatchObject({ errorClass: 'auth_required', signIn: { why: 'expired', account: 'work' } });
-  w.connections.set(work.id, { state: 'reconnect', mode: 'api_key' });
-  expect(await w.call()).toMatchObject({ errorClass: 'auth_required', signIn: { why: 'refused', account: 'work' } });
+  expect(await w.call()).toEqual({ ...missing, upstream: 'github', account: 'work' });
+  expect(w.looked).toEqual(
+    w.connections
+      .list('u1')
+      .slice(0, 1)
+      .flatMap(({ id }) => [id, id]),
+  );
   expect([w.asked, w.forwarded]).toEqual([[], []]);
 });
 
 test('a deny is said before a sign-in is', async () => {
-  const w = world({ policy: { defaultEffect: 'deny', rules: [] } });
-  w.connections.add('u1', 'work', { state: 'signed_out' });
+  const missing = { kind: 'failed', errorClass: 'auth_required', message: '' } as const;
+  const w = world({ policy: { defaultEffect: 'deny', rules: [] }, missing });
   expect(await w.call()).toMatchObject({ errorClass: 'policy_denied' });
 });
 
 test('what the upstream itself refuses for want of a sign-in names the account', async () => {
   const outcome = { kind: 'failed', errorClass: 'auth_required', message: 'github asks for a sign-in.' } as const;
   const w = world({ outcome });
-  expect(await w.call()).toMatchObject({ signIn: { why: 'not_connected', account: null } });
-  w.connections.add('u1', 'work', { state: 'more_scopes' });
+  expect(await w.call()).not.toHaveProperty('account');
+  w.connections.add('u1', 'work');
   w.connections.add('u1', 'home');
-  expect(await w.call()).toMatchObject({ signIn: { why: 'more_scopes', account: 'work' } });
+  expect(await w.call()).toMatchObject({ errorClass: 'auth_required', account: 'work' });
 });
