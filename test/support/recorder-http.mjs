@@ -19,9 +19,11 @@
 //   --status=CODE                answers every POST with this status;  --status-on-call=CODE only tools/call
 //   --challenge=TEXT             WWW-Authenticate of such an answer;   --set-cookie=TEXT on every answer
 //   --token=TEXT                 401 for every POST without `Authorization: Bearer TEXT`
+//   --tokens=FILE                401 for every POST whose bearer token is no line of this file, as it stands then
 //   --redirect=URL               answers every POST with a 307 (or --redirect-status=302) to URL
 //   --redirect-on-call=URL       only tools/call
 //   --endless-body=BYTES         tools/call answers with so many bytes of JSON that never make a message
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createAnswers, readOptions, recordTo, serialize } from './recorder-answers.mjs';
 
@@ -85,7 +87,9 @@ function post(request, body, response) {
     return response.writeHead(404).end();
   }
   const status = options.status ?? (isCall ? options['status-on-call'] : undefined);
-  const refused = options.token && request.headers.authorization !== `Bearer ${options.token}`;
+  const accepted = options.tokens ? readFileSync(options.tokens, 'utf8').split('\n') : [options.token];
+  const [, bearer] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
+  const refused = (options.token || options.tokens) && !accepted.includes(bearer);
   if (status || refused) {
     if (options.challenge) response.setHeader('www-authenticate', options.challenge);
     return response.writeHead(refused ? 401 : Number(status)).end();
