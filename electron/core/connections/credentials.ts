@@ -139,7 +139,7 @@ function notRenewed(connection: Connection, upstream: UpstreamFacts, next: Exclu
     }
     case 'later': {
       const message = `The access of the account "${connection.label}" to ${upstream.name} could not be renewed. ${next.reason} Gatehouse tries again by itself.`;
-      return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'patient' };
+      return { kind: 'failure', errorClass: 'upstream_unreachable', message, retry: 'patient', ofAccount: true };
     }
   }
 }

@@ -25,7 +25,7 @@ export function stepUpOf(connection: Connection, challenge: string | null, now: 
   if (stepUpsOf(connection, now) >= MOST_STEP_UPS) {
     return {
       asksFor: null,
-      words: `wants more access for this (scopes: ${named}), although the person signed in for more ${MOST_STEP_UPS} times already. It is not asked for again today.`,
+      words: `wants more access for this (scopes: ${named}), although the person has signed in twice for more. It is not asked for again today.`,
     };
   }
   const union = [...new Set([...(connection.asksFor ?? connection.scopes ?? []), ...wanted])];

@@ -36,4 +36,6 @@ export interface Failure {
    * `patient`: for as long as it takes, since what is missing is elsewhere (the network, the keychain).
    */
   readonly retry: 'never' | 'bounded' | 'patient';
+  /** It is about the account alone: what runs is in order, and starting it again changes nothing. */
+  readonly ofAccount?: true;
 }

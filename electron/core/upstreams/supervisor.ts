@@ -291,7 +291,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     }
     const used = await ownLink(shared, wanted);
     if (used.kind === 'failure') {
-      if (used.errorClass === 'upstream_unreachable' && shared.isRemote) restart(shared);
+      if (used.errorClass === 'upstream_unreachable' && shared.isRemote && used.ofAccount !== true) restart(shared);
       return { kind: 'failed', errorClass: used.errorClass, message: used.message };
     }
     try {
@@ -310,7 +310,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     const { sessionKey } = caller;
     if (caller.era === 'legacy' && shared.era === 'modern' && !isModernOnly && !parts.isSetModern()) {
       const used = await sessions.use({ era: 'legacy', capabilities: caller.capabilities, sessionKey });
-      if (used.kind === 'use' || used.errorClass !== 'upstream_unreachable') return used;
+      if (used.kind === 'use' || used.errorClass !== 'upstream_unreachable' || used.ofAccount === true) return used;
       isModernOnly = true;
     }
     return sessions.use({ era: shared.era, capabilities: caller.capabilities, sessionKey });

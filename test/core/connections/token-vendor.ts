@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -37,6 +38,12 @@ export interface TokenVendor {
   tokens: 'ok' | 'hang' | number;
   /** What the MCP endpoint answers to `tools/call` in place of a result. */
   refuseCalls: { readonly status: 401 | 403; readonly challenge: string | null } | null;
+  /** Waited for before each answer of the MCP endpoint. */
+  beforeAnswer: (bearer: string, rpc: string | null) => Promise<void>;
+  /** As servers of 2025 with sessions do: a new id with each `initialize`. */
+  givesSessions: boolean;
+  /** Waited for before each answer of the token endpoint. */
+  beforeTokens: () => Promise<void>;
   /** API keys it lets in, by header `x-key` or query `key`. */
   readonly keys: Set<string>;
   /** Whether anybody is let in without a token. */
@@ -78,12 +85,14 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
         url: request.url ?? '',
         headers: request.headers,
         body,
-        rpc: path === '/mcp' ? (/"method":"([^"]+)"/.exec(body)?.[1] ?? null) : null,
+        rpc: path === '/mcp' ? rpcIn(body) : null,
         status,
       });
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(value === null ? '' : JSON.stringify(value));
     };
+    if (path === '/token') await vendor.beforeTokens();
+    else await vendor.beforeAnswer(bearerOf(request), rpcIn(body));
     if (path === '/token') return token(new URLSearchParams(body), reply);
     if (path === '/revoke') {
       vendor.revoked.push(new URLSearchParams(body).get('token') ?? '');
@@ -119,7 +128,7 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
     if (request.method === 'DELETE') return reply(200, null);
     if (request.method !== 'POST') return reply(405, null);
     const query = new URL(request.url ?? '/', origin).searchParams;
-    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
+    const bearer = bearerOf(request);
     const isKey = vendor.keys.has(String(request.headers['x-key'] ?? query.get('key') ?? ''));
     if (!vendor.isOpen && !access.has(bearer) && !isKey) {
       const error = bearer === '' ? '' : ', error="invalid_token"';
@@ -135,10 +144,12 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
       return reply(status, null, challenge === null ? {} : { 'www-authenticate': challenge });
     }
     if (id === undefined) return reply(202, null);
+    const session: Record<string, string> =
+      method === 'initialize' && vendor.givesSessions ? { 'mcp-session-id': `session-${randomUUID()}` } : {};
     const result = RESULTS[method]?.(params?.arguments, bearer);
     return result === undefined
       ? reply(200, { jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } })
-      : reply(200, { jsonrpc: '2.0', id, result });
+      : reply(200, { jsonrpc: '2.0', id, result }, session);
   }
 
   const vendor: TokenVendor = {
@@ -169,6 +180,9 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
     endGrants: () => refresh.clear(),
     tokens: 'ok',
     refuseCalls: null,
+    beforeAnswer: async () => {},
+    givesSessions: false,
+    beforeTokens: async () => {},
     keys: new Set(),
     isOpen: false,
     tokenRequests: () => vendor.seen.filter(({ url }) => url.startsWith('/token')).length,
@@ -176,6 +190,14 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
     revoked: [],
   };
   return vendor;
+}
+
+function rpcIn(body: string): string | null {
+  return /"method":"([^"]+)"/.exec(body)?.[1] ?? null;
+}
+
+function bearerOf({ headers }: IncomingMessage): string {
+  return /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
 }
 
 const RESULTS: Readonly<Record<string, (args: unknown, bearer: string) => unknown>> = {
