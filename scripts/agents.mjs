@@ -12,7 +12,9 @@ import { setUp } from './setup.mjs';
 /*
  * `npm run test:agents`: the real Claude Code, Codex, Gemini CLI and opencode work through Gatehouse on a real filesystem
  * server. A stand-in takes the place of their models; what a person does is done by mouse in a real browser.
- * `npm run test:agents -- codex` runs those whose name holds the word; `--verbose` prints all that they say.
+ * Then each signs in by itself, and so does the inspector: no key, a browser, and the person's yes.
+ * `npm run test:agents -- codex` runs those whose name holds the word, `-- sign-in` the sign-ins alone; `--verbose` prints
+ * all that they say.
  */
 await underNode24();
 await setUp();
@@ -21,7 +23,8 @@ await withLoopbackOnly();
 const { startGatehouse } = await import('./demo/gatehouse.mjs');
 const { openBrowser } = await import('./demo/person.mjs');
 const { startServers } = await import('./demo/servers.mjs');
-const { AGENTS, createHome } = await import('./agents/agents.mjs');
+const { AGENTS, createHome, INSPECTOR } = await import('./agents/agents.mjs');
+const { signIn } = await import('./agents/sign-in.mjs');
 const { startModel } = await import('./agents/model.mjs');
 
 const words = process.argv.slice(2);
@@ -62,14 +65,22 @@ async function run() {
   ]);
   await person.review('files');
   const chosen = AGENTS.filter(({ client }) => wanted.length === 0 || wanted.some((word) => client.includes(word)));
-  for (const agent of chosen) {
-    try {
-      process.stdout.write(`${await shown(agent, gatehouse, person)}\n`);
-      count.passed += 1;
-    } catch (error) {
-      process.stdout.write(`${agent.name}: ${error.message}\n`);
-      count.failed += 1;
-    }
+  for (const agent of chosen) await told(agent, () => shown(agent, gatehouse, person));
+  // The same without a key: each asks Gatehouse by itself, and the person says yes.
+  for (const agent of [...AGENTS, INSPECTOR]) {
+    const isChosen = wanted.length === 0 || wanted.some((word) => `${agent.client} sign-in`.includes(word));
+    if (isChosen && agent.signIn !== undefined)
+      await told(agent, () => signIn(agent, { folder, modules, gatehouse, person, start }));
+  }
+}
+
+async function told(agent, show) {
+  try {
+    process.stdout.write(`${await show()}\n`);
+    count.passed += 1;
+  } catch (error) {
+    process.stdout.write(`${agent.name}: ${error.message}\n`);
+    count.failed += 1;
   }
 }
 
@@ -182,7 +193,7 @@ function start([program, ...args], { env, work }) {
     over = true;
     return { code: code ?? signal, said };
   });
-  return { ended };
+  return { ended, said: () => said };
 }
 
 function tail(text) {

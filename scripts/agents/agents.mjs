@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ROOT } from '../node24.mjs';
 import { versionAt } from '../on-demand.mjs';
 
 const PLATFORM = `${process.platform}-${process.arch}`;
@@ -18,6 +19,12 @@ export const AGENTS = [
     program: (modules) => ['claude', join(modules, `@anthropic-ai/claude-code-${PLATFORM}/claude`)],
     setUp: ({ connect }) => [connect('Claude Code')],
     run: (prompt) => ['claude', '-p', prompt, '--allowedTools', 'mcp__gatehouse'],
+    signIn: {
+      setUp: ({ endpoint }) => [`claude mcp add --transport http gatehouse ${endpoint}`],
+      login: 'claude mcp login gatehouse',
+      look: ['claude mcp list', 'Connected'],
+      logout: 'claude mcp logout gatehouse',
+    },
     // The stand-in cannot look for tools that were put aside, so all are offered.
     env: ({ model }) => ({
       ENABLE_TOOL_SEARCH: 'false',
@@ -39,6 +46,16 @@ export const AGENTS = [
         `model = "standin"\nmodel_provider = "standin"\n\n[model_providers.standin]\n${provider}`,
       );
       return [connect('Codex')];
+    },
+    signIn: {
+      setUp: (connection) => {
+        AGENTS.find(({ client }) => client === 'codex').setUp({ ...connection, connect: () => '' });
+        return [];
+      },
+      // It goes on to sign in by itself.
+      login: ({ endpoint }) => `codex mcp add gatehouse --url ${endpoint}`,
+      look: ['codex mcp list', 'OAuth'],
+      logout: 'codex mcp logout gatehouse',
     },
     // A person who is asked by Gatehouse needs no second question here.
     run: (prompt) => ['codex', 'exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', prompt],
@@ -68,19 +85,52 @@ export const AGENTS = [
         options: { baseURL: `${model}/v1`, apiKey: 'none' },
         models: { standin: {} },
       };
-      const gatehouse = { type: 'remote', url: endpoint, headers: { Authorization: `Bearer ${key}` } };
+      const headers = key === null ? {} : { headers: { Authorization: `Bearer ${key}` } };
+      const gatehouse = { type: 'remote', url: endpoint, ...headers };
       const settings = { provider: { standin }, mcp: { gatehouse }, autoupdate: false, share: 'disabled' };
       write('.config/opencode/opencode.json', JSON.stringify(settings));
       return [];
+    },
+    signIn: {
+      setUp: ({ endpoint, ...more }) => {
+        AGENTS.find(({ client }) => client === 'opencode').setUp({ ...more, endpoint, key: null });
+        return [];
+      },
+      login: 'opencode mcp auth gatehouse',
+      look: ['opencode mcp list', 'connected'],
+      logout: 'opencode mcp logout gatehouse',
     },
     run: (prompt) => ['opencode', 'run', '--model', 'standin/standin', prompt],
     env: () => ({ OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_DISABLE_MODELS_FETCH: '1' }),
   },
 ];
 
+/** No agent, and it signs in too: the official inspector's command line. Its tokens go into a file of its home. */
+export const INSPECTOR = {
+  name: 'MCP inspector',
+  client: 'inspector',
+  program: () => [
+    'mcp-inspector',
+    join(ROOT, 'node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'),
+  ],
+  package: '@modelcontextprotocol/inspector',
+  modules: join(ROOT, 'node_modules'),
+  env: () => ({ MCP_INSPECTOR_SECRET_STORE: 'file' }),
+  signIn: {
+    setUp: () => [],
+    login: ({ endpoint }) => inspected(endpoint, 'auto'),
+    look: [({ endpoint }) => `${inspected(endpoint, 'legacy')} --stored-auth-only`, 'call_external_tool'],
+    logout: null,
+  },
+};
+
+function inspected(endpoint, era) {
+  return `mcp-inspector --cli ${endpoint} --transport http --protocol-era ${era} --method tools/list`;
+}
+
 /** A home of its own for one agent: its program on PATH, its settings, an empty folder to work in. */
 export function createHome(agent, { folder, modules, connection }) {
-  const version = versionAt(join(modules, agent.package));
+  const version = versionAt(join(agent.modules ?? modules, agent.package));
   if (version === null) throw new Error(`${agent.package} is not installed: there is none for ${PLATFORM}`);
   const home = join(folder, agent.client);
   const bin = join(home, 'bin');

@@ -71,6 +71,19 @@ export async function openBrowser(link) {
       await accept.waitFor({ state: 'detached' });
       return count;
     },
+    /** Another tab, as a program opens one; gives what stands in it once it is at an address like this. */
+    async visit(address) {
+      const tab = await browser.newPage();
+      await tab.goto(address);
+      return {
+        text: () => tab.innerText('body'),
+        async arrives(at) {
+          await tab.waitForURL(at, { timeout: 20_000 });
+          return tab.url();
+        },
+        close: () => tab.close(),
+      };
+    },
     /** What the person sees, into a file: for the moment something goes wrong. */
     picture: (path) => page.screenshot({ path }),
     close: () => browser.close(),
