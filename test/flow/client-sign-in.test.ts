@@ -41,7 +41,7 @@ test('a program that knows the address alone signs in: it is sent, registers, a 
   expect(question).toMatchObject({
     kind: 'client_sign_in',
     title: '"Claude Code" wants to connect to workspace Personal',
-    requestedBy: 'Claude Code',
+    requestedBy: 'a program of this machine',
   });
   expect(Object.fromEntries(question.lines.map(({ label, value }) => [label, value]))).toEqual({
     'Calls itself': 'Claude Code',

@@ -7,8 +7,11 @@ export type ConfirmationAnswer = 'confirmed' | 'refused' | 'expired' | 'unavaila
 
 /** Administrative acts that wait for the person. */
 export interface Confirmations {
-  /** `unavailable` at once when nobody can answer. Expires after five minutes. */
-  request(act: Pick<ConfirmationView, 'kind' | 'title' | 'lines' | 'requestedBy'>): Promise<ConfirmationAnswer>;
+  /** `unavailable` at once when nobody can answer. Expires after five minutes, or when `withdrawn` aborts. */
+  request(
+    act: Pick<ConfirmationView, 'kind' | 'title' | 'lines' | 'requestedBy'>,
+    withdrawn?: AbortSignal,
+  ): Promise<ConfirmationAnswer>;
   answer(
     id: string,
     answer: 'confirm' | 'refuse',
@@ -48,7 +51,7 @@ export function createConfirmations({ clock, approvers, expireMs = 300_000 }: Co
   }
 
   return {
-    request(act) {
+    request(act, withdrawn) {
       if (!approvers.present() || waiting.size >= MOST) return Promise.resolve('unavailable');
       const id = randomBytes(16).toString('base64url');
       const { kind, title, lines, requestedBy } = act;
@@ -65,6 +68,7 @@ export function createConfirmations({ clock, approvers, expireMs = 300_000 }: Co
       return new Promise((resolve) => {
         const stopTimer = clock.after(expireMs, () => end(id, 'expired'));
         waiting.set(id, { view, deadline: clock.monotonic() + expireMs, stopTimer, resolve });
+        withdrawn?.addEventListener('abort', () => end(id, 'expired'), { once: true });
         for (const listener of listeners) listener();
       });
     },

@@ -1,6 +1,5 @@
-import type { Interaction, Client as Registration } from 'oidc-provider';
 import { z } from 'zod';
-import type { ConfirmationAnswer, Confirmations } from '../approvals/confirmations.ts';
+import type { Confirmations } from '../approvals/confirmations.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Clients } from '../clients/clients.ts';
 import { faultFields } from '../diagnosis/fault.ts';
@@ -8,14 +7,14 @@ import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
 import { createAdapter } from './adapter.ts';
+import { createAsking } from './asking.ts';
 import { type Answered, exchange } from './exchange.ts';
 import { PATHS, resourceMetadata, SCOPE, serverMetadata } from './metadata.ts';
 import { authorizeParameters, revokeParameters, tokenParameters } from './parameters.ts';
-import { createProvider, type Provider, SIGN_IN_SECONDS, UNUSED_SECONDS } from './provider.ts';
-import { askPerson } from './question.ts';
-import { createRecords, sha256 } from './records.ts';
+import { createProvider, type Provider, UNUSED_SECONDS } from './provider.ts';
+import { createRecords } from './records.ts';
 import { readRegistration } from './registration.ts';
-import { type Resource, resourceNamed } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 export type SignInState = { readonly kind: 'on' } | { readonly kind: 'off'; readonly reason: string };
 
@@ -84,16 +83,12 @@ export interface ClientSignInParts {
 
 /** Registrations that are kept: those not used for longest give way. */
 const MOST_REGISTRATIONS = 200;
-/** A yes whose code is never fetched is none. */
-const UNFETCHED_MS = SIGN_IN_SECONDS * 1000;
-
 export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
-  const { clock, vault, clients, confirmations, audit, log } = parts;
+  const { clock, vault, clients, audit, log } = parts;
   const records = createRecords(parts);
   const adapter = createAdapter({ records, clock, grantEnded });
   const issuer = () => `http://127.0.0.1:${parts.port()}`;
-  /** Sign-ins that the person is asked about; settled ones stay until the program has its answer. */
-  const asked = new Map<string, { readonly over: Promise<void>; isOver: boolean }>();
+  const asking = createAsking({ ...parts, records });
   let making: Promise<Provider | null> | null = null;
   records.clean(MOST_REGISTRATIONS);
 
@@ -177,87 +172,8 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
     if (uid === undefined) return { kind: 'go', to: location };
     const interaction = await library.Interaction.find(uid);
     if (interaction === undefined) return OVER;
-    ask(library, interaction);
+    asking.begin(library, interaction);
     return { kind: 'go', to: `${PATHS.signIn}/${uid}` };
-  }
-
-  function ask(library: Provider, interaction: Interaction): void {
-    const entry = { isOver: false, over: Promise.resolve() };
-    entry.over = askAndNote(library, interaction)
-      .catch((error: unknown) => {
-        log.error('client_sign_in_failed', faultFields(error));
-        return refuse(interaction, 'Gatehouse could not ask.');
-      })
-      .finally(() => {
-        entry.isOver = true;
-        clock.after(SIGN_IN_SECONDS * 1000, () => asked.delete(interaction.uid));
-      });
-    asked.set(interaction.uid, entry);
-  }
-
-  async function askAndNote(library: Provider, interaction: Interaction): Promise<void> {
-    const { client_id, redirect_uri, resource: named } = interactionSchema.parse(interaction.params);
-    const registration = await library.Client.find(client_id);
-    const resource = resourceNamed(named, parts.port());
-    if (registration === undefined || resource === null) return refuse(interaction, 'The program is not registered.');
-    records.used(client_id);
-    const workspace = resource.workspace === null ? clients.defaultWorkspace() : clients.workspace(resource.workspace);
-    if (workspace === null || (resource.workspace !== null && workspace.slug !== resource.workspace))
-      return refuse(interaction, 'There is no such workspace.');
-    const id = `${sha256(client_id)} ${resource.path}`;
-    const again = clients.signedIn(id, workspace.id);
-    const callsItself = nameOf(registration);
-    const only = again === null ? (resource.upstream === null ? null : [resource.upstream]) : again.upstreams;
-    const answer = await askPerson(confirmations, {
-      callsItself,
-      redirectUri: redirect_uri,
-      workspace: workspace.name,
-      upstreams: only ?? parts.upstreamNames(workspace.id),
-      seesAll: only === null,
-      again: again?.name ?? null,
-    });
-    const about = { callsItself, redirectUri: redirect_uri, resource: resource.path };
-    const note = (outcome: string, more: object = {}) =>
-      audit.writeSoon({
-        phase: 'event',
-        kind: 'client_sign_in',
-        outcome,
-        workspace: workspace.name,
-        detail: about,
-        ...more,
-      });
-    if (answer !== 'confirmed') {
-      note(answer);
-      return refuse(interaction, WHY[answer]);
-    }
-    const signedIn = clients.signIn({
-      workspaceId: workspace.id,
-      callsItself,
-      registration: id,
-      upstreams: only,
-      expiresAt: clock.now() + UNFETCHED_MS,
-    });
-    if (signedIn.kind === 'refused') {
-      note('refused');
-      return refuse(interaction, signedIn.message);
-    }
-    const { key, client } = signedIn.value;
-    note('confirmed', { clientId: client.id, client: client.name, keyPrefix: key.prefix });
-    const grant = new library.Grant({ accountId: key.id, clientId: client_id });
-    grant.addResourceScope(named, SCOPE);
-    await finish(interaction, {
-      login: { accountId: key.id, remember: false },
-      consent: { grantId: await grant.save() },
-    });
-  }
-
-  function refuse(interaction: Interaction, description: string): Promise<void> {
-    return finish(interaction, { error: 'access_denied', error_description: description });
-  }
-
-  async function finish(interaction: Interaction, result: Interaction['result']): Promise<void> {
-    if (result !== undefined) interaction.result = result;
-    await interaction.save(Math.max(1, interaction.exp - Math.floor(Date.now() / 1000)));
   }
 
   return {
@@ -288,29 +204,20 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
       return browse(library, `${PATHS.authorize}?${parameters}`, '');
     },
     async step(uid) {
-      const entry = asked.get(uid);
-      if (entry !== undefined) return entry.isOver ? { kind: 'go', to: `${PATHS.authorize}/${uid}` } : { kind: 'wait' };
-      const library = await provider();
-      const interaction = await library?.Interaction.find(uid);
+      const standing = asking.standing(uid);
+      if (standing === 'waiting') return { kind: 'wait' };
+      if (standing === 'over') return { kind: 'go', to: `${PATHS.authorize}/${uid}` };
+      const interaction = await (await provider())?.Interaction.find(uid);
       if (interaction === undefined) return OVER;
-      // Asked before a restart: the question is gone, and was not answered.
-      await refuse(interaction, 'Gatehouse was restarted meanwhile. Try again.');
-      asked.set(uid, { isOver: true, over: Promise.resolve() });
+      await asking.lost(interaction);
       return { kind: 'go', to: `${PATHS.authorize}/${uid}` };
     },
-    async answered(uid, ms) {
-      let cancel = () => {};
-      const late = new Promise<void>((resolve) => {
-        cancel = clock.after(ms, resolve);
-      });
-      await Promise.race([asked.get(uid)?.over, late]);
-      cancel();
-    },
+    answered: asking.answered,
     async resume(uid) {
-      if (asked.get(uid)?.isOver !== true) return { kind: 'go', to: `${PATHS.signIn}/${uid}` };
+      if (asking.standing(uid) !== 'over') return { kind: 'go', to: `${PATHS.signIn}/${uid}` };
       const library = await provider();
       if (library === null) return { kind: 'stop', status: 503, message: await closedMessage() };
-      asked.delete(uid);
+      asking.forget(uid);
       // The library finds the sign-in by a cookie; ours is the address, which no other port of this machine is sent.
       return browse(library, `${PATHS.authorize}/${uid}`, `${library.cookieName('resume')}=${uid}`);
     },
@@ -337,13 +244,6 @@ const OVER: BrowserStep = {
   message: 'This sign-in is over. Start it again in the program that wants to connect.',
 };
 
-const WHY: Readonly<Record<Exclude<ConfirmationAnswer, 'confirmed'>, string>> = {
-  refused: 'The person refused it in Gatehouse.',
-  expired: 'Nobody answered in Gatehouse in time.',
-  unavailable: 'Nobody is at Gatehouse to answer. Unlock the screen, or open the dashboard, and try again.',
-};
-
-const interactionSchema = z.object({ client_id: z.string(), redirect_uri: z.string(), resource: z.string() });
 const tokenSchema = z.object({ accountId: z.string(), aud: z.string(), exp: z.number() });
 const registeredSchema = z.object({
   client_id: z.string(),
@@ -355,10 +255,6 @@ const registeredSchema = z.object({
   token_endpoint_auth_method: z.string(),
   application_type: z.string(),
 });
-
-function nameOf({ clientName }: Registration): string {
-  return typeof clientName === 'string' ? clientName : '';
-}
 
 const problemSchema = z.object({ error: z.string(), error_description: z.string().optional() });
 

@@ -47,7 +47,7 @@ function page(title: string, body: string): InertPage {
   const nonce = randomBytes(16).toString('base64url');
   const policy = PAGE_HEADERS['content-security-policy'] ?? '';
   return {
-    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Gatehouse: ${title}</title><style nonce="${nonce}">${STYLE}</style></head><body><main>${body}</main></body></html>\n`,
+    html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Gatehouse: ${title}</title><link rel="icon" href="data:,"><style nonce="${nonce}">${STYLE}</style></head><body><main>${body}</main></body></html>\n`,
     headers: { 'content-security-policy': policy.replace("style-src 'self'", `style-src 'self' 'nonce-${nonce}'`) },
   };
 }
