@@ -1,11 +1,13 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { findDataFolder, thisMachine } from '../core/control/data-folder.ts';
+import { accountCommands } from './accounts.ts';
 import { approvalCommands } from './approvals.ts';
 import { auditCommands } from './audit.ts';
 import { auditRecordCommands } from './audit-records.ts';
 import { auditRetentionCommands } from './audit-retention.ts';
 import { clientCommands } from './clients.ts';
 import type { Call, Command } from './command.ts';
+import { connect } from './connect.ts';
 import { type Door, openDoor, openRunningDoor } from './door.ts';
 import { figureCommands } from './figures.ts';
 import { helpOf, listOf } from './help.ts';
@@ -20,6 +22,7 @@ import { policyShadowCommands } from './policy-shadow.ts';
 import { policySuggestionCommands } from './policy-suggestions.ts';
 import { toolsReview, upstreamsReview } from './review.ts';
 import { secretsBeginAnew } from './secrets.ts';
+import { signInMode } from './sign-in-mode.ts';
 import { sinkCommands } from './sinks.ts';
 import { start } from './start.ts';
 import { statusCommands } from './status.ts';
@@ -47,6 +50,9 @@ export const COMMANDS: readonly Command[] = [
   ...clientCommands,
   ...workspaceCommands,
   ...upstreamCommands,
+  signInMode,
+  connect,
+  ...accountCommands,
   upstreamsReview,
   toolsReview,
   ...toolCommands,

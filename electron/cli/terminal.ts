@@ -17,6 +17,8 @@ export interface Terminal {
   askSecret(prompt: string): Promise<string | null>;
   /** False at once where nobody can be asked. */
   askYes(question: string): Promise<boolean>;
+  /** What the person types, shown; null at once where nobody can be asked. */
+  askLine(question: string): Promise<string | null>;
   readonly interactive: boolean;
   /** Lets go of stdin, so that the process can end. */
   close(): void;
@@ -46,6 +48,11 @@ export function createTerminal({ stdin, stdout, stderr }: Streams): Terminal {
       stderr.write(question);
       const answer = await lines.next();
       return /^y(es)?$/i.test(answer?.trim() ?? '');
+    },
+    async askLine(question) {
+      if (!interactive) return null;
+      stderr.write(question);
+      return lines.next();
     },
     close: () => lines.close(),
   };
