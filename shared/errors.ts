@@ -205,7 +205,7 @@ export const ERRORS = {
     form: TOOL_RESULT,
     what: 'MCP OAuth setup failed for the upstream.',
     why: 'A step of the sign-in failed; the message names it.',
-    fix: 'The trace on the Upstreams page shows the failing step and what to fill in.',
+    fix: 'The trace on the Upstreams page shows the failing step and what to fill in; the person signs in again after it.',
     page: 'connections',
     retryable: false,
   },
@@ -283,4 +283,5 @@ export const PHRASES = {
     `auth_required: ${upstream} not connected. Visit ${link} to authorize.`,
   grantExpired: (upstream: string) =>
     `auth_required: ${upstream} grant expired and refresh failed; user must re-authorize.`,
+  setupFailed: (upstream: string, code: string) => `MCP OAuth setup failed for ${upstream}: ${code}`,
 } as const;

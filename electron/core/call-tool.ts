@@ -6,7 +6,7 @@ import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { askPerson } from './call/ask-person.ts';
 import { besideOf } from './call/beside.ts';
-import { chooseConnection, type KnownConnections, otherConnection, withAccount } from './call/connection.ts';
+import { chooseConnection, type KnownConnections, otherConnection, toldOfSignIn } from './call/connection.ts';
 import { toldOfEdit } from './call/edited.ts';
 import { endingOf, rateLimited, refused } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
@@ -21,6 +21,7 @@ import type { Resources } from './catalog/resources.ts';
 import type { ArgumentCheck } from './catalog/validate-arguments.ts';
 import type { Clients } from './clients/clients.ts';
 import { type Pauses, pausedMessage } from './clients/pauses.ts';
+import type { SignIns } from './connections/sign-ins.ts';
 import { faultFields } from './diagnosis/fault.ts';
 import type { Log } from './diagnosis/log.ts';
 import { readExactText } from './exact-json.ts';
@@ -110,6 +111,7 @@ export interface CallToolParts {
   readonly catalog: AimParts['catalog'];
   readonly resources: AimParts['resources'] & Pick<Resources, 'learn'>;
   readonly connections: KnownConnections;
+  readonly signIns: Pick<SignIns, 'list'>;
   readonly inventory: Pick<Inventory, 'find'>;
   readonly checkArguments: (tool: Tool, argumentsText: string) => ArgumentCheck;
   /** The same for structured content and the schema of a tool's output. */
@@ -202,7 +204,7 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
 
   // Nobody is asked about a call that cannot run, whatever the answer.
   const gone = parts.upstreams.unavailable(aim.upstream.id, aim.connection?.id ?? null);
-  if (gone !== null) return withAccount(parts.connections, aim, endingOf(gone, aim.upstream.name));
+  if (gone !== null) return toldOfSignIn(parts, aim, endingOf(gone, aim.upstream.name));
 
   const canRecord = parts.audit.available();
   if (!canRecord.ok) return refused('audit_unavailable', canRecord.reason);
@@ -266,7 +268,7 @@ async function finish(
     parts.checkOutput,
     { call, aim, record },
     modifiers,
-    withAccount(parts.connections, aim, came),
+    toldOfSignIn(parts, aim, came),
   );
   return learned(parts, call, aim, ending);
 }

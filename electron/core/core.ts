@@ -364,6 +364,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     audit,
     resources,
     connections,
+    signIns,
     rounds,
     rateLimits,
     results: createResultHolding(results),

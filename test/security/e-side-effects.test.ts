@@ -136,6 +136,7 @@ test('E21 a server that was never started: the yes starts it, and nothing before
       audit,
       resources: { find: () => null, learn() {} },
       connections: noConnections,
+      signIns: { list: () => [] },
       rateLimits: createRateLimits({ clock }),
       results: null,
       rounds: createRounds({

@@ -241,6 +241,7 @@ describe('H3 overlapping rules', () => {
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
       connections: noConnections,
+      signIns: { list: () => [] },
       rateLimits: createRateLimits({ clock: fakeClock() }),
       results: null,
       rounds: {

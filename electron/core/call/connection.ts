@@ -1,7 +1,9 @@
-import type { ConnectionRef, ConnectionView } from '../../../shared/connections.ts';
+import type { ConnectionRef, ConnectionView, SignInCode } from '../../../shared/connections.ts';
+import { PHRASES } from '../../../shared/errors.ts';
 import type { Client, UpstreamView } from '../../../shared/model.ts';
 import type { CallEnding } from '../call-tool.ts';
 import type { Connections } from '../connections/connections.ts';
+import type { SignIns } from '../connections/sign-ins.ts';
 import type { Aim, CallTarget } from './aim.ts';
 import { refused } from './ending.ts';
 
@@ -75,17 +77,32 @@ export function needsSignIn(
   return chosen.kind === 'chosen' ? !isSignedIn(chosen.connection) : asks;
 }
 
-/** A call that failed for want of a sign-in says of which account, where the upstream has several. */
-export function withAccount(
-  connections: KnownConnections,
+/**
+ * What a call that failed for want of a sign-in says besides: of which account, where the upstream has several; and that
+ * setting the sign-in up failed, where that is why nobody is signed in.
+ */
+export function toldOfSignIn(
+  { connections, signIns }: { readonly connections: KnownConnections; readonly signIns: Pick<SignIns, 'list'> },
   { connection, upstream }: Pick<Aim, 'connection' | 'upstream'>,
   ending: CallEnding,
 ): CallEnding {
-  if (ending.kind !== 'failed' || connection === null || connections.list(upstream.id).length < 2) return ending;
-  return ending.errorClass === 'auth_required' || ending.errorClass === 'invalid_token'
-    ? { ...ending, account: connection.label }
-    : ending;
+  if (ending.kind !== 'failed' || (ending.errorClass !== 'auth_required' && ending.errorClass !== 'invalid_token'))
+    return ending;
+  if (connection === null) {
+    const [latest] = signIns.list(upstream.id);
+    const code = latest?.state === 'failed' ? latest.code : null;
+    if (code === null || !SETUP.has(code)) return ending;
+    // SECURITY: what the vendor said of it is for the person; no text of a server that nobody reviewed reaches an agent.
+    return { ...ending, errorClass: 'oauth_setup_failed', message: `${PHRASES.setupFailed(upstream.name, code)}.` };
+  }
+  return connections.list(upstream.id).length < 2 ? ending : { ...ending, account: connection.label };
 }
+
+const SETUP: ReadonlySet<SignInCode> = new Set([
+  'no_registration_endpoint',
+  'dynamic_registration_failed',
+  'no_protected_resource_metadata',
+]);
 
 /** Only `call_external_tool` names one. */
 function labelIn(target: CallTarget): string | null {

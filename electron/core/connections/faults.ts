@@ -1,4 +1,5 @@
 import type { NextStep, SignInCode } from '../../../shared/connections.ts';
+import { PHRASES } from '../../../shared/errors.ts';
 import type { SignInFault } from './authorization-server.ts';
 import { plain } from './trace.ts';
 
@@ -52,20 +53,20 @@ const quoted = (said: string | null): string => (said === null ? '' : ` It says:
 const FAULTS: Readonly<Record<SignInCode, Entry>> = {
   no_registration_endpoint: {
     sentence: ({ upstream, where }) =>
-      `MCP OAuth setup failed for ${upstream}: no_registration_endpoint. ${where} does not register clients by itself.`,
+      `${PHRASES.setupFailed(upstream, 'no_registration_endpoint')}. ${where} does not register clients by itself.`,
     act: 'paste_client_id',
     text: (where) => `Register Gatehouse as an application at ${where}, then paste the client id it gives you here.`,
   },
   dynamic_registration_failed: {
     sentence: ({ upstream, said }) =>
-      `MCP OAuth setup failed for ${upstream}: dynamic_registration_failed: ${said ?? 'the vendor gave no reason.'}`,
+      `${PHRASES.setupFailed(upstream, 'dynamic_registration_failed')}: ${said ?? 'the vendor gave no reason.'}`,
     act: 'paste_client_id',
     text: (where) =>
       `Register Gatehouse as an application at ${where} by hand, then paste the client id it gives you here.`,
   },
   no_protected_resource_metadata: {
     sentence: ({ upstream }) =>
-      `MCP OAuth setup failed for ${upstream}: no_protected_resource_metadata. Nothing at its address says where accounts sign in.`,
+      `${PHRASES.setupFailed(upstream, 'no_protected_resource_metadata')}. Nothing at its address says where accounts sign in.`,
     act: 'check_url',
     text: () =>
       'Check the address of the upstream. If it is right, the vendor uses classic OAuth or an API key: set that as its sign-in.',

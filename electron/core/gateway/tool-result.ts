@@ -168,9 +168,12 @@ function linkTo(origin: string, page: string, upstream: string | null = null): s
 
 /** Where a sign-in would mend it: the words of the seeds, unless the failure says itself what is to be done, and the account. */
 function failureText({ errorClass, message, upstream, account }: Failed, origin: string): string {
-  if (upstream === null || (errorClass !== 'auth_required' && errorClass !== 'invalid_token')) return message;
+  if (upstream === null) return message;
+  const notConnected = PHRASES.notConnected(upstream, connectLink(origin, upstream));
+  if (errorClass === 'oauth_setup_failed') return `${message} ${notConnected}`;
+  if (errorClass !== 'auth_required' && errorClass !== 'invalid_token') return message;
   const isSaid = errorClass === 'invalid_token' || message.startsWith('auth_required:');
-  const said = isSaid ? message : PHRASES.notConnected(upstream, connectLink(origin, upstream));
+  const said = isSaid ? message : notConnected;
   const named = account === undefined ? null : JSON.stringify(account);
   return named === null || said.includes(named) ? said : `${said} The call was for its account ${named}.`;
 }

@@ -286,6 +286,7 @@ describe('for every call on its whole way', () => {
       } as unknown as CallToolParts['audit'],
       resources: { find: () => null, learn() {} },
       connections: noConnections,
+      signIns: { list: () => [] },
       rateLimits: createRateLimits({ clock: fakeClock() }),
       results: null,
       rounds: {
