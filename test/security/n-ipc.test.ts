@@ -3,16 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { API, type RequestName } from '../../shared/api.ts';
-import { formsIn, newCanary, newSecret, sweep, watchSecret } from '../support/canary.ts';
+import { formsIn, newCanary, newSecret, sweep, watchedSecrets, watchSecret } from '../support/canary.ts';
 import { type DesktopApp, startDesktopApp } from '../support/electron-double/desktop-app.ts';
 import { eventually, lastMessage } from '../support/gatehouse.ts';
 import { environmentOf, newBase, RECORDER, recorded, startHeadless } from '../support/headless.ts';
+import { type Ask, signIn } from '../support/sign-in.ts';
 import { MODERN_META } from '../support/target.ts';
+import { followAsBrowser } from '../support/vendors/browser.ts';
+import { startVendor } from '../support/vendors/vendor.ts';
 
 const MAIN = 0;
 const APPROVAL = 1;
 /** Requests that bring a secret in, and the one that hands a new key out, once. */
-const BRINGS = ['upstreamAdd', 'upstreamChange'];
+const BRINGS = ['upstreamAdd', 'upstreamChange', 'upstreamSignIn', 'signInStart', 'signInClient'];
 const HANDS_OUT = ['keyCreate', 'keyRotate'];
 /** What only looks, with what it needs to be answered. */
 const LOOKS: Partial<Record<RequestName, unknown>> = {
@@ -45,6 +48,13 @@ test('N1: no secret crosses between a window of the desktop app and its main pro
   const before = await startHeadless({ base, folder });
   await before.add('rec', { args: [RECORDER, record, '--leak=TOKEN'], secrets: { TOKEN: env } });
   await before.add('gone', { url: 'http://127.0.0.1:9/mcp', secrets: { Authorization: `Bearer ${header}` } });
+  await using vendor = await startVendor();
+  await before.add('mcp', { url: vendor.mcpUrl });
+  await before.add('keyed', { args: [RECORDER, join(own, 'keyed.jsonl')] });
+  await before.ask('upstreamSignIn', {
+    upstream: 'keyed',
+    signIn: { kind: 'api_key', place: { in: 'environment', name: 'TOKEN' } },
+  });
   await before.review('rec', 'write');
   const key = await before.key(control);
   await before.stop();
@@ -77,6 +87,23 @@ test('N1: no secret crosses between a window of the desktop app and its main pro
   const { secret: made } = (await making) as { secret: string };
   expect(made).toMatch(/^gh_/);
 
+  // An account is signed in from the window, and another with a key that is typed there.
+  const apiKey = newSecret('api-key');
+  const asked: Ask = (name, input) => request(name, input) as never;
+  const person = { follow: (link: string) => followAsBrowser(link) };
+  expect(await signIn(asked, { upstream: 'mcp', label: 'work' }, person)).toMatchObject({ state: 'connected' });
+  expect(await signIn(asked, { upstream: 'keyed', label: 'work', secret: apiKey }, person)).toMatchObject({
+    state: 'connected',
+  });
+  await eventually(
+    () =>
+      recorded(join(own, 'keyed.jsonl')).some(({ env: got }) => (got as { TOKEN?: string })?.TOKEN === apiKey)
+        ? true
+        : null,
+    'the key in use',
+    10_000,
+  );
+
   // Every screen, and every request that only looks.
   for (const name of ['Approvals', 'Tools', 'Upstreams', 'Audit', 'Clients', 'Policy']) {
     await main.getByRole('navigation').getByRole('button', { name }).click();
@@ -87,7 +114,8 @@ test('N1: no secret crosses between a window of the desktop app and its main pro
     if (/List$|Get$|Export$|Verify$|Lines$|^status$|Find$|Logs$/.test(name)) await request(name, LOOKS[name] ?? {});
   }
   const masterKey = readFileSync(join(base, 'master-key'), 'utf8').trim();
-  const canaries = [env, replaced, header, key, made, masterKey];
+  expect(vendor.tokens().length).toBeGreaterThan(0);
+  const canaries = [env, replaced, header, key, made, masterKey, ...watchedSecrets()];
   const onDisk = () => canaries.flatMap((canary) => sweep(folder, canary));
   expect(onDisk(), 'while it runs').toEqual([]);
   const ipc = [...app.ipc];
@@ -96,9 +124,18 @@ test('N1: no secret crosses between a window of the desktop app and its main pro
   expect(sweep(folder, control).length).toBeGreaterThan(1);
   expect(canaries.flatMap((canary) => sweep(join(base, 'tmp'), canary))).toEqual([]);
 
-  const asked = new Set(ipc.map((crossed) => crossed.request));
-  for (const name of ['upstreamsList', 'clientsList', 'auditList', 'auditExport', 'upstreamLogs', 'policyExport'])
-    expect([...asked]).toContain(name);
+  const crossings = new Set(ipc.map((crossed) => crossed.request));
+  for (const name of [
+    'upstreamsList',
+    'clientsList',
+    'auditList',
+    'auditExport',
+    'upstreamLogs',
+    'policyExport',
+    'connectionsList',
+    'signInGet',
+  ])
+    expect([...crossings]).toContain(name);
   const everything = ipc.filter(
     ({ request: name, direction }) =>
       !(BRINGS.includes(name) && direction === 'to the main process') &&
@@ -116,6 +153,9 @@ test('N1: no secret crosses between a window of the desktop app and its main pro
   ]);
   expect(crossed(made).map(({ request: name, direction }) => [name, direction])).toEqual([
     ['keyCreate', 'to the page'],
+  ]);
+  expect(crossed(apiKey).map(({ request: name, direction }) => [name, direction])).toEqual([
+    ['signInStart', 'to the main process'],
   ]);
   for (const canary of canaries) expect(formsIn(Buffer.from(app.said()), canary)).toEqual([]);
 });

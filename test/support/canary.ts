@@ -22,6 +22,11 @@ export function watchSecret<T extends string>(value: T): T {
   return value;
 }
 
+/** Every secret that was named so far, and those that vendors gave. */
+export function watchedSecrets(): readonly string[] {
+  return [...watched];
+}
+
 /** Throws when a watched secret, or one of `more`, stands in what Gatehouse itself wrote into this data folder. */
 export function assertNoSecretIn(folder: string, more: readonly string[] = []): void {
   const hits = ownFiles(folder).flatMap((file) => {

@@ -117,7 +117,10 @@ export async function browse(address: URL | string): Promise<{ readonly left: UR
 }
 
 /** The question that comes up, answered as the person does. */
-export async function answer(gatehouse: TestGatehouse, given: 'confirm' | 'refuse'): Promise<ConfirmationView> {
+export async function answer(
+  gatehouse: Pick<TestGatehouse, 'ask'>,
+  given: 'confirm' | 'refuse',
+): Promise<ConfirmationView> {
   const question = await eventually(
     async () => (await gatehouse.ask('confirmationsList'))[0] ?? null,
     'the question to the person',
@@ -127,7 +130,7 @@ export async function answer(gatehouse: TestGatehouse, given: 'confirm' | 'refus
 }
 
 /** All of it with a yes: the program is signed in. */
-export async function signIn(gatehouse: TestGatehouse, program: Program): Promise<ConfirmationView> {
+export async function signIn(gatehouse: Pick<TestGatehouse, 'ask'>, program: Program): Promise<ConfirmationView> {
   const browsing = browse(await program.browserAddress());
   const question = await answer(gatehouse, 'confirm');
   const { left } = await browsing;
