@@ -261,6 +261,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const isFit = given.kind === 'api_key' ? signIn.kind === 'api_key' : isTokenMode(signIn.kind);
       if (signIn.kind === 'none' || !isFit || given.usedAt !== usedAtOf(transport))
         return refused(`How accounts sign in at ${name} was changed meanwhile. Start the sign-in again.`);
+      const unfit = misfitOf(signIn.kind, given.usedAt, upstream);
+      if (unfit !== null) return refused(unfit);
       const unusable = given.kind === 'api_key' ? refuseKey(given.key, given.place.in) : null;
       if (unusable !== null) return refused(unusable);
       const reason = refuseLabel(upstreamId, label, connectionId);
@@ -287,8 +289,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
         usedAt: grant.usedAt,
         scopes: isTokens ? grant.scopes : null,
         asksFor: null,
-        stepUps: isStepUp ? stepUpsOf(last, now) + 1 : 0,
-        steppedUpAt: isStepUp ? now : null,
+        stepUps: last === null ? 0 : stepUpsOf(last, now) + (isStepUp ? 1 : 0),
+        steppedUpAt: isStepUp ? now : (last?.steppedUpAt ?? null),
         expiresAt: isTokens ? grant.expiresAt : null,
         renews: isTokens && renews(grant),
         isDefault: last?.isDefault ?? table.defaultOf(upstreamId) === null,

@@ -50,9 +50,14 @@ export function createCredentialsFor(parts: CredentialsParts): CredentialsFor {
       return { connection, upstream };
     }
 
-    /** Null: what is held is good for now. */
-    async function renewed(connection: Connection, upstream: UpstreamFacts, stale: Held): Promise<Renewed> {
-      const result = await grants.renew(connection, upstream, stale);
+    /** The end of a grant is told by whoever finds it out. */
+    async function renewed(
+      connection: Connection,
+      upstream: UpstreamFacts,
+      stale: Held,
+      isUrgent: boolean,
+    ): Promise<Renewed> {
+      const result = await grants.renew(connection, upstream, stale, isUrgent);
       if (result.kind === 'dead') parts.ended(connection, result.reason);
       return result;
     }
@@ -74,11 +79,11 @@ export function createCredentialsFor(parts: CredentialsParts): CredentialsFor {
         if (held.kind === 'shut') return closed(connection, upstream, held);
         const { grant } = held;
         if (grant.kind !== 'tokens' || !isDue(grant, clock.now())) return held.presenting;
-        const next = await renewed(connection, upstream, held);
+        const isOver = grant.expiresAt !== null && clock.now() >= grant.expiresAt;
+        const next = await renewed(connection, upstream, held, isOver);
         if (next.kind === 'held') return next.presenting;
         // It could not be renewed just now, and is still good by our clock: the upstream may say otherwise.
-        const isGood = grant.expiresAt !== null && clock.now() < grant.expiresAt;
-        return next.kind === 'later' && isGood ? held.presenting : notRenewed(connection, upstream, next);
+        return next.kind === 'later' && !isOver ? held.presenting : notRenewed(connection, upstream, next);
       },
       async refused({ status, challenge }, presented, isLast) {
         const found = now();
@@ -98,7 +103,7 @@ export function createCredentialsFor(parts: CredentialsParts): CredentialsFor {
           parts.ended(connection, `${upstream.name} refused it.`);
           return dead(connection, upstream);
         }
-        const next = await renewed(connection, upstream, held);
+        const next = await renewed(connection, upstream, held, true);
         return next.kind === 'held' ? AGAIN : notRenewed(connection, upstream, next);
       },
     };

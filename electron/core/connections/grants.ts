@@ -40,9 +40,10 @@ export interface Grants {
   shut(connectionId: string): Shut | null;
   /**
    * Once for everybody who wants it at the same time. The new tokens are on disk before anybody gets them; `stale` is what
-   * was no longer good, and where something newer is known already, that is the answer.
+   * was no longer good, and where something newer is known already, that is the answer. `isUrgent`: nothing works without
+   * it, so a vendor that just stumbled is asked again after a moment.
    */
-  renew(connection: Connection, upstream: UpstreamFacts, stale: Held): Promise<Renewed>;
+  renew(connection: Connection, upstream: UpstreamFacts, stale: Held, isUrgent: boolean): Promise<Renewed>;
   /** Durable when it resolves; the sentence says why it was not kept. Waits for a renewal that is under way. */
   keep(grant: Grant): Promise<string | null>;
   /** Nothing is presented from now on, and nothing is kept when it resolves; what was, for the vendor to revoke. */
@@ -152,14 +153,21 @@ export function createGrants(parts: GrantsParts): Grants {
     return { kind: 'later', reason };
   }
 
-  async function renewNow(connection: Connection, upstream: UpstreamFacts, stale: Held): Promise<Renewed> {
+  async function renewNow(
+    connection: Connection,
+    upstream: UpstreamFacts,
+    stale: Held,
+    isUrgent: boolean,
+  ): Promise<Renewed> {
     const { id } = connection;
     const now = cache.get(id)?.held ?? (unsaved.has(id) ? stale : await read(connection, upstream));
     if (now.kind === 'shut' || !isSame(now.presenting.presented, stale.presenting.presented)) return now;
     const { grant } = now;
     if (grant.kind !== 'tokens' || !renews(grant)) return { kind: 'dead', reason: NOT_RENEWABLE };
     const wait = waits.get(id);
-    if (wait !== undefined && clock.monotonic() < wait.until) return { kind: 'later', reason: wait.reason };
+    const left = wait === undefined ? 0 : wait.until - clock.monotonic();
+    if (wait !== undefined && left > (isUrgent ? PATIENCE_MS : 0)) return { kind: 'later', reason: wait.reason };
+    if (left > 0) await new Promise<void>((resolve) => clock.after(left, resolve));
     if (!unsaved.has(id)) {
       // The old refresh token may be worthless once it is used: first see that the disk takes what comes in its place.
       const full = await write(grant);
@@ -198,10 +206,10 @@ export function createGrants(parts: GrantsParts): Grants {
       return reading;
     },
     shut: (connectionId) => shut.get(connectionId) ?? null,
-    renew(connection, upstream, stale) {
+    renew(connection, upstream, stale, isUrgent) {
       const running = renewing.get(connection.id);
       if (running !== undefined) return running;
-      const run = inTurn(connection.id, () => renewNow(connection, upstream, stale)).finally(() =>
+      const run = inTurn(connection.id, () => renewNow(connection, upstream, stale, isUrgent)).finally(() =>
         renewing.delete(connection.id),
       );
       renewing.set(connection.id, run);
@@ -249,4 +257,5 @@ const GONE = 'Its secret is not in the vault any more. Connect the account again
 const NOT_RENEWABLE = 'Nothing was given to renew it with.';
 const UNUSED_MS = 10 * 60_000;
 const FIRST_WAIT_MS = 1_000;
+const PATIENCE_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;

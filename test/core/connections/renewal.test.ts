@@ -139,19 +139,35 @@ test.each([
     const { upstreamId, connection } = await it.connected(vendor, vendor.grant({ now: clock.now() }));
     vendor.expire();
     vendor.tokens = status;
-    const outcomes = await tenCalls(it, upstreamId);
-    for (const outcome of outcomes) {
+    let isOver = false;
+    const calls = tenCalls(it, upstreamId).finally(() => {
+      isOver = true;
+    });
+    // Whoever comes right after the first refusal waits a moment for a second try.
+    while (!isOver) await clock.advance(20);
+    for (const outcome of await calls) {
       expect(outcome).toMatchObject({ kind: 'failed', errorClass: 'upstream_unreachable' });
       expect((outcome as { message: string }).message).toContain(said);
       expect((outcome as { message: string }).message).toContain('could not be renewed');
     }
-    expect(vendor.tokenRequests()).toBe(1);
+    expect(vendor.tokenRequests()).toBeLessThanOrEqual(2);
     expect(it.connections.get(connection.id)?.state).toBe('connected');
     vendor.tokens = 'ok';
-    await clock.advance(1_100);
+    await clock.advance(2_100);
     expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'answered' });
   },
 );
+
+test('a call that comes right after the vendor stumbled waits a moment for it, and then fails no more', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  const { upstreamId } = await it.connected(vendor);
+  vendor.expire();
+  vendor.tokens = 503;
+  expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'failed' });
+  vendor.tokens = 'ok';
+  expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'answered' });
+});
 
 test('while the vendor cannot be asked, a token that still lives goes on being used', async () => {
   const clock = fakeClock(Date.now());
