@@ -258,6 +258,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     ...(platform.mode === 'desktop' ? { loginPath: createLoginPath({ environment: process.env, clock }) } : {}),
   });
   const outbound = { environment: process.env, lookup: undefined, clock, version: options.version };
+  const registrations = createRegistrations({ db, vault, clock });
   const connections = createConnections({
     db,
     clock,
@@ -266,6 +267,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     log,
     renewals: createRenewals({
       ...outbound,
+      registrations,
       boundsOf(upstreamId) {
         const upstream = upstreams.definition(upstreamId);
         if (upstream === null || upstream.transport.kind !== 'http') return null;
@@ -276,7 +278,6 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     workspaceName: clients.workspaceName,
     replaced: upstreams.accountReplaced,
   });
-  const registrations = createRegistrations({ db, vault, clock });
   const redirectPorts = createRedirectPorts(db);
   const signIns = createSignIns({
     clock,

@@ -18,7 +18,7 @@ export interface SetResult {
   readonly rows: readonly Row[];
 }
 
-type Verdict = 'passed' | 'failed' | 'expected' | 'stale' | 'unscored';
+type Verdict = 'passed' | 'failed' | 'unscored';
 
 export interface Counted {
   readonly name: string;
@@ -29,18 +29,12 @@ export interface Counted {
   readonly note: string | null;
 }
 
-/**
- * Counts the checks of one set. A scenario that may fail (`expected`) counts as failed only when it does not fail any
- * more: then its name has to go.
- */
-export function countSet({ revision, side, code, rows }: SetResult, expected: ReadonlySet<string>): Counted {
-  const counted = rows.map((row) => ({
-    ...row,
-    verdict: verdictOf(row, side === 'client' && expected.has(row.scenario)),
-  }));
-  const scored = counted.filter(({ verdict }) => verdict !== 'unscored' && verdict !== 'expected');
+/** Counts the checks of one set. */
+export function countSet({ revision, side, code, rows }: SetResult): Counted {
+  const counted = rows.map((row) => ({ ...row, verdict: verdictOf(row) }));
+  const scored = counted.filter(({ verdict }) => verdict !== 'unscored');
   const passed = scored.reduce((sum, row) => sum + row.passed, 0);
-  const failed = scored.reduce((sum, row) => sum + (row.verdict === 'stale' ? 1 : row.problems.length), 0);
+  const failed = scored.reduce((sum, row) => sum + row.problems.length, 0);
   // The runner judges each set too: what it refuses is never good.
   const isRefused = failed === 0 && code !== 0;
   return {
@@ -52,9 +46,8 @@ export function countSet({ revision, side, code, rows }: SetResult, expected: Re
   };
 }
 
-function verdictOf({ required, problems }: Row, isExpected: boolean): Verdict {
+function verdictOf({ required, problems }: Row): Verdict {
   if (!required) return 'unscored';
-  if (isExpected) return problems.length === 0 ? 'stale' : 'expected';
   return problems.length === 0 ? 'passed' : 'failed';
 }
 
@@ -68,11 +61,9 @@ export function tableOf({ name, rows, passed, failed, note }: Counted): string {
   return [`${name}: ${passed} passed, ${failed} failed${note === null ? '' : ` (${note})`}`, ...lines].join('\n');
 }
 
-const MARKS: Readonly<Record<Verdict, string>> = { passed: '+', failed: '-', expected: '~', stale: '-', unscored: ' ' };
+const MARKS: Readonly<Record<Verdict, string>> = { passed: '+', failed: '-', unscored: ' ' };
 const NOTES: Readonly<Record<Verdict, string>> = {
   passed: '',
   failed: '',
-  expected: '  (expected)',
   unscored: '  (not scored)',
-  stale: '  (does not fail any more: take it out of expected-failures.yml)',
 };

@@ -23,18 +23,9 @@ export function scenariosOf(
   return { required: required[side], unscored };
 }
 
-/** Names of client scenarios that may fail for now: sign-in at upstreams, and nothing else. Throws what is wrong. */
-export function expectedFailures(file: string): ReadonlySet<string> {
-  const { client, ...others } = expectedSchema.parse(parse(readFileSync(file, 'utf8')));
-  const wrong = [...Object.keys(others), ...client.filter((name) => !/^auth\/[a-z0-9-]+$/.test(name))];
-  if (wrong.length === 0) return new Set(client);
-  throw new Error(`${file} may name scenarios auth/… of the client only, and it has: ${wrong.join(', ')}`);
-}
-
 const names = z.array(z.string());
 const requirementsSchema = z.object({
   server: names,
   client: names,
   not_scored: z.array(z.looseObject({ scenario: z.string(), leg: z.string() })),
 });
-const expectedSchema = z.looseObject({ client: names });

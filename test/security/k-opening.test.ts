@@ -158,7 +158,7 @@ test('I21 an agent that calls a signed-out server twenty times is told so, and o
   await using vendor = await startVendor();
   const added = await gatehouse.ask('upstreamAdd', { name: UPSTREAM, transport: { kind: 'http', url: vendor.mcpUrl } });
   if (added.kind !== 'done') throw new Error(added.message);
-  const accounts = accountsOf(gatehouse, vendor, k1, added.upstream.id);
+  const accounts = accountsOf(gatehouse, vendor, k1, added.upstream);
   expect(await accounts.signIn()).toMatchObject({ state: 'connected' });
   await accounts.review();
   for (const token of vendor.tokens()) watchSecret(token);

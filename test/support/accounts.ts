@@ -41,29 +41,57 @@ export interface Called {
   readonly answer: Answer;
 }
 
+/** What the upstream of {@link openAccounts} is called. */
 export const UPSTREAM = 'vendor';
 
 /** Gatehouse has seen that the upstream wants an account; nobody is signed in. */
 export async function openAccounts(profile: VendorProfile = {}, options: TestOptions = {}): Promise<Accounts> {
-  const vendor = await startVendor(profile);
   const gatehouse = await startGatehouse(options);
-  const added = await gatehouse.ask('upstreamAdd', { name: UPSTREAM, transport: { kind: 'http', url: vendor.mcpUrl } });
-  if (added.kind !== 'done') throw new Error(added.message);
-  const accounts = accountsOf(gatehouse, vendor, await gatehouse.key(), added.upstream.id);
-  await eventually(async () => ((await accounts.upstream()).needsSignIn ? true : null), 'the wish for an account');
-  return accounts;
+  const accounts = await addVendor(gatehouse, await gatehouse.key(), UPSTREAM, profile);
+  return {
+    ...accounts,
+    async [Symbol.asyncDispose]() {
+      await gatehouse.close();
+      await accounts[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** The same, with `ada` signed in as `work` and the tools reviewed. */
 export async function openConnected(profile: VendorProfile = {}, options: TestOptions = {}): Promise<Accounts> {
   const accounts = await openAccounts(profile, options);
-  const signedIn = await accounts.signIn();
-  expect(signedIn, JSON.stringify(signedIn.steps, null, 1)).toMatchObject({ state: 'connected', code: null });
-  await accounts.review();
+  await connect(accounts);
   return accounts;
 }
 
-export function accountsOf(gatehouse: TestGatehouse, vendor: Vendor, key: TestKey, upstreamId: string): Accounts {
+/** `ada` signs in as `work`, and the tools are reviewed. */
+export async function connect(accounts: Accounts, person: Parameters<Accounts['signIn']>[0] = {}): Promise<void> {
+  const signedIn = await accounts.signIn(person);
+  expect(signedIn, JSON.stringify(signedIn.steps, null, 1)).toMatchObject({ state: 'connected', code: null });
+  await accounts.review();
+}
+
+/** One more vendor for a Gatehouse that runs: it has seen that an account is wanted. It ends with the vendor. */
+export async function addVendor(
+  gatehouse: TestGatehouse,
+  key: TestKey,
+  name: string,
+  profile: VendorProfile = {},
+): Promise<Accounts> {
+  const vendor = await startVendor(profile);
+  const added = await gatehouse.ask('upstreamAdd', { name, transport: { kind: 'http', url: vendor.mcpUrl } });
+  if (added.kind !== 'done') throw new Error(added.message);
+  const accounts = accountsOf(gatehouse, vendor, key, added.upstream);
+  await eventually(async () => ((await accounts.upstream()).needsSignIn ? true : null), 'the wish for an account');
+  return accounts;
+}
+
+export function accountsOf(
+  gatehouse: TestGatehouse,
+  vendor: Vendor,
+  key: TestKey,
+  { id: upstreamId, name }: Pick<UpstreamView, 'id' | 'name'>,
+): Accounts {
   const accounts: Accounts = {
     gatehouse,
     vendor,
@@ -103,7 +131,7 @@ export function accountsOf(gatehouse: TestGatehouse, vendor: Vendor, key: TestKe
     },
     async call(tool, args = {}, connection) {
       const named = connection === undefined ? {} : { connection };
-      const whole = { upstream: UPSTREAM, tool, arguments: args, ...named };
+      const whole = { upstream: name, tool, arguments: args, ...named };
       const answer = await gatehouse.call(key.secret, 'call_external_tool', JSON.stringify(whole));
       const result = answer.message?.result as RawResult | undefined;
       return {
@@ -119,7 +147,6 @@ export function accountsOf(gatehouse: TestGatehouse, vendor: Vendor, key: TestKe
       return JSON.parse(called.text) as WhoAmI;
     },
     async [Symbol.asyncDispose]() {
-      await gatehouse.close();
       await vendor.stop();
     },
   };

@@ -44,7 +44,7 @@ export async function obtainClient(
     trace.step({ name: 'client_id', outcome: 'ok', message: `Our metadata document is the client id: ${metadataUrl}` });
     return { how: 'metadata_document', clientId: metadataUrl, clientSecret: null, tokenAuth: 'none' };
   }
-  const known = await registrations.get({ upstreamId, issuer: server.issuer, redirectUri });
+  const known = await registrations.get({ upstreamId, issuer: server.issuer, redirectUri }, wanted.scopes);
   if (known !== null && 'how' in known) {
     trace.hide(known.clientSecret);
     trace.step({ name: 'client_id', outcome: 'ok', message: 'The client id of an earlier registration is used.' });
@@ -133,7 +133,7 @@ async function register(
     clientSecret: client_secret ?? null,
     tokenAuth: registeredAuth(server, client_secret ?? null, token_endpoint_auth_method ?? null),
   };
-  const kept = await registrations.keep({ upstreamId, issuer: server.issuer, redirectUri }, client, expiresAt);
+  const kept = await registrations.keep({ upstreamId, issuer: server.issuer, redirectUri }, client, scopes, expiresAt);
   if (kept !== 'kept') return failed(fault('secret_unavailable', { upstream, detail: kept.reason }), status);
   trace.step({
     name: 'client_id',

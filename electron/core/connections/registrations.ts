@@ -14,10 +14,21 @@ export interface RegisteredFor {
 
 /** Clients that vendors registered by themselves (RFC 7591). */
 export interface Registrations {
-  /** Null: none, or one that has run out, or whose secret another program changed. `unavailable`: the vault cannot say. */
-  get(wanted: RegisteredFor): Promise<ClientRegistration | null | Unavailable>;
-  /** Replaces one for the same. `expiresAt`: of the secret, milliseconds since 1970; null: it does not. */
-  keep(wanted: RegisteredFor, client: ClientRegistration, expiresAt: number | null): Promise<'kept' | Unavailable>;
+  /**
+   * Null: none, or one that has run out, that was registered for less than `scopes`, or whose secret another program
+   * changed. `unavailable`: the vault cannot say.
+   */
+  get(wanted: RegisteredFor, scopes: readonly string[] | null): Promise<ClientRegistration | null | Unavailable>;
+  /**
+   * Replaces one for the same. `scopes`: what it may ask for, where it was registered for some; `expiresAt`: of the secret,
+   * milliseconds since 1970; null: it does not.
+   */
+  keep(
+    wanted: RegisteredFor,
+    client: ClientRegistration,
+    scopes: readonly string[] | null,
+    expiresAt: number | null,
+  ): Promise<'kept' | Unavailable>;
   /** The vendor no longer knows it. */
   forget(upstreamId: string, issuer: string): void;
   forgetUpstream(upstreamId: string): void;
@@ -71,23 +82,26 @@ export function createRegistrations({
   }
 
   return {
-    async get({ upstreamId, issuer, redirectUri }) {
+    async get({ upstreamId, issuer, redirectUri }, scopes) {
       const row = sql.of.get(upstreamId, issuer, redirectUri);
       if (row === undefined) return null;
       if (row.expires_at !== null && row.expires_at - EARLY_MS <= clock.now()) return null;
       const read = await vault.get(place(upstreamId, row.id));
       if (read.kind === 'unavailable') return read;
       if (read.kind === 'missing') return null;
-      const { kept, client } = keptSchema.parse(JSON.parse(read.value));
+      const { kept, client, scopes: registered } = keptSchema.parse(JSON.parse(read.value));
+      // RFC 7591, section 2: a client asks for what it was registered for, and vendors hold it to that.
+      if (registered !== null && (scopes ?? []).some((scope) => !registered.includes(scope))) return null;
       const isSame = kept.upstreamId === upstreamId && kept.issuer === issuer && kept.redirectUri === redirectUri;
       return isSame ? client : null;
     },
-    async keep(wanted, client, expiresAt) {
+    async keep(wanted, client, scopes, expiresAt) {
       const { upstreamId, issuer, redirectUri } = wanted;
       const id = randomUUID();
       const value: z.infer<typeof keptSchema> = {
         kept: { upstreamId, issuer, redirectUri },
         client: { ...client, how: 'registered' },
+        scopes: scopes === null || scopes.length === 0 ? null : [...scopes],
       };
       // The vault first: a row without its secret would be of no use.
       const written = await vault.put(place(upstreamId, id), JSON.stringify(value));
@@ -119,6 +133,7 @@ const keptSchema = z.object({
     clientSecret: z.string().nullable(),
     tokenAuth: z.enum(['basic', 'post', 'none']),
   }),
+  scopes: z.array(z.string()).nullable(),
 });
 /** A sign-in takes up to ten minutes, and its secret is needed at the end of it. */
 const EARLY_MS = 15 * 60_000;

@@ -1,6 +1,7 @@
 import { createErrand } from './errand.ts';
 import type { Tokens } from './grant.ts';
 import type { OutboundBounds, OutboundParts } from './outbound.ts';
+import type { Registrations } from './registrations.ts';
 import { type Renewal, renew, revoke } from './token-endpoint.ts';
 import { createTrace } from './trace.ts';
 
@@ -12,6 +13,7 @@ export interface Renewals {
 }
 
 export interface RenewalsParts extends OutboundParts {
+  readonly registrations: Pick<Registrations, 'forget'>;
   /** Null: the upstream was removed. */
   boundsOf(upstreamId: string): OutboundBounds | null;
 }
@@ -22,7 +24,12 @@ export function createRenewals(parts: RenewalsParts): Renewals {
     return createErrand(parts, parts.boundsOf(upstreamId) ?? gone, createTrace(parts.clock));
   }
   return {
-    renew: (upstreamId, grant) => renew(errandFor(upstreamId, grant), grant),
+    async renew(upstreamId, grant) {
+      const renewal = await renew(errandFor(upstreamId, grant), grant);
+      // The vendor's page for a client it does not know leads nowhere: the next sign-in registers anew.
+      if (renewal.kind === 'dead' && renewal.clientRefused) parts.registrations.forget(upstreamId, grant.issuer);
+      return renewal;
+    },
     async revoke(upstreamId, grant) {
       const ended = await revoke(errandFor(upstreamId, grant), grant);
       return ended.kind === 'revoked' ? null : ended.note;

@@ -63,6 +63,7 @@ export function world(
     lookup: undefined,
     clock,
     version: '0',
+    registrations: { forget() {} },
     boundsOf: () => ({ upstream: 'vendor', url: 'http://127.0.0.1:1/', allowPrivate: true }),
   });
   const connections = createConnections({

@@ -10,12 +10,9 @@ import type { Seen } from './scenarios.ts';
 export interface Person extends AsyncDisposable {
   /** One sign-in, of the account there is or of a new one. False when it was not to be, or is one too many. */
   signsIn(upstream: string): Promise<boolean>;
-  /** Why the latest sign-in failed. */
-  lastCode(): SignInCode | null;
+  /** Why the latest sign-in failed; `not_asked_again`: it worked, wants more, and Gatehouse does not ask for that. */
+  lastCode(): SignInCode | 'not_asked_again' | null;
 }
-
-/** The runner counts how often a client goes round. A person who is asked again and again stops, too, but later. */
-const MOST_SIGN_INS = 6;
 
 const registered = z.object({ client_id: z.string(), client_secret: z.string().optional() });
 
@@ -31,8 +28,7 @@ export async function createPerson({
   const control = await connectControl(data);
   if (control === null) throw new Error('Gatehouse does not run.');
   const given = registered.safeParse(context);
-  let signIns = 0;
-  let lastCode: SignInCode | null = null;
+  let lastCode: SignInCode | 'not_asked_again' | null = null;
 
   async function ask<N extends RequestName>(name: N, input: RequestInput<N>): Promise<RequestResult<N>> {
     const answer = await control?.request(name, input);
@@ -42,9 +38,12 @@ export async function createPerson({
 
   return {
     async signsIn(upstream) {
-      signIns += 1;
-      if (signIns > MOST_SIGN_INS) return false;
       const [known] = await ask('connectionsList', { upstream });
+      if (known?.state === 'more_scopes' && known.asksFor === null) {
+        lastCode = 'not_asked_again';
+        seen(`no sign-in: ${known.reason}`);
+        return false;
+      }
       const account = known === undefined ? { label: 'conformance' } : { connection: known.id };
       const ended = await signIn(
         ask,

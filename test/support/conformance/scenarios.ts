@@ -16,18 +16,18 @@ export interface Around {
 }
 
 /** Where a client has to refuse to sign in: why Gatehouse says it did. */
-export function refusalOf(scenario: string): SignInCode | null {
+export function refusalOf(scenario: string): SignInCode | 'not_asked_again' | null {
   return REFUSALS[scenario] ?? null;
 }
 
-const REFUSALS: Readonly<Record<string, SignInCode | undefined>> = {
+const REFUSALS: Readonly<Record<string, ReturnType<typeof refusalOf> | undefined>> = {
   'auth/resource-mismatch': 'resource_mismatch',
   'auth/iss-supported-missing': 'issuer_mismatch',
   'auth/iss-wrong-issuer': 'issuer_mismatch',
   'auth/iss-unexpected': 'issuer_mismatch',
   'auth/iss-normalized': 'issuer_mismatch',
   'auth/metadata-issuer-mismatch': 'issuer_mismatch',
-  'auth/scope-retry-limit': 'scope_refused',
+  'auth/scope-retry-limit': 'not_asked_again',
 };
 
 type Run = (driver: Driver, around: Around) => Promise<void>;

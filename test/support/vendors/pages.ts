@@ -36,7 +36,7 @@ export function faultPage(text: string): string {
 function page(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">
-  <head><meta charset="utf-8"><title>${escaped(title)}</title></head>
+  <head><meta charset="utf-8"><link rel="icon" href="data:,"><title>${escaped(title)}</title></head>
   <body><h1>${escaped(title)}</h1>${body}</body>
 </html>
 `;
