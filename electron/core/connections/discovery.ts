@@ -222,7 +222,8 @@ async function readDocument<T extends object>(
   schema: z.ZodType<T>,
 ): Promise<Read<T>> {
   const request = { method: 'GET', url };
-  const answer = await errand.outbound({ url, method: 'GET' });
+  // MCP 2025-03-26: servers of that time may describe themselves by version.
+  const answer = await errand.outbound({ url, method: 'GET', headers: { 'mcp-protocol-version': VERSION } });
   if (answer.kind === 'fault') {
     errand.trace.step({ name, outcome: 'failed', message: answer.message, request });
     return answer;
@@ -288,5 +289,6 @@ const resourceSchema = z.object({
 const RESOURCE = '/.well-known/oauth-protected-resource';
 const OAUTH = '/.well-known/oauth-authorization-server';
 const OPENID = '/.well-known/openid-configuration';
+const VERSION = '2025-11-25';
 const MOST_SERVERS = 10;
 const PING = '{"jsonrpc":"2.0","id":0,"method":"ping"}';

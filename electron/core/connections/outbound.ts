@@ -1,5 +1,5 @@
 import { lookup as systemLookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../platform.ts';
 import type { Environment } from '../upstreams/environment.ts';
@@ -124,7 +124,7 @@ export function createOutbound(parts: OutboundParts, bounds: OutboundBounds): Ou
     if (hostname === own.hostname && (isIP(bare(hostname)) !== 0 || bounds.allowPrivate)) return true;
     if (isLoopbackAddress(address)) return isLoopback(own.hostname);
     if (!isPrivate(address)) return true;
-    return bounds.allowPrivate && !isLinkLocal(address);
+    return bounds.allowPrivate && isOfANetwork(address);
   }
 
   /** For `connect`: what was checked is what is connected to. */
@@ -250,9 +250,10 @@ function isLoopbackAddress(host: string): boolean {
   return isLoopbackName(host) || host === '::1' || /^(::ffff:)?127\./.test(host) || /^::ffff:7f[0-9a-f]{2}:/.test(host);
 }
 
-/** Where clouds keep their metadata services, whatever else is allowed. */
-function isLinkLocal(address: string): boolean {
-  return /^(::ffff:)?169\.254\.|^::ffff:a9fe:|^fe[89ab][0-9a-f]:|^fd00:ec2:/i.test(address);
+/** Networks of homes and offices. Not link-local and not the rest: there clouds keep what they tell a machine alone. */
+function isOfANetwork(address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && NETWORKS.check(address, family === 4 ? 'ipv4' : 'ipv6') && !/^fd00:ec2:/i.test(address);
 }
 
 function codeOf(error: unknown): string {
@@ -280,3 +281,9 @@ const TOO_SLOW = new Error('too slow');
 const TOTAL_MS = 10_000;
 const MOST_BYTES = 1024 * 1024;
 const MOST_HOPS = 5;
+const NETWORKS = new BlockList();
+NETWORKS.addSubnet('10.0.0.0', 8, 'ipv4');
+NETWORKS.addSubnet('100.64.0.0', 10, 'ipv4');
+NETWORKS.addSubnet('172.16.0.0', 12, 'ipv4');
+NETWORKS.addSubnet('192.168.0.0', 16, 'ipv4');
+NETWORKS.addSubnet('fc00::', 7, 'ipv6');

@@ -86,6 +86,12 @@ describe('private addresses', () => {
     expect(await outbound({ url: 'https://10.0.0.1/', method: 'GET' })).toMatchObject({ code: 'host_not_allowed' });
   });
 
+  test('the name of this machine leads to this machine, whatever the name server says', async () => {
+    const lookup = nameServer({ localhost: [['192.168.1.1']] });
+    const { outbound } = errandTo('http://localhost:3999/mcp', { lookup, allowPrivate: true });
+    expect(await outbound({ url: 'http://localhost:9/', method: 'GET' })).toMatchObject({ code: 'host_not_allowed' });
+  });
+
   test('who writes an address down is served from that address', async () => {
     const { outbound } = errandTo('https://10.255.255.1:9/mcp', { signal: AbortSignal.abort() });
     // Past the check of addresses: what is left is that nobody waits for it.
@@ -95,6 +101,14 @@ describe('private addresses', () => {
     });
   });
 
+  test.each(['10.0.0.1', '172.16.0.1', '192.168.0.1', '100.64.0.1', '[fd12::1]'])(
+    'where private addresses are allowed, %s is one',
+    async (host) => {
+      const allowed = errandTo('https://mcp.example.test/mcp', { allowPrivate: true, signal: AbortSignal.abort() });
+      expect(await allowed.outbound({ url: `https://${host}/`, method: 'GET' })).toMatchObject({ code: 'cancelled' });
+    },
+  );
+
   describe.skipIf(!hasOpenssl)('by an upstream that is allowed to be in a private network (needs openssl)', () => {
     test('its own host is reached, this machine and metadata services are not', async () => {
       const spy = await startSocketSpy();
@@ -103,6 +117,8 @@ describe('private addresses', () => {
         'mcp.corp.test': [['127.0.0.1']],
         'other.corp.test': [['127.0.0.1']],
         'meta.corp.test': [['169.254.169.254']],
+        'nat.corp.test': [['64:ff9b::a9fe:a9fe']],
+        'aws.corp.test': [['fd00:ec2::254']],
       });
       const bounds = { lookup, environment: own.environment };
       const allowed = errandTo(`${own.origin}/mcp`, { ...bounds, allowPrivate: true });
@@ -111,6 +127,8 @@ describe('private addresses', () => {
         `other.corp.test:${spy.port}`,
         `127.0.0.1:${spy.port}`,
         'meta.corp.test',
+        'nat.corp.test',
+        'aws.corp.test',
         '169.254.169.254',
       ]) {
         const answer = await allowed.outbound({ url: `https://${host}/`, method: 'GET' });
