@@ -38,10 +38,14 @@ export async function startSignInRow(): Promise<SignInRow> {
   let count = 0;
 
   const settled = (id: string) =>
-    eventually(async () => {
-      const found = await gatehouse.ask('signInGet', { signIn: id });
-      return found.kind === 'done' && found.signIn.state !== 'working' ? found.signIn : null;
-    }, 'the sign-in to wait for somebody, or to end');
+    eventually(
+      async () => {
+        const found = await gatehouse.ask('signInGet', { signIn: id });
+        return found.kind === 'done' && found.signIn.state !== 'working' ? found.signIn : null;
+      },
+      'the sign-in to wait for somebody, or to end',
+      PATIENCE_MS,
+    );
 
   async function connect(upstream: string, signIn: Partial<OAuth> | undefined): Promise<SignInView> {
     if (signIn !== undefined) {
@@ -94,3 +98,6 @@ export async function startSignInRow(): Promise<SignInRow> {
     [Symbol.asyncDispose]: () => gatehouse.close(),
   };
 }
+
+/** Longer than the slowest answer that is waited for. */
+const PATIENCE_MS = 20_000;
