@@ -4,6 +4,7 @@ import type { ApprovalView } from '../../shared/model.ts';
 import { RiskBadge } from '../parts/badges.tsx';
 import { Answer } from './answer.tsx';
 import { Arguments } from './arguments.tsx';
+import { Called } from './called.tsx';
 import { Edit } from './edit.tsx';
 import { Facts } from './facts.tsx';
 import { SinceLast } from './since-last.tsx';
@@ -61,15 +62,7 @@ export function CallHead(props: {
     <header className="call-head">
       <div>
         <h3 className="call-name">
-          <Visible text={approval.upstream} />
-          {approval.connection !== null && (
-            <>
-              <span className="call-slash"> as </span>
-              <Visible text={approval.connection} />
-            </>
-          )}
-          <span className="call-slash"> / </span>
-          <Visible text={approval.tool} />
+          <Called of={approval} />
         </h3>
         {approval.title !== null && (
           <p className="quiet">

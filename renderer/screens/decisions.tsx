@@ -1,4 +1,5 @@
 import type { ApprovalState, ApprovalView } from '../../shared/model.ts';
+import { Called } from '../card/called.tsx';
 import { Visible } from '../card/visible.tsx';
 import { useNow } from '../live.ts';
 import { RiskBadge } from '../parts/badges.tsx';
@@ -29,14 +30,7 @@ export function RecentDecisions({ approvals }: { readonly approvals: readonly Ap
             <span className={`decided decided-${approval.state}`}>{STATES[approval.state]}</span>
             <span className="grow">
               <strong>
-                <Visible text={approval.upstream} />
-                {approval.connection !== null && (
-                  <>
-                    {' '}
-                    as <Visible text={approval.connection} />
-                  </>
-                )}{' '}
-                / <Visible text={approval.tool} />
+                <Called of={approval} />
               </strong>
               <span className="quiet">
                 {' '}

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { Button, Input, SearchField } from 'react-aria-components';
 import type { StandingApprovalView } from '../../shared/model.ts';
+import { Called } from '../card/called.tsx';
 import { Visible } from '../card/visible.tsx';
 import { useAct, useBridge, useLive, useNow } from '../live.ts';
 import { ConfirmButton } from '../parts/confirm.tsx';
@@ -71,18 +72,11 @@ function StandingRow({ standing }: { readonly standing: StandingApprovalView }) 
     <li className="list-row">
       <span className="grow">
         <strong>
-          <Visible text={standing.upstream} /> / <Visible text={standing.tool} />
+          <Called of={standing} />
         </strong>
         <span className="quiet">
           {' '}
-          for <Visible text={standing.client} />
-          {standing.connection !== null && (
-            <>
-              {' '}
-              as <Visible text={standing.connection} />
-            </>
-          )}{' '}
-          · used {standing.usedCount}×
+          for <Visible text={standing.client} /> · used {standing.usedCount}×
         </span>
         {standing.pins.map(({ pointer, shown }) => (
           <span key={pointer} className="pinned">

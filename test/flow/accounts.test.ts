@@ -204,6 +204,15 @@ describe('with two accounts', () => {
     };
     expect([await decide(), await decide('work'), await decide('home')]).toEqual(['deny', 'deny', 'allow']);
     expect(await decide('nobody')).toContain('no account "nobody"');
+    // A label that nobody has is probably a slip.
+    const rules = ['work', 'none', 'h?me', 'wrok'].map((connection) => ({
+      name: connection,
+      effect: 'deny',
+      match: { connection },
+    }));
+    const linted = await w.gatehouse.ask('policyLint', { yaml: JSON.stringify({ ...ALLOW, rules }) });
+    const said = linted.kind === 'done' ? linted.findings.map(({ message }) => message) : [];
+    expect(said).toEqual(['There is no account "wrok" now.']);
     // It is not always denied, so it is listed and found.
     expect((await found(w)).tools[0]).toMatchObject({ tool: 'echo', decision: 'deny' });
   });

@@ -50,6 +50,21 @@ describe('answering a call', () => {
     expect(tab.faults).toEqual([]);
   });
 
+  test('the card says first as which account the call goes out, as text', async () => {
+    const called = { upstream: 'github', tool: 'create_issue', connection: '<b>work</b>' };
+    tab = await openTab(ui, (core) => {
+      core.state.approvals.push(anApproval(called));
+      core.state.standing.push(aStanding(called));
+    });
+    const card = tab.page.locator('article').first();
+    expect(await card.getByRole('heading', { level: 3 }).innerText()).toBe('github as <b>work</b> / create_issue');
+    expect(await card.innerText()).toMatch(/Account\s+<b>work<\/b>/);
+    expect(await tab.page.getByRole('listitem').allInnerTexts()).toContainEqual(
+      expect.stringContaining('github as <b>work</b> / create_issue'),
+    );
+    expect(tab.faults).toEqual([]);
+  });
+
   test('a yes for longer is chosen by hand and named on the button', async () => {
     tab = await openTab(ui, (core) => core.state.approvals.push(anApproval()));
     await tab.page.getByText('15 minutes').click();

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { RecordedCall } from '../../../electron/core/audit/scan.ts';
+import { decide } from '../../../electron/core/policy/decide.ts';
 import { starterPolicy } from '../../../electron/core/policy/policy.ts';
+import { factsOfRecorded } from '../../../electron/core/policy/recorded.ts';
 import { createSuggesting, withRule } from '../../../electron/core/policy/suggestions.ts';
 import type { Policy } from '../../../shared/model.ts';
 import { recordedCall } from '../../support/recorded-call.ts';
@@ -56,6 +58,8 @@ test.each([
   ],
   ['a name that would be a pattern', times(14, 'approved', () => ({ tool: 'write_*' }))],
   ['two tools of seven each', times(14, 'approved', (n) => ({ tool: n % 2 ? 'a' : 'b' }))],
+  ['two accounts of seven each', times(14, 'approved', (n) => ({ connection: n % 2 ? 'work' : 'home' }))],
+  ['an account that is called as what has none', times(14, 'approved', () => ({ connection: 'none' }))],
   ['two clients of seven each', times(14, 'approved', (n) => ({ clientId: n % 2 ? 'a' : 'b' }))],
   ['one card that a client asked for fourteen times', times(14, 'approved', () => ({ approvalId: 'a1' }))],
 ])('no rule is suggested by %s', (_case, calls) => {
@@ -124,4 +128,15 @@ test.each([
 
 test('arguments that were cut are in no narrower rule', () => {
   expect(narrowerOf(() => '{"repo":"do', { isCut: true })).toBeNull();
+});
+
+test('what was answered about one account is suggested for that account', () => {
+  const [found] = suggested(times(14, 'approved', () => ({ connection: 'work' })));
+  expect(found?.rule).toMatchObject({
+    name: 'allow write_file of files as work for agent',
+    match: { upstream: ['files'], connection: ['work'], tool: ['write_file'] },
+  });
+  const draft = found === undefined ? null : withRule(starterPolicy, found.rule);
+  const effect = (connection: string | null) => decide(draft, factsOfRecorded(recordedCall({ connection }))).effect;
+  expect([effect('work'), effect('home'), effect(null)]).toEqual(['allow', 'require_approval', 'require_approval']);
 });
