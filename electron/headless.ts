@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import packageJson from '../package.json' with { type: 'json' };
+import { connectText } from './cli/connect-lines.ts';
 import { plainPlatform } from './cli/plain-platform.ts';
 import type { StartSettings } from './cli/start.ts';
 import { visible } from './cli/untrusted.ts';
@@ -75,13 +76,8 @@ async function tellWhereItIs(core: Core, link: string, tell: (line: string) => v
   tell('               (works once; gatehouse dashboard prints another)');
   tell('Make a key     npm run -s gatehouse -- keys create --role executor --name my-agent');
   const answer = await core.api.request('connectLines', {}, { origin: 'cli', label: 'start' });
-  if (answer.kind !== 'answered' || !('lines' in answer.result)) return;
-  for (const line of answer.result.lines) {
-    if (typeof line === 'string') continue;
-    tell('');
-    tell(`${line.client}:`);
-    for (const text of line.text.split('\n')) tell(`  ${text}`);
-  }
+  if (answer.kind !== 'answered' || !('signInOff' in answer.result)) return;
+  for (const line of connectText(answer.result)) tell(line);
   tell('');
 }
 

@@ -512,6 +512,14 @@ export type RequestName = keyof typeof API;
 export type RequestInput<N extends RequestName> = z.input<(typeof API)[N]>;
 export type RequestArguments<N extends RequestName> = z.output<(typeof API)[N]>;
 
+/** How one client is connected; `<key>` in `text` is what `keys create` printed. */
+export interface ConnectLine {
+  readonly client: string;
+  readonly text: string;
+  /** The same without a key, for a client that signs in by itself; null where it cannot. */
+  readonly withoutKey: string | null;
+}
+
 /** `done`, or why not in one sentence a person can act on. */
 export type Done<T = object> = ({ readonly kind: 'done' } & T) | Refused;
 export interface Refused {
@@ -628,7 +636,9 @@ export interface RequestResults {
   sinkResume: Done<{ sink: SinkView }>;
   connectLines: {
     readonly endpoint: string;
-    readonly lines: readonly { readonly client: string; readonly text: string }[];
+    readonly lines: readonly ConnectLine[];
+    /** Why programs cannot sign in by themselves, with what to do; null: they can. */
+    readonly signInOff: string | null;
   };
   dashboardLink: Done<{ link: string }>;
 }

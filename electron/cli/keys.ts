@@ -145,7 +145,8 @@ const rotate: Command = {
 
 function stateOf(key: Key, now: number): string {
   if (key.revokedAt !== null) return 'revoked';
-  return key.expiresAt !== null && key.expiresAt <= now ? 'expired' : 'good';
+  if (key.expiresAt !== null && key.expiresAt <= now) return 'expired';
+  return key.signedIn ? 'signed in by itself' : 'good';
 }
 
 export const keyCommands: readonly Command[] = [create, list, revoke, rotate];

@@ -1,4 +1,5 @@
 import { type Command, JSON_OPTION } from './command.ts';
+import { connectText } from './connect-lines.ts';
 import { printPauses } from './pauses.ts';
 import { printTrusts } from './trusts.ts';
 import { visible } from './untrusted.ts';
@@ -60,10 +61,7 @@ const connect: Command = {
       call.terminal.print(JSON.stringify(answer));
       return 0;
     }
-    for (const { client, text } of answer.lines) {
-      call.terminal.print(`${client}:`);
-      for (const line of text.split('\n')) call.terminal.print(`  ${line}`);
-    }
+    for (const line of connectText(answer)) call.terminal.print(line);
     return 0;
   },
 };

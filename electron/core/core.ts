@@ -474,7 +474,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     });
   }
   const handlers: Handlers = {
-    ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening }),
+    ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening, clientSignIn }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
     ...upstreamRequests({ upstreams, approvals, clients, widening }),
     ...connectionRequests({

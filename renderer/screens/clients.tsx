@@ -114,6 +114,7 @@ function Connect() {
   const [chosen, setChosen] = useState<string | null>(null);
   const lines = connect.data?.lines ?? [];
   const line = lines.find((one) => one.client === chosen) ?? lines[0];
+  const withoutKey = connect.data?.signInOff === null && line ? line.withoutKey : null;
   return (
     <section className="card" aria-label="Connect">
       <div className="form-head">
@@ -130,12 +131,23 @@ function Connect() {
         )}
       </div>
       <Problem message={connect.problem} />
+      {withoutKey !== null && line && (
+        <>
+          <p className="quiet">Without a key: it opens your browser, and Gatehouse asks you.</p>
+          <div className="copy-line">
+            <pre className="exact">{withoutKey}</pre>
+            <Copy text={withoutKey} label={`Copy the line for ${line.client} without a key`} />
+          </div>
+          <p className="quiet">With a key that you made above:</p>
+        </>
+      )}
       {line && (
         <div className="copy-line">
           <pre className="exact">{line.text}</pre>
           <Copy text={line.text} label={`Copy the line for ${line.client}`} />
         </div>
       )}
+      {connect.data?.signInOff && <p className="quiet">{connect.data.signInOff}</p>}
     </section>
   );
 }
@@ -193,10 +205,10 @@ function KeyRow({ shown, onSecret }: { readonly shown: Key; onSecret(secret: str
   return (
     <div className={`list-row key ${over ? 'over' : ''}`}>
       <code>{shown.prefix}…</code>
-      <span className="badge">{shown.role}</span>
+      <span className="badge">{shown.signedIn ? 'signed in by itself' : shown.role}</span>
       <span className="quiet grow">{stateOf(shown, now)}</span>
       <Problem message={act.problem} />
-      {!over && (
+      {!over && !shown.signedIn && (
         <ConfirmButton
           label="Rotate"
           question="You get a new key; this one ends at once."
@@ -214,7 +226,11 @@ function KeyRow({ shown, onSecret }: { readonly shown: Key; onSecret(secret: str
       {!over && (
         <ConfirmButton
           label="Revoke"
-          question="Its program is cut off at once."
+          question={
+            shown.signedIn
+              ? 'Its program is cut off at once, and asks you when it wants in again.'
+              : 'Its program is cut off at once.'
+          }
           confirm="Revoke"
           isDisabled={act.busy}
           onConfirm={() => void act.run(() => bridge.request('keyRevoke', { key: shown.id }))}

@@ -425,9 +425,14 @@ function handlersOf(state: FakeState, tell: (topic: Topic) => void): Handlers {
     connectLines: () => ({
       endpoint: state.status.endpoint,
       lines: [
-        { client: 'Claude Code', text: `claude mcp add --transport http gatehouse ${state.status.endpoint}` },
-        { client: 'Codex', text: `codex mcp add gatehouse --url ${state.status.endpoint}` },
+        {
+          client: 'Claude Code',
+          text: `claude mcp add --transport http gatehouse ${state.status.endpoint} --header "Authorization: Bearer <key>"`,
+          withoutKey: `claude mcp add --transport http gatehouse ${state.status.endpoint}\nclaude mcp login gatehouse`,
+        },
+        { client: 'Codex', text: `codex mcp add gatehouse --url ${state.status.endpoint}`, withoutKey: null },
       ],
+      signInOff: null,
     }),
     auditFigures: () => ({ total: { ...NO_CALLS, exposure: exposureSum([]) }, groups: [], behind: 0 }),
     sinksList: () => state.sinks,

@@ -31,13 +31,13 @@ export interface Program {
   forget(): void;
 }
 
-export function createProgram(endpoint: URL | string, named = 'Claude Code'): Program {
+export function createProgram(endpoint: URL | string, named = 'Claude Code', redirect = REDIRECT): Program {
   const kept: Program['kept'] = {};
   const provider: OAuthClientProvider = {
-    redirectUrl: REDIRECT,
+    redirectUrl: redirect,
     clientMetadata: {
       client_name: named,
-      redirect_uris: [REDIRECT],
+      redirect_uris: [redirect],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       token_endpoint_auth_method: 'none',
