@@ -178,7 +178,7 @@ async function clientOf(
     scopes,
   };
   const client = await obtainClient(errand, parts.registrations, wanted);
-  if (!('kind' in client) || !PASTED.has(client.code)) return client;
+  if (!('kind' in client) || client.next.act !== 'paste_client_id') return client;
   const { message, next } = client;
   const given = await attempt.ask('needs_client_id', { message, next });
   if (given === null) return fault('cancelled', { upstream: upstream.name });
@@ -217,5 +217,3 @@ async function keepClient(
   const kept = await upstreams.setSignIn(upstreamId, { ...now, clientId }, clientSecret);
   return kept.kind === 'refused' ? kept.message : null;
 }
-
-const PASTED: ReadonlySet<string> = new Set(['no_registration_endpoint', 'dynamic_registration_failed']);

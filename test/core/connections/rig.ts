@@ -13,7 +13,6 @@ import type { Vault } from '../../../electron/core/secrets/vault.ts';
 import { clientSecretPlace, usualSignIn } from '../../../electron/core/upstreams/sign-in.ts';
 import type { ConnectionView, SignIn, SignInState, SignInView } from '../../../shared/connections.ts';
 import type { UpstreamView } from '../../../shared/model.ts';
-import { eventually } from '../../support/gatehouse.ts';
 
 type Connected = Parameters<Connections['connect']>[0];
 
@@ -138,14 +137,15 @@ export function signInRig(
       if (started.kind === 'refused') throw new Error(started.message);
       return started.signIn;
     },
-    until: (id, ...states) =>
-      eventually(
-        () => {
-          const view = signIns.get(id);
-          return view !== null && states.includes(view.state) ? view : null;
-        },
-        `${states.join(' or ')}, not ${JSON.stringify(signIns.get(id))}`,
-      ),
+    async until(id, ...states) {
+      const end = performance.now() + 5_000;
+      for (;;) {
+        const view = signIns.get(id);
+        if (view !== null && states.includes(view.state)) return view;
+        if (performance.now() > end) throw new Error(`never ${states.join(' or ')}: ${JSON.stringify(view, null, 1)}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
   };
   return rig;
 }

@@ -348,6 +348,45 @@ test('classic OAuth goes straight to the addresses that were given', async () =>
   expect(connected[0]?.grant).toMatchObject({ clientId: 'classic', resource: null, scopes: ['notes:write'] });
 });
 
+test('where the port of last time is taken, the client is registered anew for the next one, and that is remembered', async () => {
+  const vendor = await vendorOf({ redirects: 'exact' });
+  const { start, until } = signInRig(vendor.mcpUrl);
+  const redirects: (string | null)[] = [];
+  const signIn = async () => {
+    const { id } = start({ label: 'work' });
+    const { link, redirectUri } = await until(id, 'waiting', 'failed');
+    redirects.push(redirectUri);
+    expect((await followAsBrowser(link ?? '')).status).toBe(200);
+    expect(await until(id, 'connected', 'failed')).toMatchObject({ state: 'connected' });
+  };
+  const registered = () => vendor.seen.filter(({ path }) => path === '/register').length;
+  await signIn();
+  await signIn();
+  expect([new Set(redirects).size, registered()]).toEqual([1, 1]);
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(Number(new URL(redirects[0] ?? '').port), '127.0.0.1', resolve));
+  onTestFinished(() => void taken.close());
+  await signIn();
+  await signIn();
+  expect([new Set(redirects).size, registered()]).toEqual([2, 2]);
+});
+
+test('a vendor that knows only localhost: the sign-in says what to set, and with that it works', async () => {
+  const vendor = await vendorOf({ redirects: 'localhost' });
+  const refused = signInRig(vendor.mcpUrl);
+  const first = refused.start();
+  expect(await refused.until(first.id, 'failed', 'waiting')).toMatchObject({
+    code: 'dynamic_registration_failed',
+    next: { act: 'set_redirect' },
+    message: expect.stringContaining('redirect_uris must use http://localhost'),
+  });
+  const rig = signInRig(vendor.mcpUrl, { signIn: { ...USUAL, redirect: { host: 'localhost', port: null } } });
+  const { id } = rig.start();
+  const { link, redirectUri } = await rig.until(id, 'waiting', 'failed');
+  expect(redirectUri).toMatch(/^http:\/\/localhost:\d+\/callback$/);
+  expect((await followAsBrowser(link ?? '')).text).toContain('is now connected');
+});
+
 test('a redirect port that is taken says so, and which to free', async () => {
   const vendor = await vendorOf();
   const taken = createServer();
