@@ -56,7 +56,7 @@ export async function obtainClient(
     return found;
   }
   if (server.registerUrl === null) {
-    const found = fault('no_registration_endpoint', { upstream, where: hostOf(server.issuer) });
+    const found = fault('no_registration_endpoint', { upstream, where: hostOf(server.issuer), redirectUri });
     trace.step({ name: 'client_id', outcome: 'failed', message: found.message });
     return found;
   }
@@ -106,18 +106,19 @@ async function register(
   if (answer.kind === 'fault') return failed(answer, null);
   const { status } = answer;
   if (status !== 200 && status !== 201) {
-    // A server that says nothing about itself and registers nobody is no server of MCP OAuth.
-    if (server.metadata === null && NOT_THERE.has(status)) {
-      return failed(fault('no_protected_resource_metadata', { upstream }), status);
-    }
+    if (isNoServer(server, answer)) return failed(fault('no_protected_resource_metadata', { upstream }), status);
     const said = reasonOf(answer) ?? `HTTP ${status}`;
-    const found = fault('dynamic_registration_failed', { upstream, where, said });
+    const found = fault('dynamic_registration_failed', { upstream, where, said, redirectUri });
     // Its cause is the redirect, and so is its cure.
     const next = isAboutRedirect(answer) ? fault('redirect_rejected', { upstream, where }).next : found.next;
     return failed({ ...found, next }, status);
   }
   const parsed = registeredSchema.safeParse(jsonOf(answer));
-  const unusable = (said: string) => failed(fault('dynamic_registration_failed', { upstream, where, said }), status);
+  const unusable = (said: string) =>
+    failed(fault('dynamic_registration_failed', { upstream, where, said, redirectUri }), status);
+  if (!parsed.success && isNoServer(server, answer)) {
+    return failed(fault('no_protected_resource_metadata', { upstream }), status);
+  }
   if (!parsed.success) return unusable('its answer holds no usable client id.');
   const { client_id, client_secret, client_secret_expires_at, redirect_uris, token_endpoint_auth_method } = parsed.data;
   // Codes would go where nobody asked them to.
@@ -179,6 +180,11 @@ function registeredAuth(
   return tokenAuthOf(server, { clientSecret, tokenAuth: 'auto' });
 }
 
+/** It says nothing about itself, and where it would register clients it answers nothing of OAuth: a page, or not at all. */
+function isNoServer(server: AuthorizationServer, answer: OutboundAnswer): boolean {
+  return server.metadata === null && answer.status < 500 && !objectSchema.safeParse(jsonOf(answer)).success;
+}
+
 function reasonOf(answer: OutboundAnswer): string | null {
   const parsed = errorSchema.safeParse(jsonOf(answer));
   return parsed.success ? vendorWords(parsed.data.error, parsed.data.error_description) : null;
@@ -194,7 +200,8 @@ function hostOf(issuer: string): string {
 }
 
 const METHODS = { basic: 'client_secret_basic', post: 'client_secret_post', none: 'none' } as const;
-const NOT_THERE = new Set([401, 403, 404, 405, 501]);
+/** Of RFC 7591: an error, or a client. */
+const objectSchema = z.union([z.object({ error: z.string() }), z.object({ client_id: z.unknown() })]);
 const errorSchema = z.object({ error: z.string().min(1), error_description: z.string().nullish().catch(null) });
 /** `registration_client_uri` and its token are left unread: a registration is never managed, only replaced. */
 const registeredSchema = z.object({

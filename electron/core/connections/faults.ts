@@ -12,6 +12,8 @@ export interface About {
   readonly said?: string | null | undefined;
   /** More of ours: a whole sentence, with its full stop. */
   readonly detail?: string | null | undefined;
+  /** What the person must register with the vendor, where that is the next step. */
+  readonly redirectUri?: string | undefined;
 }
 
 /** The sentence and the next step of a fault. */
@@ -25,7 +27,7 @@ export function fault(code: SignInCode, about: About): SignInFault {
     kind: 'fault',
     code,
     message: message.filter((part) => part !== null).join(' '),
-    next: { act, text: text(where ?? 'the vendor') },
+    next: { act, text: text(where ?? 'the vendor', about.redirectUri ?? null) },
   };
 }
 
@@ -44,7 +46,12 @@ interface Words {
 interface Entry {
   readonly sentence: (words: Words) => string;
   readonly act: NextStep['act'];
-  readonly text: (where: string) => string;
+  readonly text: (where: string, redirectUri: string | null) => string;
+}
+
+function registerThere(where: string, redirectUri: string | null): string {
+  const redirect = redirectUri === null ? '' : `, with the redirect address ${redirectUri}`;
+  return `Register Gatehouse as an application with ${where}${redirect}. Then paste the client id that it gives you here.`;
 }
 
 const quoted = (said: string | null): string => (said === null ? '' : ` It says: "${said}".`);
@@ -55,14 +62,13 @@ const FAULTS: Readonly<Record<SignInCode, Entry>> = {
     sentence: ({ upstream, where }) =>
       `${PHRASES.setupFailed(upstream, 'no_registration_endpoint')}. ${where} does not register clients by itself.`,
     act: 'paste_client_id',
-    text: (where) => `Register Gatehouse as an application at ${where}, then paste the client id it gives you here.`,
+    text: (where, redirectUri) => registerThere(where, redirectUri),
   },
   dynamic_registration_failed: {
     sentence: ({ upstream, said }) =>
       `${PHRASES.setupFailed(upstream, 'dynamic_registration_failed')}: ${said ?? 'the vendor gave no reason.'}`,
     act: 'paste_client_id',
-    text: (where) =>
-      `Register Gatehouse as an application at ${where} by hand, then paste the client id it gives you here.`,
+    text: (where, redirectUri) => registerThere(where, redirectUri),
   },
   no_protected_resource_metadata: {
     sentence: ({ upstream }) =>

@@ -203,11 +203,43 @@ describe('a registration', () => {
     expect(db.prepare('SELECT count(*) FROM client_registrations').pluck().get()).toBe(0);
   });
 
-  test('a server that neither describes itself nor registers is none of MCP OAuth', async () => {
-    const vendor = await answering(() => ({ status: 404, body: '' }));
+  test.each<[number, unknown]>([
+    [404, ''],
+    [405, { message: 'no' }],
+    [401, ''],
+    [200, '<!doctype html><title>Welcome</title>'],
+    [200, { ok: true }],
+  ])(
+    'a server that neither describes itself nor registers is none of MCP OAuth (HTTP %i, %j)',
+    async (status, body) => {
+      const vendor = await answering(() => ({ status, body }));
+      const server = serverAt(vendor.origin, null);
+      const ended = await obtainClient(errandAt(server), realRegistrations().registrations, wantedAt(server));
+      expect(ended).toMatchObject({ code: 'no_protected_resource_metadata', next: { act: 'check_url' } });
+    },
+  );
+
+  test.each<[number, unknown, string]>([
+    [400, { error: 'invalid_client_metadata' }, 'dynamic_registration_failed'],
+    [201, { client_id: 7 }, 'dynamic_registration_failed'],
+    [503, '', 'dynamic_registration_failed'],
+  ])('one that does not describe itself, and answers HTTP %i %j, is one', async (status, body, code) => {
+    const vendor = await answering(() => ({ status, body }));
     const server = serverAt(vendor.origin, null);
     const ended = await obtainClient(errandAt(server), realRegistrations().registrations, wantedAt(server));
-    expect(ended).toMatchObject({ code: 'no_protected_resource_metadata', next: { act: 'check_url' } });
+    expect(ended).toMatchObject({ code });
+  });
+
+  test('what the person is to register is said with the rest', async () => {
+    const server = { ...serverAt('https://as.example.test'), registerUrl: null };
+    const ended = await obtainClient(errandAt(server), realRegistrations().registrations, wantedAt(server));
+    expect(ended).toMatchObject({
+      code: 'no_registration_endpoint',
+      next: {
+        act: 'paste_client_id',
+        text: `Register Gatehouse as an application with as.example.test, with the redirect address ${REDIRECT}. Then paste the client id that it gives you here.`,
+      },
+    });
   });
 });
 
