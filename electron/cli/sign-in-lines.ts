@@ -25,8 +25,9 @@ export function traceLines(signIn: SignInView): readonly string[] {
   return [
     `${visible(upstream)} as '${visible(label)}', ${shownTime(startedAt)}: ${ended}`,
     '',
-    ...steps.flatMap((step) => [
-      stepLine(step),
+    ...steps.flatMap((step, index) => [
+      // What was waited for has come when another step follows.
+      stepLine(step.outcome === 'waiting' && index < steps.length - 1 ? { ...step, outcome: 'ok' } : step),
       ...(step.request === null ? [] : [`          ${visible(`${step.request.method} ${step.request.url}`)}`]),
       ...step.read.map((line) => `${MARGIN}${visible(line)}`),
     ]),

@@ -55,7 +55,8 @@ export function createHealth(parts: {
   };
   const first = readVault();
 
-  const failed = () => upstreams.list().filter((one) => one.enabled && one.status === 'failed');
+  // One without an account works as the person left it: it says so at its own place.
+  const failed = () => upstreams.list().filter((one) => one.enabled && one.status === 'failed' && !one.needsSignIn);
   /** Calls, and results of calls, that wait for the person. */
   const waiting = () =>
     [...approvals.list('waiting'), ...parts.results.list()].filter(({ state }) => state === 'waiting').length;

@@ -45,7 +45,7 @@ export function Accounts(shown: Shown) {
       !dismissed.has(signIn.id) &&
       (isUnderWay(signIn) ||
         (index === 0 && signIn.state === 'failed' && !isMended(signIn, accounts)) ||
-        (index === 0 && signIn.state === 'connected' && followed.has(signIn.id))),
+        (index === 0 && signIn.state === 'connected' && followed.has(signIn.id) && isThere(signIn, accounts))),
   );
   const isBusy = starting.act.busy;
   const last = signIns[0];
@@ -188,6 +188,11 @@ function isMended(signIn: SignInView, accounts: readonly ConnectionView[]): bool
       account.state === 'connected' &&
       (account.connectedAt ?? 0) > signIn.startedAt,
   );
+}
+
+/** The account that it made is still connected. */
+function isThere({ connectionId }: SignInView, accounts: readonly ConnectionView[]): boolean {
+  return accounts.some(({ id, state }) => id === connectionId && (state === 'connected' || state === 'more_scopes'));
 }
 
 function lastWords({ label, state, code }: SignInView): string {

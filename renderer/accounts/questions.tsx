@@ -56,12 +56,11 @@ export function GiveClientId({ signIn, onAnswered, onClassicOauth }: Asked & { o
   return (
     <>
       <p>
-        <Visible
-          text={
-            signIn.message ??
-            'This vendor gives out no client ids by itself. Register one there and paste it here; once.'
-          }
-        />
+        <Visible text={signIn.message ?? 'This vendor gives out no client ids by itself.'} />
+      </p>
+      <p>
+        <strong>Next: </strong>
+        <Visible text={signIn.next?.text ?? 'Register a client with the vendor and paste its id here; once.'} />
       </p>
       <ClientIdFields
         act={act}

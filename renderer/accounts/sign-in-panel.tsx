@@ -80,7 +80,7 @@ function SignInBody(following: Following) {
       return (
         <>
           <GiveClientId signIn={signIn} onAnswered={onAnswered} onClassicOauth={following.onClassicOauth} />
-          <TraceDisclosure label="Trace so far" {...trace} />
+          <TraceDisclosure label="Trace so far" isOpen {...trace} />
         </>
       );
     case 'confirm_scopes':

@@ -18,21 +18,29 @@ export function Trace({ steps, startedAt }: { readonly steps: readonly TraceStep
     <ol className="trace" aria-label="Trace">
       {steps.map((step, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: steps are only ever added at the end.
-        <Step key={index} step={step} startedAt={startedAt} />
+        <Step key={index} step={step} isLast={index === steps.length - 1} startedAt={startedAt} />
       ))}
     </ol>
   );
 }
 
-function Step({ step, startedAt }: { readonly step: TraceStep; readonly startedAt: number }) {
+interface Shown {
+  readonly step: TraceStep;
+  readonly isLast: boolean;
+  readonly startedAt: number;
+}
+
+function Step({ step, isLast, startedAt }: Shown) {
   const [open, setOpen] = useState(step.outcome === 'failed');
+  // What was waited for has come when another step follows.
+  const outcome = step.outcome === 'waiting' && !isLast ? 'ok' : step.outcome;
   return (
-    <li className={`trace-step trace-${step.outcome}`}>
+    <li className={`trace-step trace-${outcome}`}>
       <span className="trace-mark" aria-hidden="true" />
       <div className="trace-what">
         <p className="trace-head">
           <strong>{STEPS[step.name]}</strong>
-          <span className="unseen">{OUTCOMES[step.outcome]}</span>
+          <span className="unseen">{OUTCOMES[outcome]}</span>
           <span className="grow" />
           <span className="quiet when">{sinceStart(step.at - startedAt)}</span>
         </p>
@@ -79,8 +87,12 @@ function sinceStart(ms: number): string {
 }
 
 /** A trace that is looked up, not followed: closed until somebody wants it. */
-export function TraceDisclosure({ label, ...trace }: Parameters<typeof Trace>[0] & { readonly label: string }) {
-  const [open, setOpen] = useState(false);
+export function TraceDisclosure({
+  label,
+  isOpen = false,
+  ...trace
+}: Parameters<typeof Trace>[0] & { readonly label: string; readonly isOpen?: boolean }) {
+  const [open, setOpen] = useState(isOpen);
   return (
     <Disclosure className="disclosure" isExpanded={open} onExpandedChange={setOpen}>
       <Heading level={4}>

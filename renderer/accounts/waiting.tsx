@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { Button } from 'react-aria-components';
 import type { SignInView } from '../../shared/connections.ts';
 import { Visible } from '../card/visible.tsx';
@@ -15,6 +15,7 @@ export function WaitingForBrowser({ signIn, starting }: { readonly signIn: SignI
   const act = useAct();
   const { id, link } = signIn;
   const host = link === null ? null : hostOf(link);
+  const actions = useRef<HTMLDivElement>(null);
   const isDashboard = bridge.surface === 'dashboard';
 
   // The click on Connect was for this: the desktop opens the page as soon as its address is known, once.
@@ -24,13 +25,18 @@ export function WaitingForBrowser({ signIn, starting }: { readonly signIn: SignI
     void act.run(() => bridge.request('signInOpen', { signIn: id }));
   }, [id, host, isDashboard]);
 
+  // Whoever pressed Connect by keyboard goes on from here: the button pressed is gone.
+  useEffect(() => {
+    if (document.activeElement === document.body) actions.current?.querySelector<HTMLElement>('.accent')?.focus();
+  }, []);
+
   if (link === null || host === null) return <p className="problem">The vendor gave no address to go to.</p>;
   return (
     <>
       <p>
         Sign in at <strong>{<Visible text={host} />}</strong> and allow Gatehouse there. This page goes on by itself.
       </p>
-      <div className="actions">
+      <div ref={actions} className="actions">
         {isDashboard ? (
           <a className="button accent large" href={link} target="_blank" rel="noreferrer noopener">
             Open <Visible text={host} />

@@ -14,13 +14,13 @@ export interface RealDashboard extends AsyncDisposable {
   signIn(): Promise<{ readonly cookie: string; readonly authorization: string; readonly token: string }>;
 }
 
-/** Takes the renderer that `npm test` has built; without one it builds one. */
-export async function openRealDashboard(gatehouse: TestGatehouse): Promise<RealDashboard> {
+/** Takes the renderer given, else the one that `npm test` has built; without one it builds one. */
+export async function openRealDashboard(gatehouse: TestGatehouse, renderer?: string): Promise<RealDashboard> {
   const shipped = fileURLToPath(new URL('../../out/renderer', import.meta.url));
-  const built = existsSync(`${shipped}/index.html`) ? null : await buildRenderer();
+  const built = renderer !== undefined || existsSync(`${shipped}/index.html`) ? null : await buildRenderer();
   const dashboard = await startDashboard({
     core: gatehouse.core,
-    rendererFolder: built?.folder ?? shipped,
+    rendererFolder: renderer ?? built?.folder ?? shipped,
     clock: systemClock,
     log: silentLog,
     record: gatehouse.core.record,
