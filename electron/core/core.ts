@@ -469,6 +469,8 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   function nameOfSecret(place: string): string {
     return secretName(place, (noun, id) => {
       if (noun === 'upstream') return upstreams.get(id)?.name ?? null;
+      const account = noun === 'connection' ? connections.get(id) : null;
+      if (account !== null) return `"${account.label}" at ${account.upstream}`;
       if (noun === 'sink') return sinks.known().find((sink) => sink.id === id)?.name ?? null;
       return null;
     });

@@ -19,7 +19,7 @@ import { type Destination, destinationOf } from './server-choice.ts';
 import { exchangeCode, type TokenParty } from './token-endpoint.ts';
 
 export interface ByBrowser extends Connecting {
-  readonly vault: Pick<Vault, 'get'>;
+  readonly vault: Pick<Vault, 'get' | 'state'>;
   readonly registrations: Registrations;
   readonly ports: RedirectPorts;
   readonly upstreams: Pick<Upstreams, 'get' | 'setSignIn'>;

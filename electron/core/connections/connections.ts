@@ -4,14 +4,14 @@ import type { ConnectionView } from '../../../shared/connections.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
-import type { Vault } from '../secrets/vault.ts';
+import type { Vault, VaultState } from '../secrets/vault.ts';
 import { faultOf } from '../store/database.ts';
 import { codeOf } from '../store/files.ts';
 import type { CredentialsFor } from '../upstreams/credentials.ts';
 import { type Connection, createConnectionTable } from './connection-table.ts';
 import { createCredentialsFor } from './credentials.ts';
-import type { Grant } from './grant.ts';
-import { createGrants } from './grants.ts';
+import { type Grant, grantPlace } from './grant.ts';
+import { createGrants, GONE, lostWith } from './grants.ts';
 import { renews } from './lifetime.ts';
 import { misfitOf, type UpstreamFacts, usedAtOf } from './presented.ts';
 import type { Renewals } from './renewals.ts';
@@ -119,18 +119,25 @@ export function createConnections(parts: ConnectionsParts): Connections {
   });
 
   /** A keychain that is locked now may be unlocked any moment: what is shown of the accounts says so by itself. */
-  let isVaultLocked: string | null = null;
+  let vaultState: VaultState = { kind: 'ready', by: 'keychain' };
   function watchVault(): () => void {
     let cancel = () => {};
     const look = async () => {
-      const state = [...table.all()].length === 0 ? { kind: 'ready' as const } : await vault.state();
-      const before = isVaultLocked;
-      isVaultLocked = state.kind === 'ready' || state.kind === 'lost' ? null : state.reason;
-      if (before !== isVaultLocked) for (const id of upstreamIds()) tell(id);
-      if (isVaultLocked !== null) cancel = clock.after(LOCKED_MS, () => void look());
+      const before = vaultState;
+      if ([...table.all()].length > 0) vaultState = await vault.state();
+      // What could not be read is read anew: with its key, or because it was forgotten with a lost one.
+      if (vaultState.kind === 'ready' && before.kind !== 'ready') grants.forgetShut();
+      if (before.kind !== vaultState.kind) for (const id of upstreamIds()) tell(id);
+      cancel();
+      if (vaultState.kind === 'locked' || vaultState.kind === 'absent')
+        cancel = clock.after(LOCKED_MS, () => void look());
     };
     void look();
-    return () => cancel();
+    const unfollow = vault.onChange(() => void look());
+    return () => {
+      unfollow();
+      cancel();
+    };
   }
 
   const upstreamIds = () => new Set([...table.all()].map((row) => row.upstreamId));
@@ -186,7 +193,16 @@ export function createConnections(parts: ConnectionsParts): Connections {
     if (unfit !== null) return { state: 'reconnect', reason: unfit };
     const shut = grants.shut(id);
     if (shut !== null && shut.why !== 'locked') return { state: 'reconnect', reason: shut.reason };
-    if (isVaultLocked !== null) return { state: 'locked', reason: isVaultLocked };
+    if (!vault.has(grantPlace(id))) return { state: 'reconnect', reason: GONE };
+    switch (vaultState.kind) {
+      case 'ready':
+        break;
+      case 'lost':
+        return { state: 'reconnect', reason: lostWith(vaultState.reason) };
+      case 'locked':
+      case 'absent':
+        return { state: 'locked', reason: vaultState.reason };
+    }
     return { state, reason };
   }
 

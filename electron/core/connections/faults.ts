@@ -188,7 +188,8 @@ const FAULTS: Readonly<Record<SignInCode, Entry>> = {
   secret_unavailable: {
     sentence: ({ upstream }) => `The secrets of ${upstream} cannot be read or kept now.`,
     act: 'unlock_keychain',
-    text: () => 'Unlock the keychain of this computer, then try again.',
+    text: () =>
+      'Unlock the keychain of this computer, then try again. If its key is lost, begin with a new one first: gatehouse secrets begin-anew',
   },
   cancelled: {
     sentence: ({ upstream }) => `The sign-in of ${upstream} was cancelled.`,

@@ -38,6 +38,8 @@ export interface Grants {
   open(connection: Connection, upstream: UpstreamFacts): Promise<Held | Shut>;
   /** Why it could not be read the last time. */
   shut(connectionId: string): Shut | null;
+  /** The vault is open again: what it said before counts no more. */
+  forgetShut(): void;
   /**
    * Once for everybody who wants it at the same time. The new tokens are on disk before anybody gets them; `stale` is what
    * was no longer good, and where something newer is known already, that is the answer. `isUrgent`: nothing works without
@@ -127,7 +129,7 @@ export function createGrants(parts: GrantsParts): Grants {
       const isLocked = kind === 'locked' || kind === 'absent';
       return isLocked
         ? { kind: 'shut', why: 'locked', reason: secret.reason }
-        : { kind: 'shut', why: 'lost', reason: `${secret.reason} Then connect the account again.` };
+        : { kind: 'shut', why: 'lost', reason: lostWith(secret.reason) };
     }
     const parsed = grantSchema.safeParse(parsedJson(secret.value));
     if (!parsed.success) return { kind: 'shut', why: 'lost', reason: GONE };
@@ -206,6 +208,7 @@ export function createGrants(parts: GrantsParts): Grants {
       return reading;
     },
     shut: (connectionId) => shut.get(connectionId) ?? null,
+    forgetShut: () => shut.clear(),
     renew(connection, upstream, stale, isUrgent) {
       const running = renewing.get(connection.id);
       if (running !== undefined) return running;
@@ -253,7 +256,9 @@ function parsedJson(text: string): unknown {
   }
 }
 
-const GONE = 'Its secret is not in the vault any more. Connect the account again.';
+export const GONE = 'Its secret is not in the vault any more. Connect the account again.';
+/** `reason` ends with what to do about the key. */
+export const lostWith = (reason: string): string => `${reason.replace(/[.]?$/, '.')} Then connect the account again.`;
 const NOT_RENEWABLE = 'Nothing was given to renew it with.';
 const UNUSED_MS = 10 * 60_000;
 const FIRST_WAIT_MS = 1_000;

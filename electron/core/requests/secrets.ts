@@ -56,12 +56,14 @@ export function secretName(place: string, names: (noun: string, id: string) => s
   const of = owner === null ? '' : ` of ${owner}`;
   switch (noun) {
     case 'upstream':
-      return kind === 'client_secret' ? `the client secret${of}` : `${rest.join('/')}${of}`;
+      if (kind === 'client_secret') return `the client secret${of}`;
+      if (kind === 'registration') return `what the vendor${of} knows Gatehouse by`;
+      return `${rest.join('/')}${of}`;
     case 'connection':
       return owner === null ? 'the sign-in of an account' : `the sign-in of the account ${owner}`;
     case 'sink':
       return `what the audit sink${owner === null ? '' : ` ${owner}`} signs in with`;
     default:
-      return 'a key of Gatehouse’s own, which is made anew by itself';
+      return 'the key that signs what programs sign in with: they sign in again';
   }
 }

@@ -45,9 +45,34 @@ test('a keychain that lost its key is said, and nothing that is stored is thrown
   await it.rig.upstreams.stopAll();
   it.connections.close();
   const later = world({ folder: it.folder, keychain: createMemoryKeychain() });
+  await eventually(
+    () => (later.connections.get(connection.id)?.state === 'reconnect' ? true : null),
+    'that it is said, though nobody used the account',
+  );
   expect(await later.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'failed', errorClass: 'secret_unavailable' });
   const view = later.connections.get(connection.id);
   expect(view?.state).toBe('reconnect');
   expect(view?.reason).toContain('is no longer in');
+  expect(view?.reason).toMatch(/begin-anew\. Then connect the account again\.$/);
   expect(later.vault.has(`connection/${connection.id}/grant`)).toBe(true);
+
+  // Begun anew, it is gone, and one sign-in brings the account back under its label and id.
+  let told = 0;
+  later.connections.onChange(() => void told++);
+  expect(await later.vault.beginAnew()).toMatchObject({ kind: 'ready' });
+  await eventually(() => (told > 0 ? true : null), 'that the windows are told');
+  expect(later.connections.get(connection.id)).toMatchObject({
+    state: 'reconnect',
+    reason: 'Its secret is not in the vault any more. Connect the account again.',
+    label: 'work',
+    isDefault: true,
+  });
+  const grant = vendor.grant({ now: Date.now() });
+  await later.connect({ upstreamId, label: 'work', connectionId: connection.id, grant });
+  expect(later.connections.get(connection.id)).toMatchObject({ state: 'connected', reason: null });
+  await eventually(
+    async () => ((await later.rig.call(upstreamId, 'echo')).kind === 'answered' ? true : null),
+    'an answer',
+    8_000,
+  );
 });

@@ -9,7 +9,7 @@ import { createRegistrations, registrationsSchema } from '../../../electron/core
 import { createSignIns, type SignIns } from '../../../electron/core/connections/sign-ins.ts';
 import { silentLog } from '../../../electron/core/diagnosis/log.ts';
 import { type Clock, systemClock } from '../../../electron/core/platform.ts';
-import type { Vault } from '../../../electron/core/secrets/vault.ts';
+import type { Vault, VaultState } from '../../../electron/core/secrets/vault.ts';
 import { clientSecretPlace, usualSignIn } from '../../../electron/core/upstreams/sign-in.ts';
 import type { ConnectionView, SignIn, SignInState, SignInView } from '../../../shared/connections.ts';
 import type { UpstreamView } from '../../../shared/model.ts';
@@ -41,6 +41,7 @@ export function signInRig(
     readonly secrets?: Readonly<Record<string, string>>;
     readonly metadataUrl?: string;
     readonly clientSecret?: string;
+    readonly vaultState?: VaultState;
   } = {},
 ): SignInRig {
   const { clock = systemClock } = options;
@@ -67,6 +68,7 @@ export function signInRig(
       return value === undefined ? { kind: 'missing' } : { kind: 'found', value };
     },
     remove: (place: string) => void secrets.delete(place),
+    state: async () => options.vaultState ?? { kind: 'ready', by: 'keychain' },
   } as unknown as Vault;
   const connected: Connected[] = [];
   const accounts: ConnectionView[] = [];

@@ -404,6 +404,23 @@ test('a redirect port that is taken says so, and which to free', async () => {
   });
 });
 
+test.each(['locked', 'absent', 'lost'] as const)(
+  'while the vault is %s, it is said before anybody is sent to the vendor',
+  async (kind) => {
+    const vendor = await vendorOf();
+    const reason = 'What the keychain says.';
+    const { start, until } = signInRig(vendor.mcpUrl, { vaultState: { kind, reason } });
+    expect(await until(start().id, 'failed', 'waiting')).toMatchObject({
+      state: 'failed',
+      code: 'secret_unavailable',
+      message: expect.stringContaining(reason),
+      next: { act: 'unlock_keychain' },
+      steps: [{ name: 'check', outcome: 'failed' }],
+    });
+    expect(vendor.seen).toEqual([]);
+  },
+);
+
 test('what cannot be kept is not connected', async () => {
   const vendor = await vendorOf();
   const rig = signInRig(vendor.mcpUrl);
