@@ -87,11 +87,11 @@ export function followChanges(parts: {
     tellEveryListSoon();
   });
   signIns.onChange(() => topics.tell('connections'));
-  upstreams.onNotice((upstreamId, method, params, sessionKey) => {
+  upstreams.onNotice((upstreamId, method, params, sessionKey, connectionId) => {
     const { uri } = params.value;
     if (method === 'notifications/resources/updated' && typeof uri === 'string') {
       // An upstream is heard by those alone who subscribed to it, whoever else has a resource of this name.
-      const subscribers = upstreams.subscribers(upstreamId, uri);
+      const subscribers = upstreams.subscribers(upstreamId, uri, connectionId);
       stateless.resourceUpdated(uri, subscribers);
       for (const subscriber of subscribers) sessions.tell(subscriber, method, params);
     } else if (sessionKey !== null) sessions.tell(sessionKey, method, params);

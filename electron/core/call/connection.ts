@@ -61,6 +61,16 @@ export function otherConnection(
   return `The account ${of(connection, upstream)} is no longer the default one, as which the call was made.`;
 }
 
+/** The account that a client chose for itself; null: it goes with the default one, whichever that is. */
+export function ownChoice(
+  connections: KnownConnections,
+  client: Pick<Client, 'id'>,
+  upstreamId: string,
+): string | null {
+  const chosen = connections.choose(client.id, upstreamId, null);
+  return chosen.kind === 'chosen' && chosen.connection.defaultFor.includes(client.id) ? chosen.connection.id : null;
+}
+
 /** Calls may go out as it, as far as is known without asking the upstream. */
 export function isSignedIn({ state }: Pick<ConnectionView, 'state'>): boolean {
   return state !== 'signed_out' && state !== 'reconnect';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ResourceTemplateDefinition } from '../../../shared/model.ts';
 import type { CallTarget } from '../call/aim.ts';
+import { type KnownConnections, ownChoice } from '../call/connection.ts';
 import type { CallEnding, ToolCall } from '../call-tool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Resources } from '../catalog/resources.ts';
@@ -16,6 +17,7 @@ export interface RelayParts {
   readonly catalog: Pick<Catalog, 'listedPrompts' | 'listedPromptsOf' | 'listedTemplates' | 'listedTemplatesOf'>;
   readonly resources: Pick<Resources, 'list' | 'find'>;
   readonly upstreams: Pick<Upstreams, 'subscribe' | 'unsubscribe'>;
+  readonly connections: KnownConnections;
   readonly callTool: (call: ToolCall) => Promise<CallEnding>;
   readonly origin: () => string;
 }
@@ -106,8 +108,16 @@ export async function relay(
       if (!read.success) return invalid(read.error);
       const upstream = parts.resources.find(client, onlyUpstream, read.data.uri);
       if (upstream === null) return unknownResource(read.data.uri);
-      const act = method === 'resources/subscribe' ? parts.upstreams.subscribe : parts.upstreams.unsubscribe;
-      const outcome = await act(upstream.id, read.data.uri, subscriber);
+      const { uri } = read.data;
+      const outcome =
+        method === 'resources/subscribe'
+          ? await parts.upstreams.subscribe(
+              upstream.id,
+              uri,
+              subscriber,
+              ownChoice(parts.connections, client, upstream.id),
+            )
+          : await parts.upstreams.unsubscribe(upstream.id, uri, subscriber);
       if (outcome.kind === 'answered') return { kind: 'result', result: {} };
       if (outcome.kind === 'error') return { ...outcome, relayed: true };
       return {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Server, WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import type { Client } from '../../../shared/model.ts';
+import { ownChoice } from '../call/connection.ts';
 import { faultFields } from '../diagnosis/fault.ts';
 import { exactly, type Written } from '../exact-text.ts';
 import type { Clock } from '../platform.ts';
@@ -212,7 +213,7 @@ export function createSessions(
   function resubscribe({ client }: Arrival, session: Session, { uri, upstreamId }: Subscription): void {
     if (!parts.catalog.upstreams(client).some(({ id }) => id === upstreamId)) return;
     session.subscriptions.set(uri, upstreamId);
-    parts.upstreams.resubscribe(upstreamId, uri, session.id);
+    parts.upstreams.resubscribe(upstreamId, uri, session.id, ownChoice(parts.connections, client, upstreamId));
   }
 
   async function find(arrival: Arrival, id: string): Promise<Session | null> {

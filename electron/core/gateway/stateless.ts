@@ -1,5 +1,6 @@
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { ownChoice } from '../call/connection.ts';
 import { type Arrival, arrivalOf, authInfoOf } from './arrival.ts';
 import { capabilitiesOf, createMcpServer, type McpServerParts } from './mcp-server.ts';
 import { parameterMismatch } from './parameter-check.ts';
@@ -62,7 +63,9 @@ export function createStateless(parts: McpServerParts, maxSubscriptions: number)
     gone.addEventListener('abort', leave, { once: true });
     for (const uri of uris) {
       const upstream = parts.resources.find(client, onlyUpstream, uri);
-      if (upstream !== null) await parts.upstreams.subscribe(upstream.id, uri, requestId);
+      if (upstream === null) continue;
+      const own = ownChoice(parts.connections, client, upstream.id);
+      await parts.upstreams.subscribe(upstream.id, uri, requestId, own);
     }
   }
 

@@ -14,9 +14,9 @@ export function subscribing(
     ...parts,
     upstreams: {
       ...parts.upstreams,
-      async subscribe(upstreamId, uri, sessionKey) {
+      async subscribe(upstreamId, uri, sessionKey, connectionId) {
         if (subscriptions.size >= MOST_SUBSCRIPTIONS && !subscriptions.has(uri)) return TOO_MANY;
-        const outcome = await parts.upstreams.subscribe(upstreamId, uri, sessionKey);
+        const outcome = await parts.upstreams.subscribe(upstreamId, uri, sessionKey, connectionId);
         if (outcome.kind === 'answered') noted(() => subscriptions.set(uri, upstreamId));
         return outcome;
       },

@@ -29,6 +29,8 @@ export function createLives(
   upstreamId: string,
   credentialsFor: CredentialsFor,
   create: (life: { readonly credentials: Credentials; isMain(): boolean }) => Supervisor,
+  /** Whether what a session subscribed to goes over to another default account. */
+  goesOver: (sessionKey: string) => boolean,
 ): Lives {
   const lives = new Map<string | null, Life>();
   let mainKey: string | null | undefined;
@@ -76,7 +78,7 @@ export function createLives(
       if (before.credentials.connectionId === null && mainKey !== null) ends.add(before);
       for (const life of ends) if (life !== lives.get(mainKey)) lives.delete(life.credentials.connectionId);
       const after = main();
-      if (after !== before) before.supervisor.handOver(after.supervisor);
+      if (after !== before) before.supervisor.handOver(after.supervisor, goesOver);
       await Promise.all([...ends].map((life) => life.supervisor.stop()));
     },
   };

@@ -31,10 +31,10 @@ export interface Member {
   accountReplaced(connectionId: string | null, mayStart: boolean): Promise<void>;
   resources(): readonly Readonly<Record<string, unknown>>[];
   capabilities(): Readonly<Record<string, unknown>>;
-  subscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  subscribe(uri: string, sessionKey: string, connectionId: string | null): Promise<UpstreamOutcome>;
   unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome>;
-  resubscribe(uri: string, sessionKey: string): void;
-  subscribers(uri: string): readonly string[];
+  resubscribe(uri: string, sessionKey: string, connectionId: string | null): void;
+  subscribers(uri: string, connectionId: string | null): readonly string[];
   rootsChanged(sessionKey: string): void;
   forgetSession(sessionKey: string): void;
   start(): Promise<void>;
@@ -54,7 +54,7 @@ export interface MemberParts extends Omit<ConnectingParts, OfOneLife> {
   unsaved(error: unknown): Failure;
   changed(): void;
   noteCapabilities(capabilities: Readonly<Record<string, unknown>>): void;
-  notice(method: string, params: Written, sessionKey: string | null): void;
+  notice(method: string, params: Written, sessionKey: string | null, connectionId: string | null): void;
 }
 
 export function createMember(initial: UpstreamDefinition, parts: MemberParts): Member {
@@ -67,7 +67,9 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   let leftOut: readonly string[] = [];
   let challenge: string | null = null;
   const queue = createCallQueue(limits);
-  const lives = createLives(id, parts.credentialsFor, createLife);
+  /** Sessions that subscribed as an account of their client's own choice: another default is nothing to them. */
+  const choosers = new Set<string>();
+  const lives = createLives(id, parts.credentialsFor, createLife, (sessionKey) => !choosers.has(sessionKey));
   const main = () => lives.main().supervisor;
   const lines = new Map<Supervisor, ShownLines>();
 
@@ -98,6 +100,7 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       idleStopMs: () => definition.settings.idleStopMs,
       connect: (signal, events, how) => connectUpstream(connecting, signal, events, how).catch(parts.unsaved),
       readAhead,
+      notice: (method, params, sessionKey) => parts.notice(method, params, sessionKey, life.credentials.connectionId),
       // What another account sees of it is not what was reviewed.
       takeIn: (listed, isFirst) => (life.isMain() ? takeIn(listed, isFirst) : null),
     });
@@ -190,9 +193,18 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
     load: queue.load,
     resources: () => resources,
     capabilities: () => definition.capabilities,
-    subscribe: (uri, sessionKey) => main().subscribe(uri, sessionKey),
-    unsubscribe: (uri, sessionKey) => main().unsubscribe(uri, sessionKey),
-    resubscribe: (uri, sessionKey) => main().resubscribe(uri, sessionKey),
+    subscribe(uri, sessionKey, connectionId) {
+      if (connectionId !== null) choosers.add(sessionKey);
+      return lives.of(connectionId).supervisor.subscribe(uri, sessionKey);
+    },
+    async unsubscribe(uri, sessionKey) {
+      const outcomes = await Promise.all(lives.all().map((life) => life.supervisor.unsubscribe(uri, sessionKey)));
+      return outcomes.find(({ kind }) => kind !== 'answered') ?? outcomes[0] ?? unreachable(`${name} is not running.`);
+    },
+    resubscribe(uri, sessionKey, connectionId) {
+      if (connectionId !== null) choosers.add(sessionKey);
+      lives.of(connectionId).supervisor.resubscribe(uri, sessionKey);
+    },
     unavailable(connectionId) {
       if (!definition.enabled) return unreachable(`${name} is disabled.`);
       const missing = lives.missing(connectionId);
@@ -205,11 +217,15 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
       parts.changed();
       if (mayStart && definition.enabled) await main().refresh();
     },
-    subscribers: (uri) => main().subscribers(uri),
+    subscribers(uri, connectionId) {
+      const life = lives.all().find(({ credentials }) => credentials.connectionId === connectionId);
+      return life?.supervisor.subscribers(uri) ?? [];
+    },
     rootsChanged(sessionKey) {
       for (const life of lives.all()) life.supervisor.rootsChanged(sessionKey);
     },
     forgetSession(sessionKey) {
+      choosers.delete(sessionKey);
       for (const life of lives.all()) life.supervisor.forgetSession(sessionKey);
     },
     async request(call) {

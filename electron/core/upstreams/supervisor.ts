@@ -76,8 +76,8 @@ export interface Supervisor {
   subscribers(uri: string): readonly string[];
   rootsChanged(sessionKey: string): void;
   forgetSession(sessionKey: string): void;
-  /** What is subscribed to here is subscribed to there from now on. */
-  handOver(to: Supervisor): void;
+  /** What these sessions subscribed to here is subscribed to there from now on. */
+  handOver(to: Supervisor, which: (sessionKey: string) => boolean): void;
   /** Everything it started is gone when this resolves. */
   stop(): Promise<void>;
 }
@@ -376,11 +376,14 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       sessions.endOf(sessionKey);
       for (const uri of [...subscriptions.keys()]) void unsubscribe(uri, sessionKey);
     },
-    handOver(to) {
-      const moved = [...subscriptions];
-      subscriptions.clear();
-      if (link !== null && moved.length > 0) void link.watch(new Set());
-      for (const [uri, subscribers] of moved) for (const each of subscribers) to.resubscribe(uri, each);
+    handOver(to, which) {
+      const moved = [...subscriptions].flatMap(([uri, all]) =>
+        [...all].filter(which).map((sessionKey) => ({ uri, sessionKey })),
+      );
+      for (const { uri, sessionKey } of moved) {
+        void unsubscribe(uri, sessionKey);
+        to.resubscribe(uri, sessionKey);
+      }
     },
     async refresh() {
       failures = 0;

@@ -134,8 +134,17 @@ export type UpstreamOutcome =
   | { readonly kind: 'input_required'; readonly result: Written }
   | { readonly kind: 'cancelled' };
 
-/** Told of what an upstream says beside its answers. `sessionKey`: for that session alone; null: for whom it concerns. */
-export type UpstreamNotice = (upstreamId: string, method: string, params: Written, sessionKey: string | null) => void;
+/**
+ * Told of what an upstream says beside its answers. `sessionKey`: for that session alone; null: for whom it concerns.
+ * `connectionId`: the account that it was said to.
+ */
+export type UpstreamNotice = (
+  upstreamId: string,
+  method: string,
+  params: Written,
+  sessionKey: string | null,
+  connectionId: string | null,
+) => void;
 
 export interface Upstreams {
   list(workspaceId?: string): readonly UpstreamView[];
@@ -181,13 +190,16 @@ export interface Upstreams {
   resources(id: string): readonly Readonly<Record<string, unknown>>[];
   /** What the upstream said at its last start that it can do; empty while it never ran. */
   capabilities(id: string): Readonly<Record<string, unknown>>;
-  /** `notifications/resources/updated` of this URI will be told, once for all who subscribed. */
-  subscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
+  /**
+   * `notifications/resources/updated` of this URI will be told, once for all who subscribed as the same account.
+   * `connectionId`: the account of the client's own choice; null: the default one, whichever that is from time to time.
+   */
+  subscribe(id: string, uri: string, sessionKey: string, connectionId: string | null): Promise<UpstreamOutcome>;
   unsubscribe(id: string, uri: string, sessionKey: string): Promise<UpstreamOutcome>;
   /** As `subscribe`, for one that the upstream took before a restart: made once the upstream is there. */
-  resubscribe(id: string, uri: string, sessionKey: string): void;
-  /** The session keys that subscribed to this URI. */
-  subscribers(id: string, uri: string): readonly string[];
+  resubscribe(id: string, uri: string, sessionKey: string, connectionId: string | null): void;
+  /** The session keys that subscribed to this URI as this account. */
+  subscribers(id: string, uri: string, connectionId: string | null): readonly string[];
   /** The roots of this session are others now: told to the legacy upstreams that it has a link of its own to. */
   rootsChanged(sessionKey: string): void;
   /** The session ended: what it subscribed to ends. */
@@ -274,8 +286,8 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       noteCapabilities: (capabilities) => definitions.update(definition.id, { capabilities }),
       noteCommand: (path) => definitions.update(definition.id, { resolvedCommand: path }),
       record: (kind, detail) => record(definition, kind, detail),
-      notice(method, params, sessionKey) {
-        for (const listener of noticeListeners) listener(definition.id, method, params, sessionKey);
+      notice(method, params, sessionKey, connectionId) {
+        for (const listener of noticeListeners) listener(definition.id, method, params, sessionKey, connectionId);
       },
     });
     members.set(definition.id, member);
@@ -531,13 +543,13 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     },
     resources: (id) => members.get(id)?.resources() ?? [],
     capabilities: (id) => members.get(id)?.capabilities() ?? {},
-    async subscribe(id, uri, sessionKey) {
-      return members.get(id)?.subscribe(uri, sessionKey) ?? REMOVED;
+    async subscribe(id, uri, sessionKey, connectionId) {
+      return members.get(id)?.subscribe(uri, sessionKey, connectionId) ?? REMOVED;
     },
     async unsubscribe(id, uri, sessionKey) {
       return members.get(id)?.unsubscribe(uri, sessionKey) ?? REMOVED;
     },
-    resubscribe: (id, uri, sessionKey) => members.get(id)?.resubscribe(uri, sessionKey),
+    resubscribe: (id, uri, sessionKey, connectionId) => members.get(id)?.resubscribe(uri, sessionKey, connectionId),
     unavailable: (id, connectionId = null) => {
       const member = members.get(id);
       return member === undefined ? REMOVED : member.unavailable(connectionId);
@@ -548,7 +560,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
       const member = members.get(id);
       if (member !== undefined) void member.accountReplaced(connectionId, parts.idle !== true);
     },
-    subscribers: (id, uri) => members.get(id)?.subscribers(uri) ?? [],
+    subscribers: (id, uri, connectionId) => members.get(id)?.subscribers(uri, connectionId) ?? [],
     rootsChanged(sessionKey) {
       for (const member of members.values()) member.rootsChanged(sessionKey);
     },
