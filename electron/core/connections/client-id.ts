@@ -95,14 +95,22 @@ async function register(
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     token_endpoint_auth_method: METHODS[wantedAuth(server)],
-    ...(scopes === null || scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
   };
-  const answer = await errand.outbound({
-    url,
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
+  const ask = (metadata: object) =>
+    errand.outbound({
+      url,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(metadata),
+    });
+  let registeredFor = scopes === null || scopes.length === 0 ? null : scopes;
+  let answer = await ask(registeredFor === null ? body : { ...body, scope: registeredFor.join(' ') });
+  if (registeredFor !== null && answer.kind !== 'fault' && isAboutScope(answer)) {
+    const message = `${where} registers nobody for these scopes: it is asked to without naming any.`;
+    trace.step({ name: 'client_id', outcome: 'skipped', message, request, status: answer.status });
+    registeredFor = null;
+    answer = await ask(body);
+  }
   if (answer.kind === 'fault') return failed(answer, null);
   const { status } = answer;
   if (status !== 200 && status !== 201) {
@@ -134,7 +142,12 @@ async function register(
     clientSecret: client_secret ?? null,
     tokenAuth: registeredAuth(server, client_secret ?? null, token_endpoint_auth_method ?? null),
   };
-  const kept = await registrations.keep({ upstreamId, issuer: server.issuer, redirectUri }, client, scopes, expiresAt);
+  const kept = await registrations.keep(
+    { upstreamId, issuer: server.issuer, redirectUri },
+    client,
+    registeredFor,
+    expiresAt,
+  );
   if (kept !== 'kept') return failed(fault('secret_unavailable', { upstream, detail: kept.reason }), status);
   trace.step({
     name: 'client_id',
@@ -193,6 +206,14 @@ function reasonOf(answer: OutboundAnswer): string | null {
 function isAboutRedirect(answer: OutboundAnswer): boolean {
   const parsed = errorSchema.safeParse(jsonOf(answer));
   return parsed.success && parsed.data.error === 'invalid_redirect_uri';
+}
+
+/** Vendors that know scopes of their own alone refuse those of their resources. */
+function isAboutScope(answer: OutboundAnswer): boolean {
+  const parsed = errorSchema.safeParse(jsonOf(answer));
+  if (!parsed.success) return false;
+  const { error, error_description: description } = parsed.data;
+  return error === 'invalid_scope' || (error === 'invalid_client_metadata' && /\bscopes?\b/i.test(description ?? ''));
 }
 
 function hostOf(issuer: string): string {

@@ -12,6 +12,9 @@ import type { Records } from './records.ts';
 export function refusalOf(profile: VendorProfile, records: Records, at: string, arrived: Arrived): Answered | null {
   if (at === ROUTES.registration && arrived.method === 'POST') {
     if (typeof profile.registration === 'object') return words(profile.registration);
+    if (profile.registration === 'without scopes' && 'scope' in JSON.parse(arrived.body)) {
+      return words({ error: 'invalid_client_metadata', description: 'unknown scope' });
+    }
     if (profile.redirects === 'localhost' && !registersLocalhostOnly(arrived.body)) {
       return words({ error: 'invalid_redirect_uri', description: 'redirect_uris must use http://localhost' });
     }

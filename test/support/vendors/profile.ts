@@ -6,8 +6,11 @@ export interface VendorProfile {
   /** Line of the official SDK behind the sign-in: `v1` is 2025-11-25 with sessions, `v2` is 2026-07-28. Default `v1`. */
   readonly server?: 'v1' | 'v2';
 
-  /** RFC 7591. `off` also leaves it out of the metadata; otherwise what it answers to every registration. */
-  readonly registration?: 'open' | 'off' | Refusal;
+  /**
+   * RFC 7591. `off` also leaves it out of the metadata; `without scopes` refuses who names some; otherwise what it answers to
+   * every registration.
+   */
+  readonly registration?: 'open' | 'off' | 'without scopes' | Refusal;
   readonly clients?: readonly PreRegistered[];
   /** Client ids that are https URLs are fetched, from hosts whose certificate this authority signed (PEM). */
   readonly metadataDocuments?: { readonly authority: string };

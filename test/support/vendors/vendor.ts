@@ -32,6 +32,8 @@ export interface Vendor extends AsyncDisposable {
   refuseLiveTokens(count: number): void;
   /** What a tool needs from now on; a call without is answered 403 `insufficient_scope`. */
   requireScopes(tool: string, scopes: readonly string[]): void;
+  /** The same answer, whatever the token has. */
+  neverContent(tool: string, scopes: readonly string[]): void;
   /** The MCP server's clock is so far ahead of the authorization server's: it takes tokens for expired early. */
   skew(seconds: number): void;
   /** Every answer of the authorization servers comes so much later. */
@@ -46,6 +48,7 @@ export async function startVendor(profile: VendorProfile = {}): Promise<Vendor> 
   const mcp = createMcpServer(profile.server ?? 'v1');
   const served: string[] = [];
   const toolScopes = new Map(Object.entries(profile.toolScopes ?? {}));
+  const discontent = new Set<string>();
   let refusals = 0;
 
   const front = await startFront('mcp server', seen, handleMcp);
@@ -119,8 +122,9 @@ export async function startVendor(profile: VendorProfile = {}): Promise<Vendor> 
       return refuse(arrived, response, 401, 'invalid_token', null);
     }
     const message = arrived.body === '' ? undefined : (JSON.parse(arrived.body) as Message);
-    const needed = message?.method === 'tools/call' ? (toolScopes.get(message.params?.name ?? '') ?? []) : [];
-    if (needed.some((scope) => !auth.scopes.includes(scope))) {
+    const tool = message?.method === 'tools/call' ? (message.params?.name ?? '') : '';
+    const needed = toolScopes.get(tool) ?? [];
+    if (discontent.has(tool) || needed.some((scope) => !auth.scopes.includes(scope))) {
       return refuse(arrived, response, 403, 'insufficient_scope', needed.join(' '));
     }
     served.push(message?.method ?? arrived.method);
@@ -153,6 +157,10 @@ export async function startVendor(profile: VendorProfile = {}): Promise<Vendor> 
       refusals = count;
     },
     requireScopes: (tool, scopes) => void toolScopes.set(tool, scopes),
+    neverContent(tool, scopes) {
+      toolScopes.set(tool, scopes);
+      discontent.add(tool);
+    },
     skew: (seconds) => all((server) => server.skew(seconds))(),
     slowDown: (ms) => all((server) => server.slowDown(ms))(),
     async stop() {
