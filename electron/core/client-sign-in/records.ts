@@ -55,7 +55,10 @@ export interface Records {
   removeOfKey(keyId: string): void;
   /** The registration was used now. */
   used(clientId: string): void;
-  /** Removes what has expired, and registrations beyond `most`: those first that were not used for longest. */
+  /**
+   * Removes what has expired, and of the registrations that are not signed in those beyond `most`: the ones first that were
+   * not used for longest.
+   */
   clean(most: number): void;
   count(kind: RecordKind): number;
 }
@@ -89,9 +92,13 @@ export function createRecords({
     removeOfKey: db.prepare('DELETE FROM client_sign_in WHERE key_id = ?'),
     used: db.prepare("UPDATE client_sign_in SET used_at = ? WHERE kind = 'Client' AND id_sha256 = ?"),
     removeExpired: db.prepare('DELETE FROM client_sign_in WHERE expires_at <= ?'),
+    // One that is signed in stays: its program would not know why it is unknown all at once.
     removeRegistrations: db.prepare(
       `DELETE FROM client_sign_in WHERE kind = 'Client' AND id_sha256 IN (
-         SELECT id_sha256 FROM client_sign_in WHERE kind = 'Client' ORDER BY used_at DESC LIMIT -1 OFFSET ?
+         SELECT id_sha256 FROM client_sign_in WHERE kind = 'Client' AND id_sha256 NOT IN (
+           SELECT substr(registration, 1, 43) FROM keys WHERE registration IS NOT NULL AND revoked_at IS NULL
+         )
+         ORDER BY used_at DESC LIMIT -1 OFFSET ?
        )`,
     ),
     count: db.prepare<[string], number>('SELECT count(*) FROM client_sign_in WHERE kind = ?').pluck(),
