@@ -9,7 +9,7 @@ export function parseLabel(text: string): string | null {
 
 /** A label from what a program calls itself, which is untrusted text, with a number behind it where that is taken. */
 export function freeLabel(callsItself: string, isTaken: (label: string) => boolean): string {
-  const plain = callsItself.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, LONGEST_FROM_PROGRAM);
+  const plain = callsItself.replace(/[\p{C}\p{Z}]+/gu, ' ').slice(0, LONGEST_FROM_PROGRAM);
   const label = parseLabel(plain.toWellFormed()) ?? 'Program';
   if (!isTaken(label)) return label;
   for (let number = 2; ; number += 1) if (!isTaken(`${label} ${number}`)) return `${label} ${number}`;
