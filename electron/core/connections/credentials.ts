@@ -115,17 +115,18 @@ export function createCredentialsFor(parts: CredentialsParts): CredentialsFor {
   };
 }
 
+/** With its class in front: whoever answers an agent takes such a sentence as it is, in place of "not connected". */
 function dead({ mode, label }: Connection, { name }: UpstreamFacts): Failure {
   const message =
     mode === 'api_key'
-      ? `${name} refused the API key of the account "${label}". Give it a new one.`
+      ? `auth_required: ${name} refused the API key of the account "${label}". Give it a new one.`
       : PHRASES.grantExpired(name);
   return { kind: 'failure', errorClass: 'auth_required', message, retry: 'never' };
 }
 
 function closed({ label }: Connection, { name }: UpstreamFacts, { why, reason }: Shut): Failure {
   if (why === 'misfit') {
-    const message = `The account "${label}" of ${name} cannot be used. ${reason}`;
+    const message = `auth_required: The account "${label}" of ${name} cannot be used. ${reason}`;
     return { kind: 'failure', errorClass: 'auth_required', message, retry: 'never' };
   }
   const message = `${name} needs the account "${label}", whose secret cannot be read. ${reason}`;
@@ -155,7 +156,7 @@ function stillRefused({ name }: UpstreamFacts): Failure {
 }
 
 function asksForMore({ name }: UpstreamFacts, wanted: StepUp): Failure {
-  const message = `${name} ${wanted.words}`;
+  const message = `auth_required: ${name} ${wanted.words}`;
   return { kind: 'failure', errorClass: 'auth_required', message, retry: 'never' };
 }
 

@@ -15,7 +15,7 @@ test('a call that needs more than was granted says which, and the next sign-in a
   const outcome = await it.rig.call(upstreamId, 'echo');
   expect(outcome).toMatchObject({ kind: 'failed', errorClass: 'auth_required' });
   expect(messageOf(outcome)).toBe(
-    'vendor wants more access for this (scopes: write read). The person can grant it by signing in again.',
+    'auth_required: vendor wants more access for this (scopes: write read). The person can grant it by signing in again.',
   );
   expect(it.connections.get(connection.id)).toMatchObject({
     state: 'more_scopes',
@@ -45,7 +45,7 @@ test('a server that always wants more sends the person to sign in twice, and the
     await it.rig.until(upstreamId, 'ready');
   }
   expect(messageOf(await it.rig.call(upstreamId, 'echo'))).toBe(
-    'vendor wants more access for this (scopes: write), although the person has signed in twice for more. It is not asked for again today.',
+    'auth_required: vendor wants more access for this (scopes: write), although the person has signed in twice for more. It is not asked for again today.',
   );
   expect(it.connections.get(connection.id)).toMatchObject({ state: 'more_scopes', asksFor: null });
   await clock.advance(25 * 60 * 60_000);
