@@ -276,6 +276,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     }),
     upstream: upstreams.definition,
     workspaceName: clients.workspaceName,
+    running: options.listen,
     replaced: upstreams.accountReplaced,
   });
   const redirectPorts = createRedirectPorts(db);

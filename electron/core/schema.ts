@@ -11,7 +11,7 @@ import { keysSchema, keysSignedInSchema, sealedKeys } from './clients/keys.ts';
 import { pausesSchema } from './clients/pauses.ts';
 import { pinsSchema } from './clients/pins.ts';
 import { workspacesSchema } from './clients/workspaces.ts';
-import { connectionsSchema } from './connections/connections.ts';
+import { connectionsSchema, sealedChoices, sealedConnections } from './connections/connection-table.ts';
 import { signInsSchema } from './connections/kept-sign-ins.ts';
 import { redirectPortsSchema } from './connections/redirect-ports.ts';
 import { registrationsSchema } from './connections/registrations.ts';
@@ -75,4 +75,6 @@ export const SEALED: readonly SealedTable[] = [
   sealedPolicies,
   sealedStanding,
   sealedSinks,
+  sealedConnections,
+  sealedChoices,
 ];

@@ -2,6 +2,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import { z } from 'zod';
 import type { ConnectionState, SignInMode } from '../../../shared/connections.ts';
 import type { Clock } from '../platform.ts';
+import type { SealedTable } from '../seals/sealed-table.ts';
 import { codeOf } from '../store/files.ts';
 
 /** One account, without what is secret about it. */
@@ -46,6 +47,7 @@ export interface ConnectionTable {
   choosers(id: string): readonly string[];
 }
 
+/** What becomes of an account by itself; the rest is the person's to decide. */
 type Noted =
   | 'state'
   | 'reason'
@@ -57,7 +59,10 @@ type Noted =
   | 'renews'
   | 'lastUsedAt';
 
-/** Accounts by upstream and label. What is secret about one is in the vault, with everything it may be used for. */
+/**
+ * Accounts by upstream and label. What is secret about one is in the vault, with everything it may be used for. One label
+ * and one default of each upstream are not for SQL to hold: rows are set back one by one (seals.ts).
+ */
 export const connectionsSchema = `
 CREATE TABLE connections (
   id TEXT PRIMARY KEY,
@@ -77,17 +82,40 @@ CREATE TABLE connections (
   is_default INTEGER NOT NULL CHECK (is_default IN (0, 1)),
   created_at INTEGER NOT NULL,
   connected_at INTEGER,
-  last_used_at INTEGER,
-  UNIQUE (upstream_id, label)
+  last_used_at INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX connections_default ON connections (upstream_id) WHERE is_default = 1;
 CREATE TABLE connection_choices (
   client_id TEXT NOT NULL,
   upstream_id TEXT NOT NULL,
-  connection_id TEXT NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+  connection_id TEXT NOT NULL,
   PRIMARY KEY (client_id, upstream_id)
 ) STRICT;
 `;
+
+/** Which account a name, and no name, stands for: rules and persons go by it. */
+export const sealedConnections: SealedTable = {
+  table: 'connections',
+  id: '{row}.id',
+  members: { upstream: '{row}.upstream_id', label: '{row}.label', isDefault: '{row}.is_default' },
+  mend: {
+    setBack: `
+      UPDATE connections SET upstream_id = @row ->> 'upstream', label = @row ->> 'label', is_default = @row ->> 'isDefault'
+      WHERE id = @id`,
+    // Nothing goes out as an account that nobody signed in.
+    withdraw: "UPDATE connections SET state = 'signed_out', is_default = 0 WHERE id = @id",
+  },
+};
+
+export const sealedChoices: SealedTable = {
+  table: 'connection_choices',
+  id: "{row}.client_id || '/' || {row}.upstream_id",
+  members: { connection: '{row}.connection_id' },
+  mend: {
+    setBack:
+      "UPDATE connection_choices SET connection_id = @row ->> 'connection' WHERE client_id || '/' || upstream_id = @id",
+    withdraw: "DELETE FROM connection_choices WHERE client_id || '/' || upstream_id = @id",
+  },
+};
 
 export function createConnectionTable({
   db,
@@ -103,7 +131,9 @@ export function createConnectionTable({
          .map((name) => `${name} = excluded.${name}`)
          .join(', ')}`,
     ),
+    note: db.prepare(`UPDATE connections SET ${NOTED.map((name) => `${name} = @${name}`).join(', ')} WHERE id = @id`),
     remove: db.prepare('DELETE FROM connections WHERE id = ?'),
+    removeChoices: db.prepare('DELETE FROM connection_choices WHERE connection_id = ?'),
     noDefault: db.prepare('UPDATE connections SET is_default = 0 WHERE upstream_id = ?'),
     setDefault: db.prepare('UPDATE connections SET is_default = 1 WHERE id = ?'),
     choose: db.prepare(
@@ -138,7 +168,7 @@ export function createConnectionTable({
     for (const id of owed) {
       const row = rows.get(id);
       try {
-        if (row !== undefined) sql.put.run(storedOf(row));
+        if (row !== undefined) sql.note.run(storedOf(row));
         owed.delete(id);
       } catch (error) {
         if (!codeOf(error).startsWith('SQLITE_')) throw error;
@@ -168,7 +198,10 @@ export function createConnectionTable({
       payOwed();
     },
     remove(id) {
-      sql.remove.run(id);
+      db.transaction(() => {
+        sql.remove.run(id);
+        sql.removeChoices.run(id);
+      })();
       rows.delete(id);
       owed.delete(id);
       for (const [key, chosen] of choices) if (chosen === id) choices.delete(key);
@@ -221,6 +254,17 @@ const rowSchema = z.object({
   last_used_at: z.number().nullable(),
 });
 const COLUMNS = Object.keys(rowSchema.shape);
+const NOTED = [
+  'state',
+  'reason',
+  'scopes',
+  'asks_for',
+  'step_ups',
+  'stepped_up_at',
+  'expires_at',
+  'renews',
+  'last_used_at',
+];
 
 function connectionOf(row: unknown): Connection {
   const read = rowSchema.parse(row);

@@ -4,20 +4,21 @@ import type { ConnectionView } from '../../../shared/connections.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
-import type { Vault, VaultState } from '../secrets/vault.ts';
+import type { Vault } from '../secrets/vault.ts';
 import { faultOf } from '../store/database.ts';
 import { codeOf } from '../store/files.ts';
 import type { CredentialsFor } from '../upstreams/credentials.ts';
 import { type Connection, createConnectionTable } from './connection-table.ts';
+import { createConnectionView } from './connection-view.ts';
 import { createCredentialsFor } from './credentials.ts';
-import { type Grant, grantPlace } from './grant.ts';
-import { createGrants, GONE, lostWith } from './grants.ts';
+import type { Grant } from './grant.ts';
+import { createGrants } from './grants.ts';
+import { keepAlive } from './keep-alive.ts';
 import { renews } from './lifetime.ts';
 import { misfitOf, type UpstreamFacts, usedAtOf } from './presented.ts';
 import type { Renewals } from './renewals.ts';
 import { stepUpsOf } from './step-up.ts';
-
-export { connectionsSchema } from './connection-table.ts';
+import { watchVault } from './vault-watch.ts';
 
 export type ConnectionResult =
   | { readonly kind: 'done'; readonly connection: ConnectionView }
@@ -79,6 +80,8 @@ export interface ConnectionsParts {
   upstream(id: string): UpstreamFacts | null;
   /** As records name it. */
   workspaceName(id: string): string | null;
+  /** False: one command of the command line holds the data folder, and nothing is done by itself. */
+  readonly running: boolean;
   /** Another account stands behind this id than before, or none; null: only which one is the default has changed. */
   replaced(upstreamId: string, connectionId: string | null): void;
 }
@@ -118,33 +121,24 @@ export function createConnections(parts: ConnectionsParts): Connections {
     },
   });
 
-  /** A keychain that is locked now may be unlocked any moment: what is shown of the accounts says so by itself. */
-  let vaultState: VaultState = { kind: 'ready', by: 'keychain' };
-  function watchVault(): () => void {
-    let cancel = () => {};
-    const look = async () => {
-      const before = vaultState;
-      if ([...table.all()].length > 0) vaultState = await vault.state();
-      // What could not be read is read anew: with its key, or because it was forgotten with a lost one.
-      if (vaultState.kind === 'ready' && before.kind !== 'ready') grants.forgetShut();
-      if (before.kind !== vaultState.kind) for (const id of upstreamIds()) tell(id);
-      cancel();
-      if (vaultState.kind === 'locked' || vaultState.kind === 'absent')
-        cancel = clock.after(LOCKED_MS, () => void look());
-    };
-    void look();
-    const unfollow = vault.onChange(() => void look());
-    return () => {
-      unfollow();
-      cancel();
-    };
-  }
-
   const upstreamIds = () => new Set([...table.all()].map((row) => row.upstreamId));
 
   function tell(upstreamId: string): void {
     for (const listener of listeners) listener(upstreamId);
   }
+
+  const watch = watchVault({
+    clock,
+    vault,
+    isUsed: () => [...table.all()].length > 0,
+    changed(isOpen) {
+      // What could not be read is read anew: with its key, or because it was forgotten with a lost one.
+      if (isOpen) grants.forgetShut();
+      for (const id of upstreamIds()) tell(id);
+    },
+  });
+  const viewOf = createConnectionView({ ...parts, table, grants, vaultState: watch.state });
+  const keptAlive = keepAlive({ ...parts, table, credentialsFor });
 
   function record(
     kind: string,
@@ -161,49 +155,6 @@ export function createConnections(parts: ConnectionsParts): Connections {
       upstream: upstream.name,
       detail: { connection: label, ...detail },
     });
-  }
-
-  function viewOf(connection: Connection): ConnectionView {
-    const { id, upstreamId, label, mode, issuer, scopes, asksFor, expiresAt, isDefault } = connection;
-    const upstream = parts.upstream(upstreamId);
-    return {
-      id,
-      workspaceId: upstream?.workspaceId ?? '',
-      upstreamId,
-      upstream: upstream?.name ?? '',
-      label,
-      mode,
-      ...stateOf(connection, upstream),
-      issuer,
-      scopes,
-      asksFor,
-      expiresAt,
-      renews: connection.renews,
-      isDefault,
-      defaultFor: table.choosers(id),
-      connectedAt: connection.connectedAt,
-      lastUsedAt: connection.lastUsedAt,
-    };
-  }
-
-  function stateOf(connection: Connection, upstream: UpstreamFacts | null): Pick<ConnectionView, 'state' | 'reason'> {
-    const { id, state, reason } = connection;
-    if (state === 'signed_out' || state === 'reconnect') return { state, reason };
-    const unfit = upstream === null ? null : misfitOf(connection.mode, connection.usedAt, upstream);
-    if (unfit !== null) return { state: 'reconnect', reason: unfit };
-    const shut = grants.shut(id);
-    if (shut !== null && shut.why !== 'locked') return { state: 'reconnect', reason: shut.reason };
-    if (!vault.has(grantPlace(id))) return { state: 'reconnect', reason: GONE };
-    switch (vaultState.kind) {
-      case 'ready':
-        break;
-      case 'lost':
-        return { state: 'reconnect', reason: lostWith(vaultState.reason) };
-      case 'locked':
-      case 'absent':
-        return { state: 'locked', reason: vaultState.reason };
-    }
-    return { state, reason };
   }
 
   const done = (id: string): ConnectionResult => {
@@ -238,7 +189,6 @@ export function createConnections(parts: ConnectionsParts): Connections {
     );
   }
 
-  const cancelWatch = watchVault();
   // Gatehouse ended between the end of an upstream and that of its accounts.
   for (const id of upstreamIds()) if (parts.upstream(id) === null) void forget(id);
 
@@ -290,9 +240,15 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const grant: Grant = { ...given, upstreamId, connectionId: id };
       const unkept = await grants.keep(grant);
       if (unkept !== null) return refused(`${name} let you in, and the account could not be kept. ${unkept}`);
+      const last = table.get(id);
+      // Another sign-in may have taken the label while the keychain was asked.
+      const taken = refuseLabel(upstreamId, label, id);
+      if (taken !== null) {
+        if (last === null) await grants.end(id);
+        return refused(taken);
+      }
       const now = clock.now();
       const isTokens = grant.kind === 'tokens';
-      const last = table.get(id);
       const isStepUp = last !== null && last.asksFor !== null;
       const connection: Connection = {
         id,
@@ -320,9 +276,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
         const code = codeOf(error);
         if (!code.startsWith('SQLITE_')) throw error;
         if (last === null) await grants.end(id);
-        // Another sign-in may have taken the label while the keychain was asked.
-        const why = code.startsWith('SQLITE_CONSTRAINT') ? refuseLabel(upstreamId, label, id) : null;
-        return refused(why ?? faultOf(error, parts.db.name)?.message ?? `It could not be kept (${code}).`);
+        return refused(faultOf(error, parts.db.name)?.message ?? `It could not be kept (${code}).`);
       }
       record(last === null ? 'connection_made' : 'connection_renewed', connection, {
         mode: connection.mode,
@@ -384,7 +338,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
       return () => void listeners.delete(listener);
     },
     close() {
-      cancelWatch();
+      watch.stop();
+      keptAlive.stop();
       grants.close();
     },
   };
@@ -418,4 +373,3 @@ const NONE = 'There is no such account any more.';
 const SIGNED_OUT = 'You signed out.';
 const NOT_READ = 'The vendor was not told, since what is stored for the account cannot be read.';
 const MOST_ACCOUNTS = 20;
-const LOCKED_MS = 5_000;

@@ -36,6 +36,8 @@ export interface Grants {
   /** From memory; null: not read yet, or the upstream is another one since. */
   held(connection: Connection, upstream: UpstreamFacts): Held | null;
   open(connection: Connection, upstream: UpstreamFacts): Promise<Held | Shut>;
+  /** It was read from the vault, and is in memory. */
+  isHeld(connectionId: string): boolean;
   /** Why it could not be read the last time. */
   shut(connectionId: string): Shut | null;
   /** The vault is open again: what it said before counts no more. */
@@ -207,6 +209,7 @@ export function createGrants(parts: GrantsParts): Grants {
       opening.set(connection.id, reading);
       return reading;
     },
+    isHeld: (connectionId) => cache.has(connectionId),
     shut: (connectionId) => shut.get(connectionId) ?? null,
     forgetShut: () => shut.clear(),
     renew(connection, upstream, stale, isUrgent) {

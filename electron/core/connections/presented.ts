@@ -5,7 +5,10 @@ import { isLoopback } from '../upstreams/private-addresses.ts';
 import type { Connection } from './connection-table.ts';
 import type { Grant } from './grant.ts';
 
-export type UpstreamFacts = Pick<UpstreamDefinition, 'id' | 'name' | 'workspaceId' | 'transport' | 'signIn'>;
+export type UpstreamFacts = Pick<
+  UpstreamDefinition,
+  'id' | 'name' | 'workspaceId' | 'transport' | 'signIn' | 'enabled'
+>;
 
 /** Where a secret of an account goes: the origin of the address, or the command with its arguments. */
 export function usedAtOf(transport: UpstreamTransport): string {

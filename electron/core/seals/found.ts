@@ -35,5 +35,7 @@ const WORDS: Readonly<Record<string, Readonly<Record<Mended['how'], string>>>> =
   keys: { set_back: 'key set back', withdrawn: 'unknown key revoked' },
   tools: { set_back: 'review set back', withdrawn: 'unknown review to be made again' },
   policies: { set_back: 'policy set back', withdrawn: 'unknown policy removed, so that everything is denied' },
+  connections: { set_back: 'account set back', withdrawn: 'unknown account signed out' },
+  connection_choices: { set_back: 'choice of an account set back', withdrawn: 'unknown choice of an account removed' },
   standing_approvals: { set_back: 'standing approval ended', withdrawn: 'unknown standing approval ended' },
 };

@@ -81,7 +81,9 @@ export async function openLink(parts: LinkParts): Promise<Link | Failure> {
     if (parts.era === 'modern') return first.failure;
     if (mayBeSseOnly(first.fault) && parts.url !== null) {
       const old = await connect(parts, deadline, LEGACY, 'sse');
-      return old.kind === 'link' ? old : first.failure;
+      if (old.kind === 'link') return old;
+      // It has the older endpoint, and nobody is let in there: that is why, and not what the newer one answered.
+      return old.failure.errorClass === 'auth_required' ? old.failure : first.failure;
     }
     // Servers on old SDKs end at any request before `initialize`, the question for their era included.
     if (first.endedAtProbe) {

@@ -181,3 +181,15 @@ test('a grant goes nowhere but where it was given for, whatever the row or the u
   expect(later.connections.get(connection.id)?.state).toBe('reconnect');
   expect(other.seen.filter(({ headers }) => headers.authorization !== undefined)).toEqual([]);
 });
+
+test('a server of 2024-11-05 that lets nobody in is said to want an account, and is used as one', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  vendor.isSseOnly = true;
+  const { upstreamId } = await it.connected(vendor);
+  expect(it.rig.upstreams.get(upstreamId)?.era).toBe('legacy');
+  expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'answered' });
+  vendor.expire();
+  expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'answered' });
+  expect(vendor.tokenRequests()).toBe(1);
+});

@@ -6,7 +6,7 @@ import { createVault } from '../../../electron/core/secrets/vault.ts';
 import { PHRASES } from '../../../shared/errors.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 import { CAN_MOUNT, fill, mountTmpfs, unmount } from '../../support/tmpfs.ts';
-import { newFolder } from '../upstreams/rig.ts';
+import { newFolder, waitFor } from '../upstreams/rig.ts';
 import { tokenVendor } from './token-vendor.ts';
 import { type World, world } from './world.ts';
 
@@ -266,4 +266,22 @@ test('client credentials are asked for again by themselves, without a refresh to
   expect(vendor.seen.filter(({ url }) => url === '/token').map(({ body }) => body)).toEqual([
     expect.stringContaining('grant_type=client_credentials'),
   ]);
+});
+
+test('a grant that has rested for a day is renewed by itself, once a day, unless its upstream is switched off', async () => {
+  const clock = fakeClock(Date.now());
+  const it = world({ clock });
+  const vendor = await tokenVendor();
+  const { upstreamId } = await it.connected(vendor, vendor.grant({ now: clock.now() }));
+  const day = 24 * 60 * 60_000;
+  await clock.advance(day);
+  expect(vendor.tokenRequests()).toBe(0);
+  await clock.advance(60 * 60_000);
+  await waitFor(() => vendor.tokenRequests() === 1, 'the renewal');
+  await waitFor(() => it.connections.list()[0]?.expiresAt === clock.now() + 3_600_000, 'the new tokens');
+  await clock.advance(20 * 60 * 60_000);
+  expect(vendor.tokenRequests()).toBe(1);
+  await it.rig.upstreams.setEnabled(upstreamId, false);
+  await clock.advance(5 * day);
+  expect(vendor.tokenRequests()).toBe(1);
 });

@@ -40,6 +40,8 @@ export interface TokenVendor {
   refuseCalls: { readonly status: 401 | 403; readonly challenge: string | null } | null;
   /** Waited for before each answer of the MCP endpoint. */
   beforeAnswer: (bearer: string, rpc: string | null) => Promise<void>;
+  /** As a server of 2024-11-05: an event stream at GET, messages elsewhere. */
+  isSseOnly: boolean;
   /** As servers of 2025 with sessions do: a new id with each `initialize`. */
   givesSessions: boolean;
   /** Waited for before each answer of the token endpoint. */
@@ -57,6 +59,7 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
   const access = new Set<string>();
   const refresh = new Map<string, 'live' | 'used'>();
   let serial = 0;
+  let stream: ServerResponse | null = null;
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -98,7 +101,18 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
       vendor.revoked.push(new URLSearchParams(body).get('token') ?? '');
       return reply(200, {});
     }
-    return mcp(request, body, reply);
+    if (!vendor.isSseOnly) return mcp(request, body, reply);
+    if (path === '/mcp' && request.method === 'POST') return reply(404, null);
+    if (request.method !== 'GET') {
+      return mcp(request, body, (status, value, headers) => {
+        if (status !== 200) return reply(status, value, headers);
+        stream?.write(`event: message\ndata: ${JSON.stringify(value)}\n\n`);
+        return reply(202, null);
+      });
+    }
+    if (!access.has(bearerOf(request))) return reply(401, null, { 'www-authenticate': 'Bearer' });
+    stream = response.writeHead(200, { 'content-type': 'text/event-stream' });
+    return stream.write('event: endpoint\ndata: /messages\n\n');
   }
 
   function token(form: URLSearchParams, reply: (status: number, value: unknown) => unknown): unknown {
@@ -181,6 +195,7 @@ export async function tokenVendor({ port = 0 }: { readonly port?: number } = {})
     tokens: 'ok',
     refuseCalls: null,
     beforeAnswer: async () => {},
+    isSseOnly: false,
     givesSessions: false,
     beforeTokens: async () => {},
     keys: new Set(),

@@ -3,11 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
-import {
-  type Connections,
-  connectionsSchema,
-  createConnections,
-} from '../../../electron/core/connections/connections.ts';
+import { connectionsSchema } from '../../../electron/core/connections/connection-table.ts';
+import { type Connections, createConnections } from '../../../electron/core/connections/connections.ts';
 import { createRenewals, type Renewals } from '../../../electron/core/connections/renewals.ts';
 import { silentLog } from '../../../electron/core/diagnosis/log.ts';
 import { type Clock, systemClock } from '../../../electron/core/platform.ts';
@@ -75,6 +72,7 @@ export function world(
     log: silentLog,
     upstream: upstreamRig.upstreams.definition,
     workspaceName: () => 'Personal',
+    running: true,
     replaced: upstreamRig.upstreams.accountReplaced,
   });
   onTestFinished(() => connections.close());
