@@ -38,6 +38,8 @@ export interface Attempt {
   returned(): void;
   /** Somebody else came to the redirect address: it goes on, and says so. */
   stray(why: Stray): void;
+  /** From now on it ends by itself alone: the account is about to be kept. False: it is over, and nothing is to be kept. */
+  keeping(): boolean;
   /** How it ended, once it did. */
   readonly over: Promise<SignInView>;
 }

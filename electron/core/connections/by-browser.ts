@@ -70,7 +70,7 @@ interface Prepared {
 async function atVendor(parts: ByBrowser, errand: Errand, attempt: Attempt, prepared: Prepared): Promise<Ending> {
   const { signIn, destination, scopes, redirect } = prepared;
   const { server, resource } = destination;
-  const { upstream, trace, signal } = attempt;
+  const { upstream, trace } = attempt;
   const client = await clientOf(parts, errand, attempt, prepared);
   if ('kind' in client) return client;
   /** What the vendor does not know any more is registered anew the next time. */
@@ -115,7 +115,7 @@ async function atVendor(parts: ByBrowser, errand: Errand, attempt: Attempt, prep
   const { verifier, redirectUri } = expected;
   const exchanged = await exchangeCode(errand, party, { code: answer.code, verifier, redirectUri });
   if (exchanged.kind === 'fault') return forgotten(exchanged);
-  return signal.aborted ? fault('cancelled', { upstream: upstream.name }) : connect(parts, attempt, exchanged.tokens);
+  return connect(parts, attempt, exchanged.tokens);
 }
 
 /** The whole query that the browser brought back; null: it is over. The browser's page waits for how that turns out. */

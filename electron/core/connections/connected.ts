@@ -12,12 +12,12 @@ export interface Connecting {
 /** The last step of every sign-in: the account is kept, durably, and from then on it is connected. */
 export async function connect(
   { connections }: Connecting,
-  { upstream, label, connection, signal }: Attempt,
+  { upstream, label, connection, keeping }: Attempt,
   grant: Parameters<Connections['connect']>[0]['grant'],
 ): Promise<Ending> {
   const { id: upstreamId, name } = upstream;
   // The person gave up while the vendor answered: what came is thrown away.
-  if (signal.aborted) return fault('cancelled', { upstream: name });
+  if (!keeping()) return fault('cancelled', { upstream: name });
   const kept = await connections.connect({ upstreamId, label, connectionId: connection?.id ?? null, grant });
   if (kept.kind === 'refused') return fault('secret_unavailable', { upstream: name, detail: kept.message });
   return { kind: 'connected', connection: kept.connection };

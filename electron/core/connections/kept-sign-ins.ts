@@ -36,7 +36,8 @@ export function createKeptSignIns(db: BetterSqlite3.Database): KeptSignIns {
   );
   const remove = db.prepare('DELETE FROM sign_ins WHERE upstream_id = ?');
   return {
-    list: (upstreamId) => (upstreamId === undefined ? all.all() : of.all(upstreamId)).map(viewOf),
+    list: (upstreamId) =>
+      (upstreamId === undefined ? all.all() : of.all(upstreamId)).flatMap((row) => viewOf(row) ?? []),
     get(id) {
       const row = one.get(id);
       return row === undefined ? null : viewOf(row);
@@ -54,8 +55,9 @@ interface Row {
   readonly view: string;
 }
 
-function viewOf({ view }: Row): SignInView {
-  return viewSchema.parse(JSON.parse(view));
+/** Null: another version or another program wrote it. A trace that cannot be read is none; it keeps nothing from starting. */
+function viewOf({ view }: Row): SignInView | null {
+  return viewSchema.safeParse(JSON.parse(view)).data ?? null;
 }
 
 const step = z.object({

@@ -90,6 +90,7 @@ export function createSignIns(parts: {
     const { id } = view;
     const ended = new AbortController();
     let stopTimer = () => {};
+    let isKeeping = false;
     const strays = new Map<Stray, number>();
     let pending: { readonly state: keyof Answers; readonly resolve: (answer: unknown) => void } | null = null;
     const { promise: over, resolve: settle } = Promise.withResolvers<SignInView>();
@@ -112,9 +113,16 @@ export function createSignIns(parts: {
         const fault = timedOut(view, strays.has('wrong_state'));
         const name = view.state === 'waiting' ? 'callback' : 'choice';
         trace.step({ name, outcome: 'failed', message: fault.message });
-        end(fault);
+        interrupt(fault);
       });
       return clock.now() + LIMIT_MS;
+    }
+
+    /** From outside: not any more once the account is being kept, or it would be there and said not to be. */
+    function interrupt(fault: SignInFault): boolean {
+      if (isKeeping) return false;
+      end(fault);
+      return true;
     }
 
     function end(ending: Ending | Broken): void {
@@ -182,6 +190,10 @@ export function createSignIns(parts: {
       waiting(link) {
         if (!ended.signal.aborted) set({ state: 'waiting', link, endsAt: allowTime() });
       },
+      keeping() {
+        isKeeping = !ended.signal.aborted;
+        return isKeeping;
+      },
       returned() {
         if (!ended.signal.aborted) set({ state: 'working', link: null });
       },
@@ -197,7 +209,7 @@ export function createSignIns(parts: {
 
     running.set(id, {
       view: () => view,
-      end,
+      interrupt,
       answer(state, answer) {
         if (pending?.state !== state) return false;
         const { resolve } = pending;
@@ -241,7 +253,7 @@ export function createSignIns(parts: {
         );
       const name = account?.label ?? label ?? FIRST_LABEL;
       const same = [...running.values()].find(({ view }) => view().upstreamId === upstream.id && view().label === name);
-      same?.end(REPLACED);
+      same?.interrupt(REPLACED);
       if (running.size >= MAX_RUNNING)
         return refused('Too many sign-ins are under way. Finish or cancel one of them first.');
       return { kind: 'done', signIn: begin(wanted, name, account?.id ?? null) };
@@ -256,12 +268,12 @@ export function createSignIns(parts: {
       return signIn === null ? refused(UNKNOWN) : { kind: 'done', signIn };
     },
     cancel(id) {
-      running.get(id)?.end(CANCELLED);
+      if (running.get(id)?.interrupt(CANCELLED) === false) return refused(KEEPING);
       const signIn = get(id);
       return signIn === null ? refused(UNKNOWN) : { kind: 'done', signIn };
     },
     forgetUpstream(upstreamId) {
-      for (const { view, end } of running.values()) if (view().upstreamId === upstreamId) end(CANCELLED);
+      for (const { view, interrupt } of running.values()) if (view().upstreamId === upstreamId) interrupt(CANCELLED);
       kept.forget(upstreamId);
       tell();
     },
@@ -271,7 +283,7 @@ export function createSignIns(parts: {
     },
     close() {
       listeners.clear();
-      for (const { end } of running.values()) end(INTERRUPTED);
+      for (const { interrupt } of running.values()) interrupt(INTERRUPTED);
     },
   };
 }
@@ -284,7 +296,8 @@ interface Broken {
 
 interface Running {
   view(): SignInView;
-  end(ending: Ending): void;
+  /** False: it cannot be stopped any more. */
+  interrupt(fault: SignInFault): boolean;
   /** False: this is not what it asks. */
   answer(state: keyof Answers, answer: unknown): boolean;
 }
@@ -328,6 +341,7 @@ const STRAY: Told = {
   status: 400,
 };
 const UNKNOWN = 'There is no such sign-in.';
+const KEEPING = 'The account is just being connected. Sign it out instead.';
 const NOT_ASKED = 'The sign-in does not ask that now. Look at it again.';
 /** What the first account of an upstream is called by who gives it no name. */
 const FIRST_LABEL = 'main';

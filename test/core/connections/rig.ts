@@ -26,6 +26,8 @@ export interface SignInRig {
   readonly secrets: ReadonlyMap<string, string>;
   readonly db: Database.Database;
   upstream(): UpstreamView;
+  /** The next account that is to be kept waits for `release`. */
+  holdConnect(): { readonly reached: Promise<void>; release(): void };
   /** What `connect` answers from now on. */
   refuse(message: string | null): void;
   start(options?: Partial<Parameters<SignIns['start']>[0]>): SignInView;
@@ -75,10 +77,12 @@ export function signInRig(
   const events: AuditInput[] = [];
   const refreshed: string[] = [];
   let refusal: string | null = null;
+  let held = async () => {};
   const connections = {
     list: () => accounts,
     get: (id: string) => accounts.find((one) => one.id === id) ?? null,
     async connect(wanted: Connected): Promise<ConnectionResult> {
+      await held();
       if (refusal !== null) return { kind: 'refused', message: refusal };
       connected.push(wanted);
       const tokens = wanted.grant.kind === 'tokens' ? wanted.grant : null;
@@ -131,6 +135,14 @@ export function signInRig(
     secrets,
     db,
     upstream: () => upstream,
+    holdConnect() {
+      const [arrival, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      held = () => {
+        arrival.resolve();
+        return go.promise;
+      };
+      return { reached: arrival.promise, release: go.resolve };
+    },
     refuse(message) {
       refusal = message;
     },

@@ -435,6 +435,30 @@ test('what cannot be kept is not connected', async () => {
   });
 });
 
+test('once the account is being kept the sign-in is not cancelled: nobody is told that an account is not there which is', async () => {
+  const vendor = await vendorOf();
+  const rig = signInRig(vendor.mcpUrl);
+  const goOn = rig.holdConnect();
+  const { id } = rig.start();
+  const { link } = await rig.until(id, 'waiting', 'failed');
+  const page = followAsBrowser(link ?? '');
+  await goOn.reached;
+  expect(rig.signIns.cancel(id)).toMatchObject({ kind: 'refused' });
+  goOn.release();
+  expect((await page).text).toContain('is now connected');
+  expect(await rig.until(id, 'connected', 'cancelled')).toMatchObject({ state: 'connected' });
+});
+
+test('a trace that another version wrote is left out, and keeps nothing from starting', async () => {
+  const first = signInRig('http://127.0.0.1:1/mcp');
+  const { id } = first.start({ label: 'work' });
+  await first.until(id, 'failed');
+  first.db.exec("UPDATE sign_ins SET view = json_set(view, '$.state', 'unheard of')");
+  const second = signInRig('http://127.0.0.1:1/mcp', { db: first.db });
+  expect(second.signIns.list()).toEqual([]);
+  expect(second.signIns.get(id)).toBe(null);
+});
+
 test('an upstream that is removed takes its sign-ins with it', async () => {
   const vendor = await vendorOf();
   const { signIns, start, until } = signInRig(vendor.mcpUrl);
