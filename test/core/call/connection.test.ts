@@ -22,6 +22,8 @@ const ALLOW: Policy = { defaultEffect: 'allow', rules: [] };
 interface Options {
   readonly policy?: Policy;
   readonly outcome?: UpstreamOutcome;
+  /** What a call waits for once it is recorded. */
+  readonly turn?: () => void | Promise<void>;
   /** The latest first. */
   readonly signIns?: readonly SignInView[];
   /** How every call ends before it is made. */
@@ -29,7 +31,7 @@ interface Options {
 }
 
 /** Calls of one tool of `github`, whose accounts are in memory; approvals are real. */
-function world({ policy = ALLOW, outcome = ANSWERED, signIns = [], missing }: Options = {}) {
+function world({ policy = ALLOW, outcome = ANSWERED, signIns = [], turn = () => {}, missing }: Options = {}) {
   const { approvals, clock, ...approving } = approvalsWorld();
   const connections = memoryConnections();
   const forwarded: UpstreamRequest[] = [];
@@ -70,6 +72,7 @@ function world({ policy = ALLOW, outcome = ANSWERED, signIns = [], missing }: Op
     rounds: {
       resume: () => null,
       async start(_call, _aim, _record, request) {
+        await turn();
         const held = request.held?.() ?? null;
         if (held !== null) return { kind: 'failed', upstream: 'github', ...held };
         forwarded.push(request);
@@ -255,6 +258,19 @@ test.each(CHANGES)(
     w.yes(w.only().id, 'once', '{}');
     change(w, work.id, home.id);
     expect(await waiting).toMatchObject({ errorClass: 'connection_changed', message: expect.stringContaining(said) });
+    expect(w.entries.filter(({ phase }) => phase === 'forwarded')).toEqual([]);
+    expect(w.forwarded).toEqual([]);
+  },
+);
+
+test.each(CHANGES)(
+  'while a call waits for its turn at the upstream its account is %s: it does not go out',
+  async (_how, change, said) => {
+    const w: World = world({ turn: () => change(w, 'u1-1', 'u1-2') });
+    w.connections.add('u1', 'work');
+    w.connections.add('u1', 'home');
+    const ended = await w.call();
+    expect(ended).toMatchObject({ errorClass: 'connection_changed', message: expect.stringContaining(said) });
     expect(w.forwarded).toEqual([]);
   },
 );
