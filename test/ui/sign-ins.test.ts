@@ -82,7 +82,7 @@ test('a client id is pasted with its secret, which is never shown, and the redir
     core.state.nextSignIn = { state: 'needs_client_id', link: null };
   });
   await button('Connect account').click();
-  await panel().getByText('http://127.0.0.1:43817/callback').waitFor();
+  await panel().getByText('http://127.0.0.1:43817/callback', { exact: true }).waitFor();
   await panel().getByLabel('Client id').fill(' Iv1.abc ');
   const secret = panel().getByLabel('Client secret');
   expect(await secret.getAttribute('type')).toBe('password');

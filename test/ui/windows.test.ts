@@ -1,7 +1,16 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Bridge } from '../../shared/api.ts';
-import { aConfirmation, anApproval, aTool, createFakeCore, type FakeCore } from '../support/fake-core.ts';
+import { aSignIn } from '../support/fake-connections.ts';
+import {
+  aConfirmation,
+  anAddress,
+  anApproval,
+  aTool,
+  createFakeCore,
+  type FakeCore,
+  NEEDS_ACCOUNT,
+} from '../support/fake-core.ts';
 import { startPageServer } from '../support/page-server.ts';
 import { askedFor, openUi, type Ui, watch } from '../support/ui.ts';
 
@@ -99,4 +108,45 @@ test('the approval window confirms administrative acts and says when nothing is 
   await tell('confirmations');
   await page.getByText('Nothing waits for you').waitFor();
   expect(askedFor(core, 'confirmationAnswer')).toEqual([{ confirmation: 'f1', answer: 'refuse' }]);
+});
+
+test('I21 one click on Connect account opens the page of the vendor, once, and every further time takes a click', async () => {
+  await openWindow('main-window', 'index.html#/upstreams', ({ state }) => {
+    state.upstreams.push(anAddress(NEEDS_ACCOUNT));
+    state.nextSignIn = { state: 'working', link: null };
+    state.opensBrowser = true;
+  });
+  await page.getByRole('button', { name: 'Connect account' }).click();
+  await expect.poll(() => askedFor(core, 'signInStart')).toEqual([{ upstream: 'u1' }]);
+  await tell('connections');
+  await page.getByText('working', { exact: true }).waitFor();
+  expect(askedFor(core, 'signInOpen')).toEqual([]);
+  const wait = (link: string) => {
+    core.state.signIns = core.state.signIns.map((one) => ({ ...one, state: 'waiting', link }));
+    return tell('connections');
+  };
+  await wait('https://github.com/login');
+  const open = page.getByRole('button', { name: 'Open github.com' });
+  await open.waitFor();
+  await expect.poll(() => askedFor(core, 'signInOpen')).toEqual([{ signIn: 's1' }]);
+  await wait('https://github.com/elsewhere');
+  await page.getByText('https://github.com/elsewhere').waitFor();
+  expect(askedFor(core, 'signInOpen')).toHaveLength(1);
+  await open.click();
+  await expect.poll(() => askedFor(core, 'signInOpen')).toHaveLength(2);
+  expect(await page.locator('main a').count()).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+test('I21 a sign-in that nobody began in this window opens nothing by itself', async () => {
+  await openWindow('main-window', 'index.html#/upstreams', ({ state }) => {
+    state.upstreams.push(anAddress(NEEDS_ACCOUNT));
+    state.signIns = [aSignIn()];
+    state.opensBrowser = true;
+  });
+  const open = page.getByRole('button', { name: 'Open github.com' });
+  await open.waitFor();
+  expect(askedFor(core, 'signInOpen')).toEqual([]);
+  await open.click();
+  await expect.poll(() => askedFor(core, 'signInOpen')).toEqual([{ signIn: 's1' }]);
 });

@@ -208,6 +208,7 @@ class Tray extends EventEmitter {
 interface MenuItem {
   readonly label?: string;
   readonly enabled?: boolean;
+  readonly submenu?: readonly MenuItem[];
   click?(): void;
 }
 
@@ -379,6 +380,8 @@ export const double = {
   applicationMenu: undefined as Menu | null | undefined,
   sandboxEnabled: false,
   clipboard: '',
+  /** Addresses that went to the person's browser. */
+  openedOutside: [] as string[],
   /** Set before the main file loads: another instance holds the lock. */
   otherInstance: process.env.ELECTRON_DOUBLE_OTHER_INSTANCE === '1',
 };
@@ -410,8 +413,8 @@ export const dialog = {
   },
 };
 export const shell = {
-  openExternal(): never {
-    throw new Error('The app opened a page outside; nothing asked it to');
+  async openExternal(url: string): Promise<void> {
+    double.openedOutside.push(url);
   },
 };
 export { BrowserWindow, Menu, Notification, Tray };

@@ -38,6 +38,7 @@ const ASKED = {
     errorBoxes: double.errorBoxes,
     hasApplicationMenu: double.applicationMenu !== null,
     clipboard: double.clipboard,
+    openedOutside: double.openedOutside,
     notifications: double.notifications.map(({ options, shown }) => ({ ...options, shown })),
     tray: double.trays.map(({ tooltip, image, menu }) => ({
       tooltip,
@@ -71,9 +72,16 @@ const ASKED = {
   },
   windowOpen: (index, url) => double.windows[index].webContents.openHandler({ url }),
   closeWindow: (index) => double.windows[index].close(),
-  clickMenu(label) {
-    const item = double.trays[0].menu.items.find((candidate) => candidate.label === label);
-    if (item === undefined) throw new Error(`no item "${label}" in the tray's menu`);
+  /** One label for each menu on the way. */
+  clickMenu(...labels) {
+    let items = double.trays[0].menu.items;
+    let item;
+    for (const label of labels) {
+      item = items.find((candidate) => candidate.label === label);
+      if (item === undefined)
+        throw new Error(`no item "${label}" among ${items.map((candidate) => candidate.label ?? '—').join(', ')}`);
+      items = item.submenu ?? [];
+    }
     item.click();
   },
   clickNotification: () => void double.notifications.at(-1).emit('click', {}),
