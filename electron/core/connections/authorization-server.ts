@@ -61,3 +61,14 @@ export function tokenServer(tokenUrl: string): AuthorizationServer {
   const issuer = new URL(tokenUrl).origin;
   return { issuer, authorizeUrl: null, tokenUrl, registerUrl: null, revokeUrl: null, metadata: null };
 }
+
+/** How a secret is shown there. RFC 8414: a server that does not say it takes HTTP Basic. */
+export function secretAuth({ metadata }: AuthorizationServer): 'basic' | 'post' {
+  const methods = metadata?.token_endpoint_auth_methods_supported ?? null;
+  return methods === null || methods.includes('client_secret_basic') ? 'basic' : 'post';
+}
+
+/** What a person knows a server by. */
+export function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : address;
+}

@@ -8,7 +8,8 @@ import {
 import { readChallenge } from './challenge.ts';
 import type { Errand } from './errand.ts';
 import { fault } from './faults.ts';
-import { type OutboundAnswer, refuseAddress } from './outbound.ts';
+import { jsonOf } from './oauth-answer.ts';
+import { refuseAddress } from './outbound.ts';
 import type { Told } from './trace.ts';
 
 /** What an upstream says about how to sign in to it. */
@@ -250,15 +251,6 @@ async function readDocument<T extends object>(
   }
   step('ok', 'It was read.', lines(parsed.data));
   return { kind: 'read', document: parsed.data };
-}
-
-export function jsonOf({ text }: OutboundAnswer): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // A page for people, or nothing: no schema takes it.
-    return undefined;
-  }
 }
 
 function failed(errand: Errand, name: Told['name'], code: Parameters<typeof fault>[0], where: string): SignInFault {

@@ -166,7 +166,13 @@ export function createOutbound(parts: OutboundParts, bounds: OutboundBounds): Ou
       const answer = await origin.request({
         path: url.pathname + url.search,
         method,
-        headers: { 'user-agent': `gatehouse/${parts.version}`, accept: 'application/json', ...headers },
+        headers: {
+          'user-agent': `gatehouse/${parts.version}`,
+          accept: 'application/json',
+          // What is counted is what is read: nothing that grows when it is unpacked.
+          'accept-encoding': 'identity',
+          ...headers,
+        },
         body: body ?? null,
         signal,
       });

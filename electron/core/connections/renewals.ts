@@ -2,7 +2,8 @@ import { createErrand } from './errand.ts';
 import type { Tokens } from './grant.ts';
 import type { OutboundBounds, OutboundParts } from './outbound.ts';
 import type { Registrations } from './registrations.ts';
-import { type Renewal, renew, revoke } from './token-endpoint.ts';
+import { revoke } from './revocation.ts';
+import { type Renewal, renew } from './token-endpoint.ts';
 import { createTrace } from './trace.ts';
 
 /** What the vendor of a grant is asked without the person. */

@@ -86,6 +86,41 @@ describe('a registration', () => {
     expect(JSON.parse(vendor.seen[0]?.body ?? '')).toMatchObject({ token_endpoint_auth_method: method });
   });
 
+  test('asks again with a secret, of a server that names no way and wants one', async () => {
+    const refusal = { status: 400, body: { error: 'invalid_client_metadata', error_description: 'no public clients' } };
+    const vendor = await answering((_, turn) =>
+      turn === 1 ? refusal : { status: 201, body: { client_id: 'given', client_secret: 'a-secret' } },
+    );
+    const obtain = (server: AuthorizationServer) =>
+      obtainClient(errandAt(server), realRegistrations().registrations, wantedAt(server));
+    expect(await obtain(serverAt(vendor.origin))).toMatchObject({ clientSecret: 'a-secret', tokenAuth: 'basic' });
+    expect(JSON.parse(vendor.seen[1]?.body ?? '')).toMatchObject({ token_endpoint_auth_method: 'client_secret_basic' });
+    const stubborn = await answering(() => refusal);
+    expect(await obtain(serverAt(stubborn.origin))).toMatchObject({
+      code: 'dynamic_registration_failed',
+      message: expect.stringContaining('no public clients'),
+    });
+    expect(stubborn.seen).toHaveLength(2);
+  });
+
+  test('names no scopes where the vendor knows none of them, and is good for those nevertheless', async () => {
+    const vendor = await answering((_, turn) =>
+      turn === 1
+        ? { status: 400, body: { error: 'invalid_client_metadata', error_description: 'scope must only contain ours' } }
+        : { status: 201, body: { client_id: 'given' } },
+    );
+    const { registrations } = realRegistrations();
+    const server = serverAt(vendor.origin);
+    for (const _ of ['first', 'second']) {
+      expect(await obtainClient(errandAt(server), registrations, wantedAt(server))).toMatchObject({
+        clientId: 'given',
+      });
+    }
+    const sent = vendor.seen.map(({ body }) => JSON.parse(body));
+    expect(sent.map(({ scope }) => scope)).toEqual(['a b', undefined]);
+    expect(sent[1].token_endpoint_auth_method).toBe('none');
+  });
+
   test('is made again for another redirect, another issuer and another upstream, and not for the same', async () => {
     const vendor = await answering((_, turn) => ({ status: 201, body: { client_id: `given-${turn}` } }));
     const { registrations } = realRegistrations();

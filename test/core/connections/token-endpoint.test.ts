@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { ClientRegistration } from '../../../electron/core/connections/authorization-server.ts';
+import { revoke } from '../../../electron/core/connections/revocation.ts';
 import {
   exchangeCode,
   type GivenTokens,
   renew,
-  revoke,
   type TokenParty,
 } from '../../../electron/core/connections/token-endpoint.ts';
 import { FAKE_START, fakeClock } from '../../support/fake-clock.ts';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { clientCredentials, renew, revoke } from '../../../electron/core/connections/token-endpoint.ts';
+import { revoke } from '../../../electron/core/connections/revocation.ts';
+import { clientCredentials, renew } from '../../../electron/core/connections/token-endpoint.ts';
 import { startDocumentHost } from '../../support/vendors/document-host.ts';
 import type { VendorProfile } from '../../support/vendors/profile.ts';
 import { startVendor, type Vendor } from '../../support/vendors/vendor.ts';
