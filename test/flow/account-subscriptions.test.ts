@@ -64,5 +64,20 @@ test.each(['legacy', 'modern'] as const)(
     await touch('work');
     await touch('home');
     await until([atFirst, 2]);
+
+    // The chosen account gets another key: its process is a new one, and what was subscribed to is so there too.
+    const home = accounts[1]?.id ?? '';
+    const renewed = await gatehouse.ask('signInStart', { upstream: id, connection: home, secret: 'another-key' });
+    if (renewed.kind !== 'done') throw new Error(renewed.message);
+    await eventually(async () => {
+      const found = await gatehouse.ask('signInGet', { signIn: renewed.signIn.id });
+      return found.kind === 'done' && found.signIn.state === 'connected' ? true : null;
+    }, 'the account again');
+    const hearsHome = async () => {
+      await touch('home');
+      const update = eventually(() => ((heard()[1] ?? 0) > 2 ? true : null), 'an update', 1_000);
+      return update.catch(() => null);
+    };
+    await eventually(hearsHome, 'an update of the renewed account', 10_000);
   },
 );

@@ -21,7 +21,10 @@ export interface Lives {
   all(): readonly Life[];
   /** Why nothing goes out as this account until the person does something; null: it may work. */
   missing(connectionId: string | null): Failure | null;
-  /** Ends what runs as this account (null: as none), and makes the default account's the main one, which is not started. */
+  /**
+   * Ends what runs as this account (null: as none), and makes the default account's the main one, which is not started. What
+   * was subscribed to as an account that there still is goes on.
+   */
   replaced(connectionId: string | null): Promise<void>;
 }
 
@@ -76,10 +79,15 @@ export function createLives(
       if (gone !== undefined) ends.add(gone);
       // Nobody is no account that could be used beside others.
       if (before.credentials.connectionId === null && mainKey !== null) ends.add(before);
-      for (const life of ends) if (life !== lives.get(mainKey)) lives.delete(life.credentials.connectionId);
+      const isOver = (life: Life) => life.credentials.connectionId === null || life.credentials.missing() !== null;
+      for (const life of ends)
+        if (life !== lives.get(mainKey) && isOver(life)) lives.delete(life.credentials.connectionId);
       const after = main();
       if (after !== before) before.supervisor.handOver(after.supervisor, goesOver);
+      const running = [...ends].filter((life) => life.supervisor.state().status !== 'stopped');
       await Promise.all([...ends].map((life) => life.supervisor.stop()));
+      for (const life of running)
+        if (life !== after && lives.get(life.credentials.connectionId) === life) void life.supervisor.start();
     },
   };
 }
