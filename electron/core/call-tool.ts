@@ -32,7 +32,8 @@ import type { Policies } from './policy/policy.ts';
 import type { Counted, RateLimits } from './policy/rate-limits.ts';
 import type { Shadows } from './policy/shadows.ts';
 import type { ErrorAnswer, Progress } from './upstreams/exchange.ts';
-import type { Answered, AskAnswer, UpstreamRequest, Upstreams } from './upstreams/upstreams.ts';
+import type { Answered, AskAnswer, UpstreamRequest } from './upstreams/request.ts';
+import type { Upstreams } from './upstreams/upstreams.ts';
 
 export interface ToolCall {
   /** Random, in every log line, audit entry and error of this call. */

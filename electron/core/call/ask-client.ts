@@ -12,7 +12,7 @@ import type { Policies } from '../policy/policy.ts';
 import type { RateLimits } from '../policy/rate-limits.ts';
 import { redactQuestion } from '../policy/redact-arguments.ts';
 import { mayBeAsked } from '../upstreams/offered.ts';
-import type { AskAnswer } from '../upstreams/upstreams.ts';
+import type { AskAnswer } from '../upstreams/request.ts';
 import type { Aim } from './aim.ts';
 import { rateLimited } from './ending.ts';
 import { factsOf } from './facts.ts';

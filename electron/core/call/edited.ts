@@ -1,7 +1,7 @@
 import type { CallEnding } from '../call-tool.ts';
 import { textAt } from '../exact-members.ts';
 import { exactly, writeExact } from '../exact-text.ts';
-import type { Answered } from '../upstreams/upstreams.ts';
+import type { Answered } from '../upstreams/request.ts';
 
 /**
  * What the agent is told when the person changed the arguments before approving: a text block behind the upstream's own,

@@ -1,7 +1,7 @@
 import type { ErrorClass } from '../../../shared/errors.ts';
 import type { CallEnding } from '../call-tool.ts';
 import type { Limited } from '../policy/rate-limits.ts';
-import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
+import type { UpstreamOutcome } from '../upstreams/request.ts';
 
 /** What the outcome of the upstream of that name is to the caller. A question of it is none: `rounds.ts` has answered it. */
 export function endingOf(outcome: UpstreamOutcome, upstream: string): CallEnding {

@@ -1,5 +1,5 @@
 import type { ToolCall } from '../call-tool.ts';
-import type { UpstreamRequest } from '../upstreams/upstreams.ts';
+import type { UpstreamRequest } from '../upstreams/request.ts';
 import type { Aim } from './aim.ts';
 
 /** What goes upstream: the upstream's own name, and the text that was shown. */

@@ -5,7 +5,7 @@ import type { ToolCall } from '../call-tool.ts';
 import type { Log } from '../diagnosis/log.ts';
 import { membersOf } from '../exact-members.ts';
 import { exactly, type Written } from '../exact-text.ts';
-import type { AskAnswer } from '../upstreams/upstreams.ts';
+import type { AskAnswer } from '../upstreams/request.ts';
 import { type Arrival, INPUT_RESPONSES_PATH, META_PATH } from './arrival.ts';
 import { answerFrom, errorFrom } from './client-answer.ts';
 

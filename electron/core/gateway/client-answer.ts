@@ -1,5 +1,5 @@
 import { readExactText } from '../exact-json.ts';
-import type { AskAnswer } from '../upstreams/upstreams.ts';
+import type { AskAnswer } from '../upstreams/request.ts';
 import { ERROR_PATH, RESULT_PATH } from './arrival.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { UpstreamOutcome } from '../upstreams/upstreams.ts';
+import type { UpstreamOutcome } from '../upstreams/request.ts';
 import type { McpServerParts } from './mcp-server.ts';
 
 /**

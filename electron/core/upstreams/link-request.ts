@@ -7,7 +7,7 @@ import { faultOf } from './faults.ts';
 import { inWords, sizeInWords, type UpstreamLimits } from './limits.ts';
 import { offered } from './offered.ts';
 import { parameterHeaders } from './parameter-headers.ts';
-import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
+import type { UpstreamOutcome, UpstreamRequest } from './request.ts';
 
 export type LinkRequest = Omit<UpstreamRequest, 'requestId' | 'upstreamId' | 'connectionId'>;
 

@@ -17,8 +17,8 @@ import type { UpstreamLimits } from './limits.ts';
 import { createLinkRequest, type LinkOutcome, type LinkRequest, type Pause } from './link-request.ts';
 import { type Listing, listAll } from './listing.ts';
 import { mayBeAsked } from './offered.ts';
+import type { UpstreamOutcome } from './request.ts';
 import { badHandshake, endedAtStart, MODERN, notModern, timedOut, unreachable } from './unopened.ts';
-import type { UpstreamOutcome } from './upstreams.ts';
 import { createWatching } from './watching.ts';
 
 export interface LinkParts {

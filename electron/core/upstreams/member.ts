@@ -10,10 +10,10 @@ import type { UpstreamLimits } from './limits.ts';
 import type { Listed } from './listing.ts';
 import { createLives } from './lives.ts';
 import { createCallQueue } from './queue.ts';
+import type { UpstreamOutcome, UpstreamRequest } from './request.ts';
 import { settable } from './settings.ts';
 import { createShownLines, type ShownLines } from './shown-lines.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
-import type { UpstreamOutcome, UpstreamRequest } from './upstreams.ts';
 
 /** One upstream: its definition, its life, its queue and what is known of it. */
 export interface Member {

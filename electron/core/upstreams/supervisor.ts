@@ -10,7 +10,7 @@ import type { Link } from './link.ts';
 import type { LinkOutcome, LinkRequest } from './link-request.ts';
 import type { Listed, Listing } from './listing.ts';
 import { createRelisting, listWithin } from './relisting.ts';
-import type { UpstreamOutcome } from './upstreams.ts';
+import type { UpstreamOutcome } from './request.ts';
 
 export interface SupervisorParts {
   readonly name: string;

@@ -2,7 +2,7 @@ import type { Client } from '@modelcontextprotocol/client';
 import type { Era } from '../../../shared/model.ts';
 import type { Ask } from './exchange.ts';
 import type { LinkParts } from './link.ts';
-import type { UpstreamOutcome } from './upstreams.ts';
+import type { UpstreamOutcome } from './request.ts';
 
 /** Hears of changes: of lists always, of single resources while somebody subscribed to them. */
 export interface Watching {

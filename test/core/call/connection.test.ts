@@ -8,7 +8,7 @@ import { answerOf } from '../../../electron/core/gateway/tool-result.ts';
 import { decide } from '../../../electron/core/policy/decide.ts';
 import type { CallFacts } from '../../../electron/core/policy/facts.ts';
 import { createRateLimits } from '../../../electron/core/policy/rate-limits.ts';
-import type { UpstreamOutcome, UpstreamRequest } from '../../../electron/core/upstreams/upstreams.ts';
+import type { UpstreamOutcome, UpstreamRequest } from '../../../electron/core/upstreams/request.ts';
 import type { SignInCode, SignInView } from '../../../shared/connections.ts';
 import { PHRASES } from '../../../shared/errors.ts';
 import type { Policy } from '../../../shared/model.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { UpstreamOutcome } from '../../../electron/core/upstreams/upstreams.ts';
+import type { UpstreamOutcome } from '../../../electron/core/upstreams/request.ts';
 import { NODE, PACKAGES, rig } from './rig.ts';
 
 const EVERYTHING = `${PACKAGES}@modelcontextprotocol/server-everything/dist/index.js`;

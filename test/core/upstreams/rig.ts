@@ -13,11 +13,10 @@ import type { Vault } from '../../../electron/core/secrets/vault.ts';
 import type { CredentialsFor } from '../../../electron/core/upstreams/credentials.ts';
 import type { Environment } from '../../../electron/core/upstreams/environment.ts';
 import type { UpstreamLimits } from '../../../electron/core/upstreams/limits.ts';
+import type { UpstreamOutcome, UpstreamRequest } from '../../../electron/core/upstreams/request.ts';
 import type { SettingsChange } from '../../../electron/core/upstreams/settings.ts';
 import {
   createUpstreams,
-  type UpstreamOutcome,
-  type UpstreamRequest,
   type Upstreams,
   upstreamSignInSchema,
   upstreamsSchema,
