@@ -132,7 +132,8 @@ export function createSignIns(parts: {
       pending = null;
       ended.abort();
       asked?.resolve(null);
-      const quiet = { link: null, servers: [], next: null };
+      // Once more, since what is secret may have come to be known after a step that holds it.
+      const quiet = { link: null, servers: [], next: null, steps: trace.steps() };
       if (ending.kind === 'connected') {
         const { id: connectionId, issuer, scopes } = ending.connection;
         set({ ...quiet, state: 'connected', connectionId, message: null });
@@ -145,6 +146,7 @@ export function createSignIns(parts: {
         set({ ...quiet, ...endedAs(fault) });
         record(`sign_in_${outcome}`, outcome, { code: fault.code });
       }
+      running.delete(id);
       settle(view);
     }
 
@@ -219,7 +221,6 @@ export function createSignIns(parts: {
         return true;
       },
     });
-    void over.then(() => running.delete(id));
     set({ endsAt: allowTime() });
     record('sign_in_started', null, { by, renews: connectionId !== null });
     parts.procedure(attempt).then(end, (error: unknown) => {
@@ -252,7 +253,9 @@ export function createSignIns(parts: {
           `${upstream.name} has several accounts: ${accounts.map((each) => each.label).join(', ')}. Say which one.`,
         );
       const name = account?.label ?? label ?? FIRST_LABEL;
-      const same = [...running.values()].find(({ view }) => view().upstreamId === upstream.id && view().label === name);
+      const same = [...running.values()].find(
+        ({ view }) => view().upstreamId === upstream.id && isSame(view().label, name),
+      );
       same?.interrupt(REPLACED);
       if (running.size >= MAX_RUNNING)
         return refused('Too many sign-ins are under way. Finish or cancel one of them first.');
@@ -260,7 +263,11 @@ export function createSignIns(parts: {
     },
     get,
     list(upstreamId) {
-      return kept.list(upstreamId).map((view) => running.get(view.id)?.view() ?? view);
+      const views = new Map(kept.list(upstreamId).map((view) => [view.id, view]));
+      // What is under way is newer than its trace, which a full disk may not even have.
+      for (const { view } of running.values())
+        if (upstreamId === undefined || view().upstreamId === upstreamId) views.set(view().id, view());
+      return [...views.values()].toSorted((a, b) => b.startedAt - a.startedAt);
     },
     answer(id, state, answer) {
       if (running.get(id)?.answer(state, answer) !== true) return refused(NOT_ASKED);

@@ -449,6 +449,17 @@ test('once the account is being kept the sign-in is not cancelled: nobody is tol
   expect(await rig.until(id, 'connected', 'cancelled')).toMatchObject({ state: 'connected' });
 });
 
+test('while the disk is full a sign-in goes on, and is shown', async () => {
+  const vendor = await vendorOf();
+  const rig = signInRig(vendor.mcpUrl);
+  rig.db.exec("CREATE TRIGGER full BEFORE INSERT ON sign_ins BEGIN SELECT raise(ABORT, 'full'); END");
+  const { id } = rig.start({ label: 'work' });
+  const { link } = await rig.until(id, 'waiting', 'failed');
+  expect(rig.signIns.list('u')).toMatchObject([{ id, state: 'waiting' }]);
+  expect((await followAsBrowser(link ?? '')).text).toContain('is now connected');
+  expect(rig.connected).toHaveLength(1);
+});
+
 test('a trace that another version wrote is left out, and keeps nothing from starting', async () => {
   const first = signInRig('http://127.0.0.1:1/mcp');
   const { id } = first.start({ label: 'work' });
