@@ -4,17 +4,20 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
+import { eventually } from '../support/gatehouse.ts';
 import { openRealDashboard } from '../support/real-dashboard.ts';
 import { echoBody, goodHeaders, openTarget, rawRequest, type Target } from '../support/target.ts';
+import { startVendor } from '../support/vendors/vendor.ts';
 
 test.skipIf(process.platform !== 'linux')(
   'A19: every socket we listen on is loopback, and the address of the network is refused',
   async () => {
     await using target = await openTarget();
     await using real = await openRealDashboard(target.gatehouse);
+    await using vendor = await startVendor();
+    const back = await redirectPort(target, vendor.mcpUrl);
     const listening = listenersOf(process.pid);
-    expect(listening).toContain(`127.0.0.1:${target.gatehouse.port}`);
-    expect(listening).toContain(`127.0.0.1:${real.port}`);
+    for (const port of [target.gatehouse.port, real.port, back]) expect(listening).toContain(`127.0.0.1:${port}`);
     expect(listening.filter((address) => !/^(127\.0\.0\.1|\[::1\]):\d+$/.test(address))).toEqual([]);
     // The children too: an upstream we started is ours to answer for.
     const { pid } = target.recorder.events()[0] ?? { pid: 0 };
@@ -22,13 +25,25 @@ test.skipIf(process.platform !== 'linux')(
 
     // Where the machine has no address but loopback, 127.0.0.2 stands in: it is not the one we bind.
     for (const address of [...lanAddresses(), '127.0.0.2']) {
-      for (const port of [target.gatehouse.port, real.port])
+      for (const port of [target.gatehouse.port, real.port, back])
         expect(await connectTo(address, port), `${address}:${port}`).toBe('ECONNREFUSED');
     }
     expect(await connectTo('127.0.0.1', target.gatehouse.port)).toBe('connected');
     await target.stillServes();
   },
 );
+
+/** Where the browser of a sign-in that is under way is to come back to. */
+async function redirectPort({ gatehouse }: Target, url: string): Promise<number> {
+  await gatehouse.ask('upstreamAdd', { name: 'vendor', transport: { kind: 'http', url } });
+  const started = await gatehouse.ask('signInStart', { upstream: 'vendor', label: 'work' });
+  if (started.kind !== 'done') throw new Error(started.message);
+  return eventually(async () => {
+    const found = await gatehouse.ask('signInGet', { signIn: started.signIn.id });
+    const back = found.kind === 'done' && found.signIn.state === 'waiting' ? found.signIn.redirectUri : null;
+    return back === null ? null : Number(new URL(back).port);
+  }, 'the vendor’s page');
+}
 
 const EVERYWHERE = {
   'x-content-type-options': 'nosniff',
