@@ -126,7 +126,17 @@ test('what a program calls itself is text of one line, and never looks like anot
   expect((await gatehouse.ask('clientsList')).map((one) => one.name)).toContain('Program');
 });
 
-test('asked anew, a program has one question: the earlier one is withdrawn and its browser told', async () => {
+test('the same address in a second browser waits for the same question', async () => {
+  await using gatehouse = await startGatehouse();
+  const address = await createProgram(gatehouse.core.endpoint).browserAddress();
+  const pages = [];
+  for (let opened = 0; opened < 2; opened += 1)
+    pages.push((await fetch(address, { redirect: 'manual' })).headers.get('location'));
+  expect(pages[0]).toBe(pages[1]);
+  expect(await gatehouse.ask('confirmationsList')).toHaveLength(1);
+});
+
+test('asked anew, a program has one question: the earlier one is withdrawn, its page says so, the program is told nothing', async () => {
   await using gatehouse = await startGatehouse();
   const program = createProgram(gatehouse.core.endpoint);
   const first = browse(await program.browserAddress());
@@ -135,7 +145,12 @@ test('asked anew, a program has one question: the earlier one is withdrawn and i
     'the first question',
   );
   const browsing = browse(await program.browserAddress());
-  expect((await first).left?.searchParams.get('error')).toBe('access_denied');
+  const { left, page } = await first;
+  expect([left, page.status, await page.text()]).toEqual([
+    null,
+    410,
+    expect.stringContaining('The program has started its sign-in again.'),
+  ]);
   const waiting = await gatehouse.ask('confirmationsList');
   expect(waiting).toHaveLength(1);
   expect(waiting[0]?.id).not.toBe(shown.id);

@@ -100,6 +100,8 @@ test('A22: no page of ours stands in a frame of another site or port, and an ope
     `${gateway}/`,
     `${gateway}/approvals`,
     `${gateway}/oauth/callback`,
+    `${gateway}/oauth/authorize?client_id=x`,
+    `${gateway}/oauth/sign-in/${'u'.repeat(43)}`,
     `${gateway}/open/approvals`,
     `${gateway}/health`,
     `${gateway}/not-there`,

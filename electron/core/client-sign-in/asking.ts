@@ -15,9 +15,13 @@ import { resourceNamed } from './resource.ts';
 
 /** Asks the person about sign-ins, and gives the library what was answered: a client with a key of its own, or why not. */
 export interface Asking {
-  begin(library: Provider, interaction: Interaction): void;
-  /** `unknown`: it was never asked, or before a restart. */
-  standing(uid: string): 'waiting' | 'over' | 'unknown';
+  /**
+   * The sign-in to wait for: this one, or one that is waiting already for the very same request, as when its address is
+   * opened in a second browser.
+   */
+  begin(library: Provider, interaction: Interaction): string;
+  /** `withdrawn`: the program asked anew meanwhile. `unknown`: it was never asked, or before a restart. */
+  standing(uid: string): 'waiting' | 'over' | 'withdrawn' | 'unknown';
   /** It was asked before a restart: the question is gone, and was not answered. */
   lost(interaction: Interaction): Promise<void>;
   /** Resolves once the person has answered, or after `ms`. */
@@ -44,13 +48,18 @@ export function createAsking(parts: AskingParts): Asking {
   const asked = new Map<string, Asked>();
   const noes = createNoes(clock);
 
-  function begin(library: Provider, interaction: Interaction): void {
+  function begin(library: Provider, interaction: Interaction): string {
     const { client_id, resource } = interactionSchema.parse(interaction.params);
     const by = `${client_id} ${resource}`;
-    // Whoever asks anew waits for the earlier answer no longer.
-    for (const earlier of asked.values()) if (earlier.by === by) earlier.withdraw();
+    const request = JSON.stringify(interaction.params);
+    for (const [uid, earlier] of asked) {
+      if (earlier.by !== by || earlier.isOver) continue;
+      if (earlier.request === request) return uid;
+      // Whoever asks anew waits for the earlier answer no longer.
+      earlier.withdrawn.abort();
+    }
     const withdrawn = new AbortController();
-    const entry: Asked = { by, isOver: false, over: Promise.resolve(), withdraw: () => withdrawn.abort() };
+    const entry: Asked = { by, request, isOver: false, over: Promise.resolve(), withdrawn };
     entry.over = askAndNote(library, interaction, withdrawn.signal)
       .catch((error: unknown) => {
         log.error('client_sign_in_failed', faultFields(error));
@@ -61,6 +70,7 @@ export function createAsking(parts: AskingParts): Asking {
         clock.after(SIGN_IN_SECONDS * 1000, () => asked.delete(interaction.uid));
       });
     asked.set(interaction.uid, entry);
+    return interaction.uid;
   }
 
   async function askAndNote(library: Provider, interaction: Interaction, withdrawn: AbortSignal): Promise<void> {
@@ -144,11 +154,19 @@ export function createAsking(parts: AskingParts): Asking {
     begin,
     standing(uid) {
       const entry = asked.get(uid);
-      return entry === undefined ? 'unknown' : entry.isOver ? 'over' : 'waiting';
+      if (entry === undefined) return 'unknown';
+      if (entry.withdrawn.signal.aborted) return 'withdrawn';
+      return entry.isOver ? 'over' : 'waiting';
     },
     async lost(interaction) {
       await refuse(interaction, 'Gatehouse was restarted meanwhile. Try again.');
-      asked.set(interaction.uid, { by: '', isOver: true, over: Promise.resolve(), withdraw() {} });
+      asked.set(interaction.uid, {
+        by: '',
+        request: '',
+        isOver: true,
+        over: Promise.resolve(),
+        withdrawn: new AbortController(),
+      });
     },
     async answered(uid, ms) {
       let cancel = () => {};
@@ -165,12 +183,13 @@ export function createAsking(parts: AskingParts): Asking {
 /** A yes whose code is never fetched is none. */
 const UNFETCHED_MS = SIGN_IN_SECONDS * 1000;
 
-/** One question to the person; `by` is the registration and what it asks for. */
+/** One question to the person; `by` is the registration and what it asks for, `request` all that was sent. */
 interface Asked {
   readonly by: string;
+  readonly request: string;
   over: Promise<void>;
   isOver: boolean;
-  readonly withdraw: () => void;
+  readonly withdrawn: AbortController;
 }
 
 /** More at once are not read one by one any more. */

@@ -105,7 +105,10 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
       vault,
       adapter,
       isLive: clients.keyIsLive,
-      used: (keyId) => clients.extendKey(keyId, clock.now() + UNUSED_SECONDS * 1000),
+      used(keyId) {
+        clients.extendKey(keyId, clock.now() + UNUSED_SECONDS * 1000);
+        records.clean(MOST_REGISTRATIONS);
+      },
       failed: (error) => log.error('client_sign_in_failed', faultFields(error)),
     }).then((made) => (made.kind === 'made' ? made.provider : null));
     try {
@@ -149,7 +152,7 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
     if (library === null) return closed();
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const { status, body } = await send(library, 'POST', path, form.toString(), headers);
-    return { status, body };
+    return status >= 500 ? FAULT : { status, body };
   }
 
   async function closed(): Promise<ProtocolAnswer> {
@@ -167,13 +170,14 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
   async function browse(library: Provider, target: string, cookie: string): Promise<BrowserStep> {
     const headers: Record<string, string> = cookie === '' ? {} : { cookie };
     const { status, location, body } = await send(library, 'GET', target, '', headers);
+    if (location === null && status >= 500)
+      return { kind: 'stop', status, message: 'Gatehouse failed. Its log says more.' };
     if (location === null) return { kind: 'stop', status, message: problemText(body) };
     const [, uid] = SIGN_IN.exec(location) ?? [];
     if (uid === undefined) return { kind: 'go', to: location };
     const interaction = await library.Interaction.find(uid);
     if (interaction === undefined) return OVER;
-    asking.begin(library, interaction);
-    return { kind: 'go', to: `${PATHS.signIn}/${uid}` };
+    return { kind: 'go', to: `${PATHS.signIn}/${asking.begin(library, interaction)}` };
   }
 
   return {
@@ -188,7 +192,7 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
       if (library === null) return closed();
       const headers = { 'content-type': 'application/json' };
       const made = await send(library, 'POST', PATHS.register, JSON.stringify(read.metadata), headers);
-      if (made.status !== 201) return { status: made.status, body: made.body };
+      if (made.status !== 201) return made.status >= 500 ? FAULT : { status: made.status, body: made.body };
       records.clean(MOST_REGISTRATIONS);
       audit.writeSoon({
         phase: 'event',
@@ -206,6 +210,7 @@ export function createClientSignIn(parts: ClientSignInParts): ClientSignIn {
     async step(uid) {
       const standing = asking.standing(uid);
       if (standing === 'waiting') return { kind: 'wait' };
+      if (standing === 'withdrawn') return STARTED_AGAIN;
       if (standing === 'over') return { kind: 'go', to: `${PATHS.authorize}/${uid}` };
       const interaction = await (await provider())?.Interaction.find(uid);
       if (interaction === undefined) return OVER;
@@ -241,7 +246,14 @@ const SIGN_IN = new RegExp(`^${PATHS.signIn}/([A-Za-z0-9_-]+)$`);
 const OVER: BrowserStep = {
   kind: 'stop',
   status: 404,
-  message: 'This sign-in is over. Start it again in the program that wants to connect.',
+  message: 'This sign-in is over. If the program is not connected, start it again there.',
+};
+
+/** The program waits for the answer to its newer request: to be told of this one would only confuse it. */
+const STARTED_AGAIN: BrowserStep = {
+  kind: 'stop',
+  status: 410,
+  message: 'The program has started its sign-in again. Go on in the newer page.',
 };
 
 const tokenSchema = z.object({ accountId: z.string(), aud: z.string(), exp: z.number() });
@@ -257,6 +269,12 @@ const registeredSchema = z.object({
 });
 
 const problemSchema = z.object({ error: z.string(), error_description: z.string().optional() });
+
+/** Never the library's own words: what went wrong is in the log. */
+const FAULT: ProtocolAnswer = {
+  status: 500,
+  body: { error: 'server_error', error_description: 'Gatehouse failed. Its log says more.' },
+};
 
 /** The library's words for what a program did wrong; a person reads them in the browser. */
 function problemText(body: unknown): string {
