@@ -134,7 +134,11 @@ const accountLabel = z
   .trim()
   .min(1)
   .max(40)
-  .regex(/^[^\p{C}]+$/u, 'holds a character that cannot be seen');
+  .regex(/^[^\p{C}]+$/u, 'holds a character that cannot be seen')
+  .refine(
+    (label) => label.toLowerCase() !== 'none',
+    'is what rules call a call without an account; choose another label',
+  );
 
 const within = ({ least, most }: Pick<LimitRange, 'least' | 'most'>) =>
   z.number().int().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);

@@ -779,7 +779,19 @@ describe('policy', () => {
       },
     };
     const done = await run(
-      ['policy', 'decide', 'my-agent', 'files', 'read_file', '--args', '{"a":1}', '--at', '2026-11-20T18:00Z'],
+      [
+        'policy',
+        'decide',
+        'my-agent',
+        'files',
+        'read_file',
+        '--account',
+        'work',
+        '--args',
+        '{"a":1}',
+        '--at',
+        '2026-11-20T18:00Z',
+      ],
       app,
     );
     expect(done.code).toBe(0);
@@ -798,6 +810,7 @@ describe('policy', () => {
         client: 'c1',
         upstream: 'u1',
         tool: 'read_file',
+        connection: 'work',
         argumentsText: '{"a":1}',
         at: Date.UTC(2026, 10, 20, 18),
       },

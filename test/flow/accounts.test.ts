@@ -7,7 +7,7 @@ import type { ConnectionView } from '../../shared/connections.ts';
 import type { ApprovalView, StandingScope } from '../../shared/model.ts';
 import { fakeClock } from '../support/fake-clock.ts';
 import { type Listening, startListening } from '../support/fixture-upstream.ts';
-import { eventually, startGatehouse, type TestGatehouse, type TestKey } from '../support/gatehouse.ts';
+import { eventually, PERSON, startGatehouse, type TestGatehouse, type TestKey } from '../support/gatehouse.ts';
 import { jsonLines } from '../support/lines.ts';
 import { connectPeer } from '../support/peers/clients.ts';
 import { MODERN_META } from '../support/target.ts';
@@ -191,6 +191,13 @@ describe('with two accounts', () => {
     expect(textOf(refused)).toMatch(/no account "wrok"\. There are: .*"work"/);
     expect(textOf(refused)).toContain('"home"');
     expect(w.arrived()).toEqual([]);
+  });
+
+  test('no account is called as rules call a call without one', async () => {
+    const w = await both.anew();
+    const { id } = await account(w, 'work');
+    const rename = w.gatehouse.core.api.request('connectionRename', { connection: id, label: 'None' }, PERSON);
+    expect(await rename).toMatchObject({ kind: 'bad_request', message: expect.stringContaining('without an account') });
   });
 
   test('rules decide by the account, and what decides can be asked beforehand', async () => {
