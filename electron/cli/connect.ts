@@ -147,6 +147,7 @@ async function chooseServer(call: Call, door: Door, signIn: SignInView): Promise
 async function giveClientId(call: Call, door: Door, signIn: SignInView): Promise<'answered' | 'cannot'> {
   const { terminal } = call;
   terminal.say(visible(signIn.message ?? 'The vendor gives out no client ids by itself: register one there.'));
+  if (signIn.next !== null) terminal.say(visible(signIn.next.text));
   if (signIn.redirectUri !== null)
     terminal.say(`Register this redirect address with it: ${visible(signIn.redirectUri)}`);
   const given = call.text('client-id');

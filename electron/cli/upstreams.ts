@@ -64,7 +64,7 @@ const add: Command = {
     const upstream = door.running ? await settled(door, added.upstream) : added.upstream;
     if (call.flag('json')) call.terminal.print(JSON.stringify(upstream));
     call.terminal.say(outcomeOf(upstream, door.running));
-    return door.running && upstream.status === 'failed' ? 1 : 0;
+    return door.running && upstream.status === 'failed' && !upstream.needsSignIn ? 1 : 0;
   },
 };
 
@@ -82,9 +82,11 @@ async function settled(door: Door, added: UpstreamView): Promise<UpstreamView> {
   return latest;
 }
 
-function outcomeOf({ name, status, reason, lastStderr }: UpstreamView, running: boolean): string {
+function outcomeOf({ name, status, reason, lastStderr, needsSignIn }: UpstreamView, running: boolean): string {
   if (!running)
     return `The upstream ${name} is added. It starts with Gatehouse, and its tools then wait for your review.`;
+  if (needsSignIn)
+    return `The upstream ${name} is added. It needs an account; to connect one: gatehouse upstreams connect ${name}`;
   if (status === 'failed') {
     const log = lastStderr.length === 0 ? '' : ` To read them: gatehouse upstreams logs ${name}`;
     return `gatehouse: The upstream ${name} is added, but it does not run: ${visible(reason ?? 'no reason is known.')}${log}`;

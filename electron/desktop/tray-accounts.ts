@@ -1,5 +1,5 @@
 import type { MenuItemConstructorOptions } from 'electron';
-import type { ConnectionState, ConnectionView } from '../../shared/connections.ts';
+import type { ConnectionState, ConnectionView, SignInMode } from '../../shared/connections.ts';
 import type { UpstreamView } from '../../shared/model.ts';
 import type { Place } from './deep-links.ts';
 import { menuText } from './plain-text.ts';
@@ -45,7 +45,7 @@ export function reconnectItems(accounts: TrayAccounts, actions: AccountActions):
     .slice(0, LISTED_DEAD)
     .map((account) => ({
       label: menuText(`Reconnect ${account.upstream} (${account.label})`),
-      click: () => again(account, actions),
+      click: () => again(account, modeOf(account, accounts), actions),
     }));
 }
 
@@ -87,7 +87,7 @@ function itemOf(
     submenu: [
       ...own.map((account) => ({
         label: menuText(`${account.label}: ${WORDS[account.state]}`),
-        submenu: accountItems(account, actions),
+        submenu: accountItems(account, upstream.signIn.kind, actions),
       })),
       { type: 'separator' as const },
       // It needs a name of its own, and that is typed in the window.
@@ -96,10 +96,14 @@ function itemOf(
   };
 }
 
-function accountItems(account: ConnectionView, actions: AccountActions): MenuItemConstructorOptions[] {
-  const words = account.state === 'signed_out' ? 'Sign in' : account.mode === 'api_key' ? 'Replace key…' : 'Reconnect';
+function accountItems(
+  account: ConnectionView,
+  mode: SignInMode,
+  actions: AccountActions,
+): MenuItemConstructorOptions[] {
+  const words = mode === 'api_key' ? 'Replace key…' : account.state === 'signed_out' ? 'Sign in' : 'Reconnect';
   return [
-    { label: words, click: () => again(account, actions) },
+    { label: words, click: () => again(account, mode, actions) },
     { label: 'Rename…', click: () => actions.open(`upstreams/${account.upstream}`) },
     {
       label: 'Sign out',
@@ -110,9 +114,14 @@ function accountItems(account: ConnectionView, actions: AccountActions): MenuIte
 }
 
 /** A key is pasted in the window; everything else begins with this click. */
-function again({ mode, upstreamId, upstream, id }: ConnectionView, actions: AccountActions): void {
+function again({ upstreamId, upstream, id }: ConnectionView, mode: SignInMode, actions: AccountActions): void {
   if (mode === 'api_key') actions.open(`upstreams/${upstream}`);
   else actions.connect({ upstream: upstreamId, name: upstream, connection: id });
+}
+
+/** How accounts sign in there now: the account may have signed in otherwise. */
+function modeOf({ upstreamId, mode }: ConnectionView, { upstreams }: TrayAccounts): SignInMode {
+  return upstreams.find(({ id }) => id === upstreamId)?.signIn.kind ?? mode;
 }
 
 function connectFirst({ id, name, signIn }: Upstream, actions: AccountActions): void {

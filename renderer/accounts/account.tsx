@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { Button } from 'react-aria-components';
-import type { ConnectionView } from '../../shared/connections.ts';
+import type { ConnectionView, SignInMode } from '../../shared/connections.ts';
 import { Visible } from '../card/visible.tsx';
 import { useAct, useBridge, useNow } from '../live.ts';
 import { ConfirmButton } from '../parts/confirm.tsx';
@@ -12,6 +12,8 @@ import { STATES } from './words.ts';
 
 interface Shown {
   readonly account: ConnectionView;
+  /** How accounts sign in there now; this one may have signed in otherwise. */
+  readonly mode: SignInMode;
   /** How many there are at its upstream: the only one needs no choice. */
   readonly siblings: number;
   /** A sign-in of it goes on. */
@@ -22,14 +24,14 @@ interface Shown {
 }
 
 /** One account: how it is, who gave it, what it may do, and everything that can be done about it. */
-export function Account({ account, siblings, isSigningIn, isBusy, onAgain }: Shown) {
+export function Account({ account, mode, siblings, isSigningIn, isBusy, onAgain }: Shown) {
   const bridge = useBridge();
   const act = useAct();
   const [renaming, setRenaming] = useState(false);
   const [note, setNote] = useState<string | null>(null);
   const { id, state } = account;
   const [words, colour] = STATES[state];
-  const again = againWords(account);
+  const again = againWords(account, mode);
   const end = (name: 'connectionSignOut' | 'connectionRemove') =>
     void act.run(async () => {
       const answer = await bridge.request(name, { connection: id });
@@ -112,7 +114,10 @@ export function Account({ account, siblings, isSigningIn, isBusy, onAgain }: Sho
 }
 
 /** What signing in again is called here, and whether it is what the person should do now. */
-function againWords({ state, mode }: ConnectionView): { readonly words: string; readonly isUrgent: boolean } {
+function againWords(
+  { state }: ConnectionView,
+  mode: SignInMode,
+): { readonly words: string; readonly isUrgent: boolean } {
   if (mode === 'api_key') return { words: 'Replace key…', isUrgent: state === 'reconnect' || state === 'signed_out' };
   switch (state) {
     case 'signed_out':

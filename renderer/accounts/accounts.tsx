@@ -26,7 +26,9 @@ interface Shown {
   readonly isWanted: boolean;
 }
 
-type Form = { readonly kind: 'connect'; readonly again: ConnectionView | null } | { readonly kind: 'classic' };
+type Form =
+  | { readonly kind: 'connect'; readonly again: ConnectionView | null; readonly label: string }
+  | { readonly kind: 'classic' };
 
 /** The accounts of one upstream, what is signing in, and how the last sign-in went. */
 export function Accounts(shown: Shown) {
@@ -52,7 +54,7 @@ export function Accounts(shown: Shown) {
   if (mode === 'none' && accounts.length === 0 && panels.length === 0 && !isSettingMode) return null;
 
   const connect = (again: ConnectionView | null) => {
-    if (mode === 'api_key' || (again === null && accounts.length > 0)) setForm({ kind: 'connect', again });
+    if (mode === 'api_key' || (again === null && accounts.length > 0)) setForm({ kind: 'connect', again, label: '' });
     else void starting.start(again === null ? {} : { connection: again.id });
   };
   const signInAgain = async (before: SignInView) => {
@@ -74,6 +76,7 @@ export function Accounts(shown: Shown) {
               <Account
                 key={account.id}
                 account={account}
+                mode={mode}
                 siblings={accounts.length}
                 isSigningIn={panels.some((one) => isUnderWay(one) && one.connectionId === account.id)}
                 isBusy={isBusy}
@@ -92,7 +95,11 @@ export function Accounts(shown: Shown) {
           starting={starting}
           onClassicOauth={() => setForm({ kind: 'classic' })}
           onKey={() =>
-            setForm({ kind: 'connect', again: accounts.find(({ id }) => id === signIn.connectionId) ?? null })
+            setForm({
+              kind: 'connect',
+              again: accounts.find(({ id }) => id === signIn.connectionId) ?? null,
+              label: signIn.label,
+            })
           }
           onDismiss={() => setDismissed((before) => new Set([...before, signIn.id]))}
         />
@@ -102,6 +109,7 @@ export function Accounts(shown: Shown) {
           upstream={upstream}
           accounts={accounts}
           again={form.again}
+          label={form.label}
           starting={starting}
           onClose={() => setForm(null)}
         />

@@ -14,11 +14,13 @@ export function ConnectForm(props: {
   readonly upstream: UpstreamView;
   readonly accounts: readonly ConnectionView[];
   readonly again: ConnectionView | null;
+  /** What was typed before, where a sign-in failed. */
+  readonly label: string;
   readonly starting: Starting;
   onClose(): void;
 }) {
   const { upstream, accounts, again, starting } = props;
-  const [label, setLabel] = useState('');
+  const [label, setLabel] = useState(props.label);
   const [key, setKey] = useState('');
   const needsKey = upstream.signIn.kind === 'api_key';
   const needsLabel = again === null && accounts.length > 0;

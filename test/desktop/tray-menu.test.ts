@@ -223,7 +223,7 @@ test('a key is pasted in the window: the tray leads there', () => {
   const menu = submenu(trayMenu({ ...quiet, upstreams: [keyed] }, all), 'Connect account');
   click(menu, 'github');
   item(
-    { ...quiet, upstreams: [keyed], connections: [aConnection({ mode: 'api_key', state: 'reconnect' })] },
+    { ...quiet, upstreams: [keyed], connections: [aConnection({ state: 'reconnect' })] },
     'Reconnect github (work)',
     all,
   ).click();

@@ -52,6 +52,20 @@ test('upstreams connect signs in at a real vendor: the person confirms, opens th
   expect(vendor.seen.some(({ path }) => path.includes('revo'))).toBe(true);
 });
 
+test('adding an address that wants an account leads to the command that connects one', async () => {
+  const { vendor, gatehouse, folder } = await open();
+  const running = command(['upstreams', 'add', 'more', '--url', vendor.mcpUrl], { folder });
+  const confirmation = await eventually(
+    async () => (await gatehouse.ask('confirmationsList'))[0] ?? null,
+    'the confirmation',
+  );
+  await gatehouse.ask('confirmationAnswer', { confirmation: confirmation.id, answer: 'confirm' });
+  expect(await running.code).toBe(0);
+  expect(running.err).toContain(
+    'The upstream more is added. It needs an account; to connect one: gatehouse upstreams connect more\n',
+  );
+});
+
 test('a sign-in that fails is exit code 1, with the vendor’s own words, and the trace has the step', async () => {
   const { gatehouse, folder } = await open();
   const running = command(['upstreams', 'connect', 'notes'], { folder });

@@ -186,3 +186,51 @@ test('a second account is the one of a client that was given it, by two lists be
     .poll(async () => (await gatehouse.ask('connectionsList')).find(({ label }) => label === 'private')?.isDefault)
     .toBe(true);
 });
+
+test('classic OAuth by a form, and client credentials without a browser, each set and connected in the window', async () => {
+  const clients = [
+    { id: 'by-hand', secret: 'canary-by-hand' },
+    { id: 'robot', secret: 'canary-robot', grants: ['client_credentials'] },
+  ] as const;
+  const { page, vendor, gatehouse, faults, allow } = await open({
+    clients,
+    resourceOptional: true,
+    registration: 'off',
+  });
+  await add(page, vendor);
+  await page.getByText('notes needs an account.').waitFor();
+  const notes = page.getByRole('article', { name: 'notes' });
+  const form = notes.getByRole('form', { name: 'How accounts sign in at notes' });
+  await notes.getByRole('button', { name: 'Sign-in', exact: true }).click();
+  await form.getByText('Classic OAuth').click();
+  await form.getByLabel('Authorize address').fill(`${vendor.issuer}/authorize`);
+  await form.getByLabel('Token address').fill(`${vendor.issuer}/token`);
+  await form.getByLabel('Client id').fill('by-hand');
+  await form.getByLabel('Client secret').fill('canary-by-hand');
+  await form.getByLabel('Scopes').fill('notes:read');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'detached' });
+  await notes.getByRole('button', { name: 'Connect account' }).click();
+  await allow('grace');
+  await notes.getByText('“main” is connected.').waitFor();
+  await notes.getByRole('button', { name: 'Sign-in', exact: true }).click();
+  expect(await form.getByLabel('Client secret').inputValue()).toBe('');
+  expect(await form.getByLabel('Client secret').getAttribute('placeholder')).toBe('kept; type to replace it');
+
+  await form.getByText('Client credentials').click();
+  await form.getByLabel('Client id').fill('robot');
+  await form.getByLabel('Client secret').fill('canary-robot');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await form.waitFor({ state: 'detached' });
+  await notes.getByRole('button', { name: 'Connect another account' }).click();
+  await notes.getByLabel('Your name for the account').fill('robot');
+  await notes.getByRole('button', { name: 'Connect', exact: true }).click();
+  await notes.getByRole('listitem', { name: 'robot' }).getByText('connected', { exact: true }).waitFor();
+  expect(vendor.tokenRequests('client_credentials')).toHaveLength(1);
+  expect((await gatehouse.ask('connectionsList')).map(({ label, mode }) => [label, mode])).toEqual([
+    ['main', 'oauth'],
+    ['robot', 'client_credentials'],
+  ]);
+  expect(await page.content()).not.toContain('canary');
+  expect(faults).toEqual([]);
+});
