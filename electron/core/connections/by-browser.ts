@@ -22,7 +22,7 @@ export interface ByBrowser extends Connecting {
   readonly vault: Pick<Vault, 'get' | 'state'>;
   readonly registrations: Registrations;
   readonly ports: RedirectPorts;
-  readonly upstreams: Pick<Upstreams, 'get' | 'setSignIn'>;
+  readonly upstreams: Pick<Upstreams, 'challengeOf' | 'get' | 'setSignIn'>;
   /** Where our client metadata document is hosted; null: nowhere. */
   readonly metadataUrl: string | null;
 }
@@ -38,7 +38,13 @@ export function signInByBrowser(parts: ByBrowser): Procedure {
       return fault('authorization_failed', { upstream: name, detail: 'OAuth is for an address.' });
     const bounds = { upstream: name, url: transport.url, allowPrivate: settings.allowPrivate, signal };
     const errand = createErrand(parts.outbound, bounds, trace);
-    const destination = await destinationOf(errand, attempt, signIn, transport.url);
+    const destination = await destinationOf(
+      errand,
+      attempt,
+      signIn,
+      transport.url,
+      parts.upstreams.challengeOf(upstream.id),
+    );
     if (destination.kind === 'fault') return destination;
     const scopes = await agreedScopes(attempt, signIn, destination);
     if (scopes === 'over') return fault('cancelled', { upstream: name });

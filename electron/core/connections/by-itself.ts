@@ -1,5 +1,6 @@
 import type { Vault } from '../secrets/vault.ts';
 import { clientSecretPlace } from '../upstreams/sign-in.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Procedure } from './attempt.ts';
 import { obtainClient } from './client-id.ts';
 import { type Connecting, connect } from './connected.ts';
@@ -13,7 +14,11 @@ import { clientCredentials } from './token-endpoint.ts';
 
 /** Client credentials (RFC 6749, 4.4): no person and no browser, a token at once. */
 export function signInByItself(
-  parts: Connecting & { readonly vault: Pick<Vault, 'get'>; readonly registrations: Registrations },
+  parts: Connecting & {
+    readonly vault: Pick<Vault, 'get'>;
+    readonly registrations: Registrations;
+    readonly upstreams: Pick<Upstreams, 'challengeOf'>;
+  },
 ): Procedure {
   return async (attempt) => {
     const { upstream, signal, trace } = attempt;
@@ -27,7 +32,13 @@ export function signInByItself(
       const detail = secret.kind === 'unavailable' ? secret.reason : 'The client secret is gone: enter it again.';
       return fault('secret_unavailable', { upstream: name, detail });
     }
-    const destination = await destinationOf(errand, attempt, signIn, transport.url);
+    const destination = await destinationOf(
+      errand,
+      attempt,
+      signIn,
+      transport.url,
+      parts.upstreams.challengeOf(upstream.id),
+    );
     if (destination.kind === 'fault') return destination;
     const { server, resource } = destination;
     const set = signIn.scopes.length === 0 ? null : signIn.scopes;

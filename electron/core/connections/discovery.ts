@@ -27,15 +27,20 @@ export interface Resource {
 
 /**
  * Where accounts of an upstream sign in (MCP authorization, RFC 9728): by the address in the last challenge, else beneath
- * its own path, else at the root. `challenge` is `WWW-Authenticate` as it came last; null: it is asked for one.
+ * its own path, else at the root. `challenge` is `WWW-Authenticate`; null: it is asked for one, and where it lets anybody in
+ * at first, the last one that a call was answered with counts.
  */
 export async function discoverResource(
   errand: Errand,
-  { url, challenge }: { readonly url: string; readonly challenge: string | null },
+  {
+    url,
+    challenge,
+    lastChallenge = null,
+  }: { readonly url: string; readonly challenge: string | null; readonly lastChallenge?: string | null },
 ): Promise<Resource | SignInFault> {
   const asked = challenge === null ? await askForChallenge(errand, url) : { kind: 'challenge' as const, challenge };
   if (asked.kind === 'fault') return asked;
-  const said = readChallenge(asked.challenge);
+  const said = readChallenge(asked.challenge) ?? saidBefore(errand, url, lastChallenge);
   const common = { challengedScopes: said?.scopes ?? null };
   for (const address of resourceAddresses(url, said?.resourceMetadata ?? null)) {
     const found = await readDocument(errand, 'resource_metadata', address, resourceSchema);
@@ -129,6 +134,20 @@ export function canonical(address: string): string {
   url.password = '';
   // The form without a trailing slash is the one to prefer.
   return url.pathname === '/' && url.search === '' ? url.origin : url.href;
+}
+
+function saidBefore(errand: Errand, url: string, lastChallenge: string | null): ReturnType<typeof readChallenge> {
+  const said = readChallenge(lastChallenge);
+  if (said === null) return null;
+  errand.trace.step({
+    name: 'challenge',
+    outcome: 'ok',
+    message: 'It asked for a sign-in when it was called before.',
+    request: { method: 'POST', url },
+    status: 401,
+    read: lines({ resource_metadata: said.resourceMetadata, scope: said.scopes?.join(' '), error: said.error }),
+  });
+  return said;
 }
 
 type Challenged = { readonly kind: 'challenge'; readonly challenge: string | null };

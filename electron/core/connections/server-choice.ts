@@ -21,12 +21,14 @@ export async function destinationOf(
   attempt: Attempt,
   signIn: ByOAuth,
   address: string,
+  /** `WWW-Authenticate` of the upstream's last 401; null: there was none. */
+  lastChallenge: string | null,
 ): Promise<Destination | SignInFault> {
   if (signIn.kind === 'oauth') return { kind: 'destination', server: writtenServer(signIn), resource: null };
   if (signIn.kind === 'client_credentials' && signIn.tokenUrl !== null)
     return { kind: 'destination', server: tokenServer(signIn.tokenUrl), resource: null };
 
-  const resource = await discoverResource(errand, { url: address, challenge: null });
+  const resource = await discoverResource(errand, { url: address, challenge: null, lastChallenge });
   if (resource.kind === 'fault') return resource;
   const issuer = await issuerOf(attempt, resource, signIn.kind === 'mcp_oauth' ? signIn.issuer : null);
   if (issuer === null) return fault('cancelled', { upstream: errand.upstream });

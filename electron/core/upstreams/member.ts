@@ -158,6 +158,8 @@ export function createMember(initial: UpstreamDefinition, parts: MemberParts): M
   return {
     definition: () => definition,
     redefine(next) {
+      // What another address said is not about this one.
+      if (endpointOf(next.transport) !== endpointOf(definition.transport)) challenge = null;
       definition = next;
       Object.assign(limits, parts.limits, next.settings.limits);
       for (const life of lives.all()) life.supervisor.idleStopChanged();

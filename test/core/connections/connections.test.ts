@@ -193,3 +193,56 @@ test('a server of 2024-11-05 that lets nobody in is said to want an account, and
   expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'answered' });
   expect(vendor.tokenRequests()).toBe(1);
 });
+
+test('another address forgets what the one before said of signing in, and takes the usual mode along', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  const id = await it.add('vendor', { kind: 'http', url: vendor.url, secretHeaders: [] });
+  await it.rig.until(id, 'failed');
+  expect(it.rig.upstreams.challengeOf(id)).not.toBeNull();
+  const transport = { kind: 'stdio', command: process.execPath, args: ['-e', ''], secretEnv: [], cwd: null } as const;
+  expect(await it.rig.upstreams.change(id, { transport })).toMatchObject({
+    kind: 'done',
+    upstream: { signIn: { kind: 'none' } },
+  });
+  expect(it.rig.upstreams.challengeOf(id)).toBeNull();
+});
+
+test('a transport that a set sign-in does not fit is refused, and nothing has changed', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  const place = { in: 'header', name: 'X-Key', prefix: '' } as const;
+  const id = await it.add('vendor', { kind: 'http', url: vendor.url, secretHeaders: [] }, { kind: 'api_key', place });
+  const transport = { kind: 'stdio', command: process.execPath, args: ['-e', ''], secretEnv: [], cwd: null } as const;
+  expect(await it.rig.upstreams.change(id, { transport })).toEqual({
+    kind: 'refused',
+    message:
+      'A process gets its key in its environment: it has no headers and no address. Change how accounts sign in at vendor first.',
+  });
+  expect(it.rig.upstreams.get(id)).toMatchObject({ transport: { kind: 'http' }, signIn: { kind: 'api_key' } });
+});
+
+test('each act on an account leaves an entry that names upstream and account, and holds no token', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  const { upstreamId, connection } = await it.connected(vendor);
+  const { connections } = it;
+  connections.rename(connection.id, 'office');
+  connections.makeDefault(connection.id, 'client-1');
+  connections.makeDefault(connection.id, null);
+  await connections.signOut(connection.id);
+  await it.connect({ upstreamId, label: 'office', connectionId: connection.id, grant: vendor.grant() });
+  await connections.remove(connection.id);
+  const entries = it.rig.events.filter(({ kind }) => kind.startsWith('connection_'));
+  expect(entries.map(({ kind, upstream, detail }) => [kind, upstream, detail?.connection])).toEqual([
+    ['connection_made', 'vendor', 'work'],
+    ['connection_renamed', 'vendor', 'work'],
+    ['connection_default_set', 'vendor', 'office'],
+    ['connection_default_set', 'vendor', 'office'],
+    ['connection_signed_out', 'vendor', 'office'],
+    ['connection_renewed', 'vendor', 'office'],
+    ['connection_removed', 'vendor', 'office'],
+  ]);
+  expect(entries[0]?.detail).toMatchObject({ mode: 'mcp_oauth', issuer: vendor.origin, scopes: ['read'] });
+  expect(JSON.stringify(it.rig.events)).not.toContain('canary');
+});

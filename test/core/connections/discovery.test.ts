@@ -57,6 +57,21 @@ describe('resource metadata', () => {
     });
   });
 
+  test('a server that lets anybody in at first is believed in what it said when it was called', async () => {
+    const { url, origin, asked } = await pages((self) => ({
+      '/a/mcp': { body: { jsonrpc: '2.0', id: 1, result: {} } },
+      '/there': { body: { resource: `${self}/a/mcp`, authorization_servers: ['https://as.test'] } },
+    }));
+    const errand = errandTo(url);
+    const lastChallenge = challengeTo(`${origin}/there`, ', scope="x"');
+    const found = await discoverResource(errand, { url, challenge: null, lastChallenge });
+    expect(asked).toEqual(['/a/mcp', '/there']);
+    expect(found).toMatchObject({ servers: ['https://as.test'], challengedScopes: ['x'] });
+    expect(errand.trace.steps().map(({ message }) => message)).toContain(
+      'It asked for a sign-in when it was called before.',
+    );
+  });
+
   test('its resource is kept to the letter', async () => {
     const { url, origin } = await pages((self) => ({ [`${PRM}/a/mcp`]: { body: { resource: `${self}/a/` } } }));
     const found = await discoverResource(errandTo(url), { url, challenge: 'Bearer' });

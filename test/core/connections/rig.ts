@@ -97,6 +97,7 @@ export function signInRig(
   };
   const upstreams = {
     get: () => upstream,
+    challengeOf: () => null,
     async setSignIn(_id: string, signIn: SignIn, clientSecret: string | null | undefined) {
       upstream = { ...upstream, signIn };
       if (typeof clientSecret === 'string') secrets.set(clientSecretPlace('u'), clientSecret);
