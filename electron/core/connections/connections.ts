@@ -93,6 +93,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
   const grants = createGrants({
     ...parts,
     renewed(connection, grant) {
+      if (!isStill(connection)) return;
       table.note(connection.id, { expiresAt: grant.expiresAt, scopes: grant.scopes, renews: renews(grant) });
       log.info('grant_renewed', { connection: connection.id });
       tell(connection.upstreamId);
@@ -105,7 +106,7 @@ export function createConnections(parts: ConnectionsParts): Connections {
     grants,
     upstream: parts.upstream,
     ended(connection, reason) {
-      if (table.get(connection.id)?.state === 'reconnect') return;
+      if (!isStill(connection) || table.get(connection.id)?.state === 'reconnect') return;
       table.note(connection.id, { state: 'reconnect', reason: `Sign in again. ${reason}` });
       record('connection_ended', connection, { reason });
       tell(connection.upstreamId);
@@ -114,12 +115,18 @@ export function createConnections(parts: ConnectionsParts): Connections {
       const name = parts.upstream(connection.upstreamId)?.name ?? '';
       const reason = `${name} ${words}`;
       const known = table.get(connection.id);
-      if (known === null || (known.state === 'more_scopes' && known.reason === reason)) return;
+      if (!isStill(connection) || (known?.state === 'more_scopes' && known.reason === reason)) return;
       table.note(connection.id, { state: 'more_scopes', reason, asksFor });
       record('connection_wants_more', connection, { scopes: asksFor ?? [] });
       tell(connection.upstreamId);
     },
   });
+
+  /** What is found out late is about the sign-in that it began with: not about a newer one, nor one that the person ended. */
+  function isStill({ id, connectedAt }: Connection): boolean {
+    const now = table.get(id);
+    return now !== null && now.state !== 'signed_out' && now.connectedAt === connectedAt;
+  }
 
   const upstreamIds = () => new Set([...table.all()].map((row) => row.upstreamId));
 

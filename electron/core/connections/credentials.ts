@@ -81,6 +81,9 @@ export function createCredentialsFor(parts: CredentialsParts): CredentialsFor {
         if (grant.kind !== 'tokens' || !isDue(grant, clock.now())) return held.presenting;
         const isOver = grant.expiresAt !== null && clock.now() >= grant.expiresAt;
         const next = await renewed(connection, upstream, held, isOver);
+        // The person may have signed out meanwhile.
+        const still = now();
+        if ('kind' in still) return still;
         if (next.kind === 'held') return next.presenting;
         // It could not be renewed just now, and is still good by our clock: the upstream may say otherwise.
         return next.kind === 'later' && !isOver ? held.presenting : notRenewed(connection, upstream, next);

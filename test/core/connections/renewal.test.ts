@@ -207,6 +207,49 @@ test('what a renewal gives after the person signed out is ended at the vendor to
   expect(vendor.calls().filter(({ headers }) => headers.authorization === 'Bearer access-2-canary')).toEqual([]);
 });
 
+test('a grant that turns out to be dead after the person signed out stays signed out, and one that was connected again stays so', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  const { upstreamId, connection } = await it.connected(vendor);
+  vendor.expire();
+  let letGo = () => {};
+  const asked = new Promise<void>((resolve) => {
+    vendor.beforeTokens = () =>
+      new Promise((go) => {
+        letGo = go;
+        resolve();
+      });
+  });
+  const call = it.rig.call(upstreamId, 'echo');
+  await asked;
+  vendor.endGrants();
+  const ending = it.connections.signOut(connection.id);
+  letGo();
+  await Promise.all([ending, call]);
+  expect(it.connections.get(connection.id)?.state).toBe('signed_out');
+
+  vendor.beforeTokens = async () => {};
+  await it.connect({ upstreamId, label: 'work', connectionId: connection.id, grant: vendor.grant() });
+  await it.rig.until(upstreamId, 'ready');
+  vendor.expire();
+  const askedAgain = new Promise<void>((resolve) => {
+    vendor.beforeTokens = () =>
+      new Promise((go) => {
+        letGo = go;
+        resolve();
+      });
+  });
+  const second = it.rig.call(upstreamId, 'echo');
+  await askedAgain;
+  vendor.endGrants();
+  const again = it.connect({ upstreamId, label: 'work', connectionId: connection.id, grant: vendor.grant() });
+  letGo();
+  await Promise.all([again, second]);
+  expect(it.connections.get(connection.id)?.state).toBe('connected');
+  await it.rig.until(upstreamId, 'ready');
+  expect(await it.rig.call(upstreamId, 'echo')).toMatchObject({ kind: 'answered' });
+});
+
 // Whoever may not mount cannot have a disk of two megabytes.
 const onDisk = CAN_MOUNT ? test : () => {};
 onDisk('on a full disk nothing is renewed, since what comes in place of the old token could not be kept', async () => {
