@@ -75,7 +75,7 @@ test('I19 tokens stand nowhere but in the vault, and go to no other origin, also
   await accounts.whoami();
   const tokens = vendor.tokens();
   expect(tokens.length).toBeGreaterThan(3);
-  const file = join(gatehouse.folder, '..', `evil-${process.pid}-${Date.now()}.jsonl`);
+  const file = join(gatehouse.folder, 'evil.jsonl');
   const evil = await httpRecorder(file);
   const changed = await gatehouse.ask('upstreamChange', {
     upstream: upstreamId,

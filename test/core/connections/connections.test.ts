@@ -246,3 +246,28 @@ test('each act on an account leaves an entry that names upstream and account, an
   expect(entries[0]?.detail).toMatchObject({ mode: 'mcp_oauth', issuer: vendor.origin, scopes: ['read'] });
   expect(JSON.stringify(it.rig.events)).not.toContain('canary');
 });
+
+test('J9 an account is not connected over plain http to another machine, and what was connected before is not used', async () => {
+  const it = world();
+  const vendor = await tokenVendor();
+  const id = await it.add('plain', { kind: 'http', url: 'http://vendor.test/mcp', secretHeaders: [] });
+  const connecting = { upstreamId: id, label: 'work', connectionId: null };
+  const why = 'vendor.test is plain http, where anybody on the way reads what is sent. Use https.';
+  expect(
+    await it.connections.connect({ ...connecting, grant: { ...vendor.grant(), usedAt: 'http://vendor.test' } }),
+  ).toEqual({
+    kind: 'refused',
+    message: why,
+  });
+  expect(it.connections.list()).toEqual([]);
+  // One that goes over to plain http.
+  const other = await it.add('safe', { kind: 'http', url: 'https://vendor.test/mcp', secretHeaders: [] });
+  const kept = await it.connect({
+    ...connecting,
+    upstreamId: other,
+    grant: { ...vendor.grant(), usedAt: 'https://vendor.test' },
+  });
+  const transport = { kind: 'http', url: 'http://vendor.test/mcp', secretHeaders: [] } as const;
+  expect((await it.rig.upstreams.change(other, { transport })).kind).toBe('done');
+  expect(await it.connections.credentialsFor(other, kept.id).present()).toMatchObject({ errorClass: 'auth_required' });
+});
