@@ -197,7 +197,8 @@ describe('P3: what another program writes into the settings has no effect', () =
     const { folder, live, sql } = await stopped();
     const forged = mintKey();
     sql(
-      `INSERT INTO keys SELECT 'forged', client_id, 'executor', ?, ?, ?, created_at, NULL, NULL, NULL FROM keys WHERE prefix = '${live.prefix}'`,
+      `INSERT INTO keys (id, client_id, role, prefix, salt, hash, created_at)
+       SELECT 'forged', client_id, 'executor', ?, ?, ?, created_at FROM keys WHERE prefix = '${live.prefix}'`,
       forged.prefix,
       forged.salt,
       forged.hash,

