@@ -7,6 +7,7 @@ const LONG = process.env.GATEHOUSE_TEST_LONG === '1' ? [] : ['test/long/**'];
 /** Vectors that hold within a second, five seconds or a budget of processor time: nothing else may run beside them. */
 const ALONE = [
   'test/core/audit/durability.test.ts',
+  'test/flow/aggregated.test.ts',
   'test/security/c-*.test.ts',
   'test/security/d-*.test.ts',
   'test/security/m-*.test.ts',
