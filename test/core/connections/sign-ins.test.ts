@@ -205,6 +205,22 @@ test('ten minutes after the person could do something it ends, and nobody is ans
   expect(clock.pending()).toBe(0);
 });
 
+test('a browser that came back without the mark of the sign-in is the reason when nothing better comes', async () => {
+  const vendor = await vendorOf();
+  const clock = fakeClock();
+  const { start, until, signIns, events } = signInRig(vendor.mcpUrl, { clock });
+  const { id } = start({ label: 'work' });
+  const { redirectUri } = await until(id, 'waiting', 'failed');
+  expect((await fetch(`${redirectUri}?code=c`)).status).toBe(400);
+  await clock.advance(600_000);
+  expect(signIns.get(id)).toMatchObject({ state: 'failed', code: 'state_mismatch', next: { act: 'try_again' } });
+  expect(signIns.get(id)?.steps.slice(-2)).toMatchObject([
+    { name: 'callback', outcome: 'skipped', status: 400 },
+    { name: 'callback', outcome: 'failed' },
+  ]);
+  expect(events.at(-1)).toMatchObject({ kind: 'sign_in_failed', detail: { strayVisits: { wrong_state: 1 } } });
+});
+
 test('what a vendor has forgotten is registered anew the next time', async () => {
   const vendor = await vendorOf();
   const { start, until, connected } = signInRig(vendor.mcpUrl);
@@ -291,6 +307,23 @@ test('a key is tried before it is kept; one that is refused is not kept', async 
     { url: '/mcp?a=b', key: 'Key right' },
   ]);
   expect(JSON.stringify(signIns.list())).not.toContain('wrong-key-of-mine');
+});
+
+test('a key in the address stands in no trace', async () => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url);
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp?team=a`;
+  const signIn: SignIn = { kind: 'api_key', place: { in: 'query', name: 'key' } };
+  const { start, until, db } = signInRig(address, { signIn });
+  const { id } = start({ secret: 'of-the-person&team=b' });
+  expect(await until(id, 'connected', 'failed')).toMatchObject({ state: 'connected' });
+  expect(asked).toEqual(['/mcp?team=a&key=of-the-person%26team%3Db']);
+  expect(String(db.prepare('SELECT group_concat(view) FROM sign_ins').pluck().get())).not.toContain('of-the-person');
 });
 
 test('client credentials need nobody: a token at once', async () => {
