@@ -88,7 +88,10 @@ describe('A3: not exactly one Host header', () => {
 });
 
 describe('A5: a foreign Origin on the port of the agents', () => {
-  const PATHS = ['/mcp', '/api/status', '/oauth/callback', '/assets/index.js', '/health', '/open/approvals', '/'];
+  const PATHS = [
+    ...['/mcp', '/api/status', '/oauth/callback', '/assets/index.js', '/health', '/open/approvals', '/'],
+    ...['/oauth/register', '/oauth/authorize', '/oauth/token', '/.well-known/oauth-protected-resource/mcp'],
+  ];
   test.each(PATHS)('A5: %s answers 403 to https://evil.example, a valid key notwithstanding', async (path) => {
     const received = await target.refuses(
       { kind: 'origin_rejected', detail: expect.objectContaining({ origin: 'https://evil.example' }) },
