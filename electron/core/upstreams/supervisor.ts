@@ -11,6 +11,7 @@ import type { LinkOutcome, LinkRequest } from './link-request.ts';
 import type { Listed, Listing } from './listing.ts';
 import { createRelisting, listWithin } from './relisting.ts';
 import type { UpstreamOutcome } from './request.ts';
+import { createSubscriptions } from './subscriptions.ts';
 
 export interface SupervisorParts {
   readonly name: string;
@@ -98,8 +99,14 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   let starts: readonly number[] = [];
   let cancelRetry: () => void = () => {};
   let capabilities: Readonly<Record<string, unknown>> = {};
-  /** By URI: the sessions that subscribed to it. */
-  const subscriptions = new Map<string, Set<string>>();
+  const subscriptions = createSubscriptions({
+    isOpen: () => link !== null,
+    async watch(uris) {
+      if (link === null) await start();
+      return link === null ? unavailable() : link.watch(uris);
+    },
+    left: () => idleness.changed(),
+  });
   /** A modern HTTP upstream that did not take `initialize` either: its legacy callers are bridged. */
   let isModernOnly = false;
   let sessions = newSessions();
@@ -190,7 +197,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
       letGo();
       return failed(unsaved);
     }
-    if (subscriptions.size > 0) void opened.watch(new Set(subscriptions.keys()));
+    if (subscriptions.any()) void opened.watch(subscriptions.uris());
     parts.record('upstream_started', { pid: opened.pid, era: opened.era });
     set('ready', listing.leftOut);
     idleness.changed();
@@ -251,7 +258,7 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
   }
 
   function idleStopMs(): number | null {
-    return link === null || link.isRemote || subscriptions.size > 0 ? null : parts.idleStopMs();
+    return link === null || link.isRemote || subscriptions.any() ? null : parts.idleStopMs();
   }
 
   /** Stopped for want of calls; the next one starts it. */
@@ -316,20 +323,6 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     return sessions.use({ era: shared.era, capabilities: caller.capabilities, sessionKey });
   }
 
-  async function watch(): Promise<UpstreamOutcome> {
-    if (link === null) await start();
-    if (link === null) return unavailable();
-    return link.watch(new Set(subscriptions.keys()));
-  }
-
-  async function unsubscribe(uri: string, sessionKey: string): Promise<UpstreamOutcome> {
-    const subscribers = subscriptions.get(uri);
-    if (subscribers?.delete(sessionKey) !== true || subscribers.size > 0) return NOTHING;
-    subscriptions.delete(uri);
-    idleness.changed();
-    return link === null ? NOTHING : watch();
-  }
-
   function restart(broken: Link): void {
     if (link !== broken) return;
     letGo();
@@ -356,32 +349,20 @@ export function createSupervisor(parts: SupervisorParts): Supervisor {
     idleStopChanged: idleness.changed,
     request: (wanted) => idleness.during(() => request(wanted)),
     capabilities: () => capabilities,
-    async subscribe(uri, sessionKey) {
-      const subscribers = subscriptions.get(uri) ?? new Set();
-      const isFirst = subscribers.size === 0;
-      subscriptions.set(uri, subscribers.add(sessionKey));
-      const outcome = isFirst ? await watch() : NOTHING;
-      if (outcome.kind !== 'answered') void unsubscribe(uri, sessionKey);
-      return outcome;
-    },
-    unsubscribe,
-    resubscribe(uri, sessionKey) {
-      subscriptions.set(uri, (subscriptions.get(uri) ?? new Set()).add(sessionKey));
-      if (link !== null) void link.watch(new Set(subscriptions.keys()));
-    },
+    subscribe: subscriptions.add,
+    unsubscribe: subscriptions.remove,
+    resubscribe: subscriptions.restore,
     finallyFailed: () => (status === 'failed' && isFinal ? unavailable() : null),
-    subscribers: (uri) => [...(subscriptions.get(uri) ?? [])],
+    subscribers: subscriptions.of,
     rootsChanged: (sessionKey) => sessions.rootsChanged(sessionKey),
     forgetSession(sessionKey) {
       sessions.endOf(sessionKey);
-      for (const uri of [...subscriptions.keys()]) void unsubscribe(uri, sessionKey);
+      subscriptions.removeAll(sessionKey);
     },
     handOver(to, which) {
-      const moved = [...subscriptions].flatMap(([uri, all]) =>
-        [...all].filter(which).map((sessionKey) => ({ uri, sessionKey })),
-      );
-      for (const { uri, sessionKey } of moved) {
-        void unsubscribe(uri, sessionKey);
+      for (const { uri, sessionKey } of subscriptions.all()) {
+        if (!which(sessionKey)) continue;
+        void subscriptions.remove(uri, sessionKey);
         to.resubscribe(uri, sessionKey);
       }
     },
@@ -434,7 +415,6 @@ function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void
   });
 }
 
-const NOTHING: UpstreamOutcome = { kind: 'answered', result: {}, resultText: '{}', bytes: 2 };
 const MINUTE_MS = 60_000;
 /** A call that finds it failed is answered within a second. */
 const AGAIN_MS = 800;
