@@ -44,7 +44,12 @@ test('upstreams connect signs in at a real vendor: the person confirms, opens th
   expect(trace.out).toContain(`          | issuer: ${vendor.issuer}`);
   for (const token of vendor.tokens()) expect(running.out + running.err + listed.out + trace.out).not.toContain(token);
 
-  expect(await run(['upstreams', 'rename-account', 'notes', 'work', 'office'], { folder })).toMatchObject({ code: 0 });
+  // Rules go by the name, so the person confirms that too.
+  const renaming = run(['upstreams', 'rename-account', 'notes', 'work', 'office'], { folder });
+  const question = await eventually(async () => (await gatehouse.ask('confirmationsList'))[0] ?? null, 'the question');
+  expect(question.lines).toContainEqual({ label: 'Account', value: 'office', before: 'work' });
+  await gatehouse.ask('confirmationAnswer', { confirmation: question.id, answer: 'confirm' });
+  expect(await renaming).toMatchObject({ code: 0 });
   expect(await run(['upstreams', 'disconnect', 'notes'], { folder })).toMatchObject({
     code: 0,
     err: "'office' at notes is signed out.\n",

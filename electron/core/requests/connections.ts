@@ -56,7 +56,25 @@ export function connectionRequests(parts: {
         .filter(({ workspaceId }) => within === null || workspaceId === within.workspace.id);
     },
 
-    connectionRename: ({ connection, label }) => connections.rename(connection, label),
+    async connectionRename({ connection, label }, caller) {
+      const before = connections.get(connection);
+      // Rules name accounts by label: under another one they decide otherwise.
+      const refusal =
+        before === null
+          ? null
+          : await fromCommand(
+              {
+                kind: 'upstream',
+                title: `Give an account at "${before.upstream}" another name`,
+                lines: [
+                  { label: 'Upstream', value: before.upstream },
+                  { label: 'Account', value: label, before: before.label },
+                ],
+              },
+              caller,
+            );
+      return refusal ?? connections.rename(connection, label);
+    },
 
     async connectionSignOut({ connection }) {
       const ended = await connections.signOut(connection);

@@ -59,6 +59,20 @@ describe('who may begin what', () => {
     expect(await gatehouse.ask('confirmationsList')).toEqual([]);
   });
 
+  test('a command that renames an account is confirmed: rules go by the name', async () => {
+    const { gatehouse } = accounts;
+    const { id } = await accounts.connection();
+    const asking = gatehouse.ask('connectionRename', { connection: id, label: 'personal' }, CLI);
+    const { id: confirmation, lines } = await nextConfirmation(accounts);
+    expect(lines).toContainEqual({ label: 'Account', value: 'personal', before: 'work' });
+    await gatehouse.ask('confirmationAnswer', { confirmation, answer: 'refuse' });
+    expect(await asking).toMatchObject({ kind: 'refused' });
+    expect(await accounts.connection()).toMatchObject({ id, label: 'work' });
+    const renamed = await gatehouse.ask('connectionRename', { connection: id, label: 'job' }, WINDOW);
+    expect(renamed).toMatchObject({ kind: 'done', connection: { label: 'job' } });
+    expect(await gatehouse.ask('connectionRename', { connection: id, label: 'work' })).toMatchObject({ kind: 'done' });
+  });
+
   test('a click in the window begins it without another one', async () => {
     const started = await accounts.gatehouse.ask('signInStart', { upstream: UPSTREAM, label: 'home' }, WINDOW);
     expect(started).toMatchObject({ kind: 'done', signIn: { label: 'home', connectionId: null } });
