@@ -6,7 +6,13 @@ import type { Audit } from './audit/audit.ts';
 import { type Aim, type AimParts, type CallTarget, findAim, notCallable } from './call/aim.ts';
 import { askPerson } from './call/ask-person.ts';
 import { besideOf } from './call/beside.ts';
-import { chooseConnection, type KnownConnections, otherConnection, toldOfSignIn } from './call/connection.ts';
+import {
+  chooseConnection,
+  type KnownConnections,
+  neverSignedIn,
+  otherConnection,
+  toldOfSignIn,
+} from './call/connection.ts';
 import { toldOfEdit } from './call/edited.ts';
 import { endingOf, rateLimited, refused } from './call/ending.ts';
 import { factsOf } from './call/facts.ts';
@@ -170,7 +176,7 @@ async function attempt(parts: CallToolParts, call: ToolCall, record: CallRecord)
   if (call.requestState !== null) return { kind: 'invalid_state' };
 
   const located = findAim(parts, call.client, call.target);
-  if (located === null) return { kind: 'unknown_tool' };
+  if (located === null) return neverSignedIn(parts, call.client, call.target) ?? { kind: 'unknown_tool' };
   const chosen = chooseConnection(parts.connections, call.client, located.upstream, call.target);
   const aim: Aim = { ...located, connection: chosen.connection };
   record.aims(aim);

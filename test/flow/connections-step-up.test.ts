@@ -6,6 +6,16 @@ test('an agent hears that nobody is connected; after the sign-in and the review 
   const find = async () =>
     (await accounts.gatehouse.call(accounts.key.secret, 'find_tools', '{"query":"whoami"}')).text;
   expect(await find()).toMatch(/vendor.{0,40}not connected/);
+  // It may name a tool from what it remembers: Gatehouse knows none of them yet.
+  const remembered = await accounts.call('whoami');
+  expect(remembered.text).toMatch(
+    /^auth_required: vendor not connected\. Visit http:\/\/127\.0\.0\.1:\d+\/open\/connections\/vendor to authorize\./,
+  );
+  expect(remembered.meta).toMatchObject({ 'gatehouse/code': 41019, 'gatehouse/class': 'auth_required' });
+  const blind = await accounts.gatehouse.key({ upstreams: ['demo'] });
+  const hidden = '{"upstream":"vendor","tool":"whoami","arguments":{}}';
+  const refused = await accounts.gatehouse.call(blind.secret, 'call_external_tool', hidden);
+  expect(refused.message?.error, 'to whom it is hidden it is unknown').toMatchObject({ code: -32602 });
   expect(await accounts.signIn()).toMatchObject({ state: 'connected' });
   await accounts.review();
   expect(await find()).not.toContain('not connected');

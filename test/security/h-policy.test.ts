@@ -209,7 +209,13 @@ describe('H3 overlapping rules', () => {
     } as unknown as Found;
     const { signal } = new AbortController();
     const parts: CallToolParts = {
-      catalog: { find: () => found, findDirect: () => found, findPrompt: () => null, findPromptDirect: () => null },
+      catalog: {
+        find: () => found,
+        findDirect: () => found,
+        findPrompt: () => null,
+        findPromptDirect: () => null,
+        upstream: () => null,
+      },
       inventory: { find: () => found.tool } as unknown as CallToolParts['inventory'],
       checkArguments: createArgumentCheck(),
       checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),

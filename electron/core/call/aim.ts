@@ -59,6 +59,8 @@ export interface AimParts {
     findDirect(client: Client, upstream: string, tool: string): Found | null;
     findPrompt(client: Client, exposedName: string): LocatedPrompt | null;
     findPromptDirect(client: Client, upstream: string, name: string): LocatedPrompt | null;
+    /** Where the client may see it. */
+    upstream(client: Client, name: string): UpstreamView | null;
   };
   readonly resources: Pick<Resources, 'find'>;
 }

@@ -4,7 +4,7 @@ import type { Client, UpstreamView } from '../../../shared/model.ts';
 import type { CallEnding } from '../call-tool.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { SignIns } from '../connections/sign-ins.ts';
-import type { Aim, CallTarget } from './aim.ts';
+import type { Aim, AimParts, CallTarget } from './aim.ts';
 import { refused } from './ending.ts';
 
 /** What a call asks of the accounts of its upstream. */
@@ -85,6 +85,30 @@ export function needsSignIn(
   if (!enabled) return false;
   const chosen = connections.choose(client.id, id, null);
   return chosen.kind === 'chosen' ? !isSignedIn(chosen.connection) : asks;
+}
+
+/**
+ * A call by name to an upstream that the client may see and whose tools nobody knows yet, because no account was ever
+ * signed in: it is told that, and not that there is no such tool. Null: that is not so.
+ */
+export function neverSignedIn(
+  parts: {
+    readonly catalog: Pick<AimParts['catalog'], 'upstream'>;
+    readonly connections: KnownConnections;
+    readonly signIns: Pick<SignIns, 'list'>;
+  },
+  client: Client,
+  target: CallTarget,
+): CallEnding | null {
+  if (target.kind !== 'own') return null;
+  const upstream = parts.catalog.upstream(client, target.upstream);
+  if (upstream === null || upstream.toolCount > 0 || !needsSignIn(parts.connections, client, upstream)) return null;
+  const message = `${upstream.name} is not connected, so its tools are not known yet.`;
+  return toldOfSignIn(
+    parts,
+    { connection: null, upstream },
+    { kind: 'failed', errorClass: 'auth_required', message, upstream: upstream.name },
+  );
 }
 
 /**

@@ -44,7 +44,13 @@ function world({ policy = ALLOW, outcome = ANSWERED, signIns = [], turn = () => 
   const prompt = { prompt: { ...tool, name: 'greet' }, upstream } as unknown as LocatedPrompt;
   const keep = (entry: unknown) => void entries.push(entry as Record<string, unknown>);
   const parts: CallToolParts = {
-    catalog: { find: () => found, findDirect: () => found, findPrompt: () => prompt, findPromptDirect: () => prompt },
+    catalog: {
+      find: () => found,
+      findDirect: () => found,
+      findPrompt: () => prompt,
+      findPromptDirect: () => prompt,
+      upstream: () => null,
+    },
     inventory: { find: () => found.tool } as unknown as CallToolParts['inventory'],
     checkArguments: createArgumentCheck(),
     checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),

@@ -264,7 +264,13 @@ describe('for every call on its whole way', () => {
       upstream: { id: 'a', name: 'a', tags: ['a'] },
     } as unknown as Found;
     const parts: CallToolParts = {
-      catalog: { find: () => found, findDirect: () => found, findPrompt: () => null, findPromptDirect: () => null },
+      catalog: {
+        find: () => found,
+        findDirect: () => found,
+        findPrompt: () => null,
+        findPromptDirect: () => null,
+        upstream: () => null,
+      },
       inventory: { find: () => found.tool } as unknown as CallToolParts['inventory'],
       checkArguments: createArgumentCheck(),
       checkOutput: createArgumentCheck(({ outputSchema }) => outputSchema),
