@@ -12,12 +12,14 @@ import { ROUTES } from '../../electron/core/gateway/routes.ts';
 import { systemClock } from '../../electron/core/platform.ts';
 import { startDashboard } from '../../electron/dashboard/server.ts';
 import { API, type RequestName } from '../../shared/api.ts';
-import { formsIn, newCanary, newSecret } from '../support/canary.ts';
+import { formsIn, newCanary, newSecret, watchedSecrets } from '../support/canary.ts';
 import { createFakeCore } from '../support/fake-core.ts';
 import { eventually, PERSON, startGatehouse } from '../support/gatehouse.ts';
 import { openLegacySession } from '../support/legacy-session.ts';
 import { createMemoryKeychain } from '../support/memory-keychain.ts';
 import { openTarget } from '../support/target.ts';
+import { followAsBrowser } from '../support/vendors/browser.ts';
+import { startVendor } from '../support/vendors/vendor.ts';
 
 const CANARY = newCanary('bug');
 /** A bug whose words have everything that must not get out. */
@@ -236,6 +238,46 @@ describe('N8 an SQL error', () => {
     ];
     for (const { text, headers } of answers) saysNothingOf([...headers].join('\n') + text, text.slice(0, 80));
   });
+});
+
+describe('N8 a sign-in that Gatehouse itself breaks', () => {
+  test.each(['connections', 'secrets'])(
+    'N8 the table %s is gone when the browser comes back: page, screen, trace and log say nothing of SQL, codes or paths',
+    async (table) => {
+      await using vendor = await startVendor();
+      await using gatehouse = await startGatehouse();
+      await gatehouse.ask('upstreamAdd', { name: 'vendor', transport: { kind: 'http', url: vendor.mcpUrl } });
+      const started = await gatehouse.ask('signInStart', { upstream: 'vendor', label: 'work' });
+      if (started.kind !== 'done') throw new Error(started.message);
+      const now = async (...states: readonly string[]) =>
+        eventually(async () => {
+          const found = await gatehouse.ask('signInGet', { signIn: started.signIn.id });
+          return found.kind === 'done' && states.includes(found.signIn.state) ? found.signIn : null;
+        }, states.join(' or '));
+      const { link } = await now('waiting');
+      const other = new Database(join(gatehouse.folder, 'state.db'));
+      other.pragma('foreign_keys = OFF');
+      other.exec(`DROP TABLE "${table}"`);
+      other.close();
+
+      const page = await followAsBrowser(link ?? '');
+      expect(page.status).toBe(400);
+      expect(page.text).toContain('was not connected');
+      saysNothingOf([...page.headers].join('\n') + page.text, 'the page');
+      const ended = await now('failed');
+      expect(ended.message).not.toBeNull();
+      saysNothingOf(JSON.stringify({ ...ended, link: null }), 'the sign-in');
+      const log = readFileSync(join(gatehouse.folder, 'logs/gatehouse.log'), 'utf8');
+      // The kind of the fault is for the log alone.
+      expect(log).toContain('SQLITE_ERROR');
+      saysNothingOf(log.replace(/"(at|fault|code)":"[^"]*"/g, ''), 'the log');
+      for (const secret of watchedSecrets()) expect(formsIn(Buffer.from(log), secret)).toEqual([]);
+      expect(watchedSecrets().length).toBeGreaterThan(2);
+      const { secret } = await gatehouse.key();
+      const { text } = await gatehouse.call(secret, 'vendor__whoami');
+      saysNothingOf(text, 'a call');
+    },
+  );
 });
 
 describe('N8 a malformed keychain entry', () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type BetterSqlite3 from 'better-sqlite3';
 import type { ConnectionView } from '../../../shared/connections.ts';
 import type { Audit } from '../audit/audit.ts';
+import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
@@ -12,7 +13,7 @@ import { type Connection, createConnectionTable } from './connection-table.ts';
 import { createConnectionView } from './connection-view.ts';
 import { createCredentialsFor } from './credentials.ts';
 import type { Grant } from './grant.ts';
-import { createGrants } from './grants.ts';
+import { createGrants, UNWRITABLE } from './grants.ts';
 import { keepAlive } from './keep-alive.ts';
 import { renews } from './lifetime.ts';
 import { misfitOf, type UpstreamFacts, usedAtOf } from './presented.ts';
@@ -283,7 +284,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
         const code = codeOf(error);
         if (!code.startsWith('SQLITE_')) throw error;
         if (last === null) await grants.end(id);
-        return refused(faultOf(error, parts.db.name)?.message ?? `It could not be kept (${code}).`);
+        log.error('connection_not_kept', { connection: id, ...faultFields(error) });
+        return refused(faultOf(error, parts.db.name)?.message ?? UNWRITABLE);
       }
       record(last === null ? 'connection_made' : 'connection_renewed', connection, {
         mode: connection.mode,

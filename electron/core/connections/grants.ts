@@ -1,4 +1,5 @@
 import type BetterSqlite3 from 'better-sqlite3';
+import { faultFields } from '../diagnosis/fault.ts';
 import type { Log } from '../diagnosis/log.ts';
 import type { Clock } from '../platform.ts';
 import type { Vault } from '../secrets/vault.ts';
@@ -145,7 +146,8 @@ export function createGrants(parts: GrantsParts): Grants {
       return written.kind === 'written' ? null : written.reason;
     } catch (error) {
       if (!codeOf(error).startsWith('SQLITE_')) throw error;
-      return faultOf(error, db.name)?.message ?? `${db.name} cannot be written (${codeOf(error)}).`;
+      log.error('grant_not_kept', { connection: grant.connectionId, ...faultFields(error) });
+      return faultOf(error, db.name)?.message ?? UNWRITABLE;
     }
   }
 
@@ -260,6 +262,8 @@ function parsedJson(text: string): unknown {
 }
 
 export const GONE = 'Its secret is not in the vault any more. Connect the account again.';
+/** Of a fault of the database that passes by nothing the person can do; the log has more. */
+export const UNWRITABLE = 'The settings database cannot be written now. The log has more.';
 /** `reason` ends with what to do about the key. */
 export const lostWith = (reason: string): string => `${reason.replace(/[.]?$/, '.')} Then connect the account again.`;
 const NOT_RENEWABLE = 'Nothing was given to renew it with.';
