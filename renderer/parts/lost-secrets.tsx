@@ -8,18 +8,16 @@ export function LostSecrets({ lost }: { readonly lost: readonly string[] }) {
   const bridge = useBridge();
   const act = useAct();
   return (
-    <section className="banner banner-act" aria-label="Lost secrets">
-      <div className="grow">
-        <strong>Sealed with the key that is gone</strong>
-        <ul>
-          {lost.map((name) => (
-            <li key={name}>
-              <Visible text={name} />
-            </li>
-          ))}
-        </ul>
-        <Problem message={act.problem} />
-      </div>
+    <section className="banner lost-secrets" aria-label="Lost secrets">
+      <strong>Sealed with the key that is gone:</strong>
+      <ul>
+        {lost.map((name) => (
+          <li key={name}>
+            <Visible text={name} />
+          </li>
+        ))}
+      </ul>
+      <Problem message={act.problem} />
       <ConfirmButton
         label="Begin with a new key"
         question="These are then lost for good, and you enter them or sign in again."

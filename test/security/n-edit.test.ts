@@ -8,12 +8,15 @@ import { serveControl } from '../../electron/core/control/server.ts';
 import { systemClock } from '../../electron/core/platform.ts';
 import { createVault } from '../../electron/core/secrets/vault.ts';
 import type { RequestInput, RequestName } from '../../shared/api.ts';
-import { formsIn, newSecret, watchSecret } from '../support/canary.ts';
+import { formsIn, newSecret, watchedSecrets, watchSecret } from '../support/canary.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { eventually, PERSON, startGatehouse, type TestGatehouse } from '../support/gatehouse.ts';
 import { cli, environmentOf, RECORDER, recorded } from '../support/headless.ts';
 import { createMemoryKeychain } from '../support/memory-keychain.ts';
 import { openRealDashboard, type RealDashboard } from '../support/real-dashboard.ts';
+import { signIn } from '../support/sign-in.ts';
+import { followAsBrowser } from '../support/vendors/browser.ts';
+import { startVendor, type Vendor } from '../support/vendors/vendor.ts';
 
 const secrets = {
   env: newSecret('env'),
@@ -25,6 +28,7 @@ let base: string;
 let folder: string;
 let gatehouse: TestGatehouse;
 let real: RealDashboard;
+let vendor: Vendor;
 const keychain = createMemoryKeychain();
 const ids = { rec: '', web: '' };
 
@@ -57,11 +61,22 @@ beforeAll(async () => {
   expect(
     await gatehouse.ask('upstreamSignIn', { upstream: 'web', signIn: SIGN_IN, clientSecret: secrets.client }),
   ).toMatchObject({ kind: 'done', upstream: { signIn: { clientSecret: true } } });
+  // An account that is signed in, so that its tokens are there to be left out as well.
+  vendor = await startVendor();
+  await gatehouse.ask('upstreamAdd', { name: 'notes', transport: { kind: 'http', url: vendor.mcpUrl } });
+  const signedIn = await signIn(
+    gatehouse.ask,
+    { upstream: 'notes', label: 'work' },
+    { follow: (link) => followAsBrowser(link) },
+  );
+  expect(signedIn).toMatchObject({ state: 'connected' });
+  expect(watchedSecrets()).toEqual(expect.arrayContaining([...vendor.tokens()]));
   real = await openRealDashboard(gatehouse);
 });
 afterAll(async () => {
   await real[Symbol.asyncDispose]();
   await gatehouse.close();
+  await vendor.stop();
   rmSync(base, { recursive: true, force: true });
 });
 
@@ -92,6 +107,7 @@ async function asPage(name: RequestName, input: unknown) {
 function holdsNone(text: string | Buffer, where: string): void {
   const bytes = Buffer.from(text as string);
   for (const [name, secret] of Object.entries(secrets)) expect(formsIn(bytes, secret), `${where}: ${name}`).toEqual([]);
+  for (const secret of watchedSecrets()) expect(formsIn(bytes, secret), where).toEqual([]);
 }
 
 describe('N4: editing keeps a secret out of sight and in its place', () => {
@@ -159,6 +175,9 @@ const LOOKS: readonly (readonly string[])[] = [
   ['status', '--json'],
   ['connect', '--json'],
   ['upstreams', 'list', '--json'],
+  ['upstreams', 'accounts', '--json'],
+  ['upstreams', 'trace', 'notes', '--json'],
+  ['upstreams', 'sign-in', 'web'],
   ['upstreams', 'list'],
   ['upstreams', 'logs', 'rec'],
   ['tools', 'list', '--json'],
@@ -196,6 +215,25 @@ describe('N3, N4: the screens', () => {
         await form.waitFor({ state: 'detached' });
       }
       page.removeAllListeners('response');
+      for (const name of ['web', 'notes']) {
+        const card = page.getByRole('article').filter({ has: page.getByRole('heading', { name, exact: true }) });
+        await card.getByRole('button', { name: 'Sign-in', exact: true }).click();
+        const form = page.getByRole('form', { name: `How accounts sign in at ${name}` });
+        await form.waitFor();
+        if (name === 'web') {
+          const secret = form.getByLabel('Client secret');
+          expect([await secret.inputValue(), await secret.getAttribute('placeholder')]).toEqual([
+            '',
+            'kept; type to replace it',
+          ]);
+        }
+        holdsNone(await shown(page), `how accounts sign in at ${name}`);
+        await form.getByRole('button', { name: 'Save', exact: true }).click();
+        await form.waitFor({ state: 'detached' });
+      }
+      for (const trace of await page.getByRole('button', { name: /^Last sign-in/ }).all()) await trace.click();
+      await page.getByText('The browser came back with a code.').first().waitFor();
+      holdsNone(await shown(page), 'the trace');
       for (const reply of await Promise.all(replies)) holdsNone(reply, 'a reply');
       expect(replies.length).toBeGreaterThan(6);
       const heap = await heapOf(await page.context().newCDPSession(page));
