@@ -39,6 +39,8 @@ export interface ClientRegistration {
   readonly clientId: string;
   readonly clientSecret: string | null;
   readonly tokenAuth: 'basic' | 'post' | 'none';
+  /** Registered in this very sign-in, for what it asks: the vendor has no reason to refuse it. */
+  readonly isNew?: true;
 }
 
 /** Why a sign-in does not go on: the code, a sentence, and the one thing to do next. */

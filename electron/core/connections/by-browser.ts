@@ -14,6 +14,7 @@ import { usedAtOf } from './presented.ts';
 import { openRedirect, type Redirect } from './redirect.ts';
 import { connectedPage, failedPage } from './redirect-page.ts';
 import type { RedirectPorts } from './redirect-ports.ts';
+import { refusedPage } from './refused-page.ts';
 import type { Registrations } from './registrations.ts';
 import { type Destination, destinationOf } from './server-choice.ts';
 import { exchangeCode, type TokenParty } from './token-endpoint.ts';
@@ -95,6 +96,14 @@ async function atVendor(parts: ByBrowser, errand: Errand, attempt: Attempt, prep
     pkce: signIn.kind === 'mcp_oauth' || signIn.pkce,
   });
   if (asked.kind === 'fault') return asked;
+  // A new client is known there, and so is one whose account is in use and only wants more.
+  const isKnown = client.isNew === true || attempt.connection?.state === 'more_scopes';
+  const refused = isKnown ? null : await refusedPage(errand, asked);
+  if (refused !== null) {
+    const ending = forgotten(refused);
+    // What it has forgotten it is told once more; nobody needs to click for that. A new client is not looked at again.
+    return ending === refused ? ending : atVendor(parts, errand, attempt, prepared);
+  }
   const { url, expected } = asked;
   trace.step({
     name: 'authorize',

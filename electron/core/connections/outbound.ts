@@ -35,6 +35,8 @@ export interface OutboundRequest {
   readonly body?: string;
   /** Not read: an event stream may never end. */
   readonly ignoreBody?: boolean;
+  /** A redirect is an answer like any other: nobody goes there. */
+  readonly stay?: boolean;
 }
 
 export interface OutboundAnswer {
@@ -77,7 +79,7 @@ export function createOutbound(parts: OutboundParts, bounds: OutboundBounds): Ou
       const url = new URL(target);
       const answer = await once(url, request, signal);
       if (answer.kind === 'fault') return answer;
-      if (answer.location === null) return answer.answer;
+      if (answer.location === null || request.stay === true) return answer.answer;
       // A body with a code or a secret in it goes where it was sent, and nowhere else.
       if (request.method !== 'GET') {
         return fault('unreachable', {

@@ -54,7 +54,7 @@ export async function register(
       `redirect_uri: ${redirectUri}`,
     ],
   });
-  return client;
+  return { ...client, isNew: true };
 }
 
 type Asked = {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { usualSignIn } from '../../../electron/core/upstreams/sign-in.ts';
 import type { SignIn } from '../../../shared/connections.ts';
 import { fakeClock } from '../../support/fake-clock.ts';
 import { followAsBrowser } from '../../support/vendors/browser.ts';
@@ -221,7 +222,7 @@ test('a browser that came back without the mark of the sign-in is the reason whe
   expect(events.at(-1)).toMatchObject({ kind: 'sign_in_failed', detail: { strayVisits: { wrong_state: 1 } } });
 });
 
-test('what a vendor has forgotten is registered anew the next time', async () => {
+test('what a vendor has forgotten is registered anew, in the same sign-in', async () => {
   const vendor = await vendorOf();
   const { start, until, connected } = signInRig(vendor.mcpUrl);
   const first = start({ label: 'work' });
@@ -229,14 +230,27 @@ test('what a vendor has forgotten is registered anew the next time', async () =>
   await until(first.id, 'connected', 'failed');
   vendor.forgetClients();
   const second = start({ label: 'work' });
-  const lost = await until(second.id, 'waiting', 'failed');
-  expect((await followAsBrowser(lost.link ?? '')).url).toContain(vendor.issuer);
-  const third = start({ label: 'work' });
-  const found = await until(third.id, 'waiting', 'failed');
+  const found = await until(second.id, 'waiting', 'failed');
   await followAsBrowser(found.link ?? '');
-  await until(third.id, 'connected', 'failed');
+  const ended = await until(second.id, 'connected', 'failed');
+  expect(ended.steps.map(({ name, outcome }) => `${name} ${outcome}`)).toContain('authorize failed');
   expect(connected).toHaveLength(2);
   expect(vendor.seen.filter(({ path }) => path === '/register')).toHaveLength(2);
+});
+
+test('a vendor that would not send the browser back says so before it is opened', async () => {
+  const redirectUris = ['http://127.0.0.1:1/callback'];
+  const vendor = await vendorOf({ registration: 'off', redirects: 'exact', clients: [{ id: 'mine', redirectUris }] });
+  const signIn = {
+    ...usualSignIn({ kind: 'http', url: vendor.mcpUrl, secretHeaders: [] }),
+    clientId: 'mine',
+  } as SignIn;
+  const { start, until } = signInRig(vendor.mcpUrl, { signIn });
+  expect(await until(start({ label: 'work' }).id, 'waiting', 'failed')).toMatchObject({
+    state: 'failed',
+    code: 'redirect_rejected',
+    next: { act: 'set_redirect' },
+  });
 });
 
 test('traces outlive a restart, without the link; what was under way is cancelled', async () => {
@@ -374,7 +388,8 @@ test('classic OAuth goes straight to the addresses that were given', async () =>
   const { id } = start();
   const { link, scopes } = await until(id, 'waiting', 'failed');
   expect(scopes).toEqual(['notes:write']);
-  expect(vendor.seen).toHaveLength(asked);
+  // The page that will be opened is looked at, and nothing is looked for.
+  expect(vendor.seen.slice(asked).map(({ path }) => path)).toEqual(['/authorize']);
   expect(new URL(link ?? '').searchParams.has('resource')).toBe(false);
   await followAsBrowser(link ?? '');
   await until(id, 'connected', 'failed');
