@@ -54,6 +54,7 @@ export async function startAuthorizationServer(
   let refreshRefusal: Refusal | null = null;
   let slowMs = profile.slowMs ?? 0;
   let skewSeconds = 0;
+  let isStopping = false;
 
   for (const client of profile.clients ?? []) records.put('Client', client.id, metadataOf(client));
   const provider = new Provider(
@@ -145,7 +146,16 @@ export async function startAuthorizationServer(
         answer(arrived, response, refused);
         return true;
       }
-      answer(arrived, response, altered(arrived, await passOn(arrived, `${path}${queryOf(arrived)}`, port)));
+      let answered: Answered;
+      try {
+        answered = await passOn(arrived, `${path}${queryOf(arrived)}`, port);
+      } catch (error) {
+        if (!isStopping) throw error;
+        // Whoever asks a vendor that is being stopped, such as for the end of a grant, gets no answer.
+        response.destroy();
+        return true;
+      }
+      answer(arrived, response, altered(arrived, answered));
       return true;
     },
     expireAccessTokens() {
@@ -168,6 +178,7 @@ export async function startAuthorizationServer(
     },
     tokens: () => [...given],
     async stop() {
+      isStopping = true;
       inner.closeAllConnections();
       await new Promise((resolve) => inner.close(resolve));
     },
