@@ -24,6 +24,7 @@ const ROWS: readonly (readonly [row: string, ...patterns: string[]])[] = [
     'electron/core/requests/',
     'electron/core/changes.ts',
     'electron/core/health.ts',
+    'electron/core/notes.ts',
     'electron/core/schema.ts',
     'electron/core/topics.ts',
   ],

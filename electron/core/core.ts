@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import type { Client, Topic, VerifyReport } from '../../shared/model.ts';
+import type { Topic } from '../../shared/model.ts';
 import { type Api, createApi, type Handlers } from './api.ts';
 import { createApprovals } from './approvals/approvals.ts';
 import { type Approvers, createApprovers } from './approvals/approvers.ts';
@@ -10,9 +10,8 @@ import { createTrusts } from './approvals/trusts.ts';
 import type { AuditInput } from './audit/audit.ts';
 import { openAudit } from './audit/open.ts';
 import { createRetention } from './audit/retention.ts';
-import type { Found } from './call/aim.ts';
 import { createAskClient } from './call/ask-client.ts';
-import { foreseenFacts } from './call/facts.ts';
+import { createForesight } from './call/foresight.ts';
 import { createResultHolding, type HeldEnding } from './call/hold-result.ts';
 import { createRounds } from './call/rounds.ts';
 import { type CallToolParts, callTool } from './call-tool.ts';
@@ -26,16 +25,10 @@ import { createClientSignIn } from './client-sign-in/client-sign-in.ts';
 import { createClients } from './clients/clients.ts';
 import { createPauses, pausedMessage } from './clients/pauses.ts';
 import { refuseMetadataUrl } from './connections/client-id.ts';
-import { createConnections } from './connections/connections.ts';
-import { createKeptSignIns } from './connections/kept-sign-ins.ts';
+import { openConnections } from './connections/open.ts';
 import { PRESETS } from './connections/presets.ts';
-import { createProcedure } from './connections/procedures.ts';
-import { createRedirectPorts } from './connections/redirect-ports.ts';
-import { createRegistrations } from './connections/registrations.ts';
-import { createRenewals } from './connections/renewals.ts';
-import { createSignIns } from './connections/sign-ins.ts';
 import { type Log, openLog } from './diagnosis/log.ts';
-import { nextFreePort, portOwner } from './diagnosis/port-owner.ts';
+import { whyNotListening } from './diagnosis/port-owner.ts';
 import { type Gateway, listen } from './gateway/http.ts';
 import type { McpServerParts } from './gateway/mcp-server.ts';
 import { createRejections } from './gateway/rejections.ts';
@@ -43,8 +36,9 @@ import { createSessionStore } from './gateway/session-store.ts';
 import { createSessions } from './gateway/sessions.ts';
 import { createStateless } from './gateway/stateless.ts';
 import { createHealth, withPatience } from './health.ts';
+import { createNotes } from './notes.ts';
 import type { Platform } from './platform.ts';
-import { alwaysDenied, decide } from './policy/decide.ts';
+import { decide } from './policy/decide.ts';
 import { createDismissals } from './policy/dismissals.ts';
 import { createPolicies, starterPolicy } from './policy/policy.ts';
 import { createRateLimits } from './policy/rate-limits.ts';
@@ -58,7 +52,7 @@ import { figureRequests } from './requests/figures.ts';
 import { pauseRequests } from './requests/pauses.ts';
 import { policyRequests } from './requests/policy.ts';
 import { replayRequests } from './requests/replay.ts';
-import { secretName, secretRequests } from './requests/secrets.ts';
+import { secretNames, secretRequests } from './requests/secrets.ts';
 import { shadowRequests } from './requests/shadows.ts';
 import { sinkRequests } from './requests/sinks.ts';
 import { suggestionRequests } from './requests/suggestions.ts';
@@ -67,13 +61,11 @@ import { trustRequests } from './requests/trusts.ts';
 import { upstreamRequests } from './requests/upstreams.ts';
 import { createWidening } from './requests/widening.ts';
 import { MIGRATIONS, SEALED } from './schema.ts';
-import { foundNote, keepFound } from './seals/found.ts';
-import { createSeals, type Mended } from './seals/seals.ts';
+import { createSeals } from './seals/seals.ts';
 import { masterKeyPath } from './secrets/master-key.ts';
 import { createVault } from './secrets/vault.ts';
 import { createSinks } from './sinks/sinks.ts';
 import { faultOf } from './store/database.ts';
-import { setAsideEarlier } from './store/files.ts';
 import { lockDataFolder } from './store/lock.ts';
 import { openStore } from './store/store.ts';
 import { createTopics } from './topics.ts';
@@ -257,46 +249,17 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     idle: !options.listen,
     ...(platform.mode === 'desktop' ? { loginPath: createLoginPath({ environment: process.env, clock }) } : {}),
   });
-  const outbound = { environment: process.env, lookup: undefined, clock, version: options.version };
-  const registrations = createRegistrations({ db, vault, clock });
-  const connections = createConnections({
+  const { connections, signIns, forgetUpstream } = openConnections({
     db,
     clock,
     vault,
     audit,
     log,
-    renewals: createRenewals({
-      ...outbound,
-      registrations,
-      boundsOf(upstreamId) {
-        const upstream = upstreams.definition(upstreamId);
-        if (upstream === null || upstream.transport.kind !== 'http') return null;
-        return { upstream: upstream.name, url: upstream.transport.url, allowPrivate: upstream.settings.allowPrivate };
-      },
-    }),
-    upstream: upstreams.definition,
-    workspaceName: clients.workspaceName,
-    running: options.listen,
-    replaced: upstreams.accountReplaced,
-  });
-  const redirectPorts = createRedirectPorts(db);
-  const signIns = createSignIns({
-    clock,
-    log,
-    audit,
-    kept: createKeptSignIns(db),
-    connections,
     upstreams,
     workspaceName: clients.workspaceName,
-    procedure: createProcedure({
-      outbound,
-      connections,
-      upstreams,
-      vault,
-      registrations,
-      ports: redirectPorts,
-      metadataUrl,
-    }),
+    running: options.listen,
+    version: options.version,
+    metadataUrl,
   });
   const catalog = createCatalog({ inventory, upstreams });
   const resources = createResources({
@@ -323,23 +286,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
   const origin = () => `http://127.0.0.1:${port() === 0 ? options.port : port()}`;
   const endpoint = () => `${origin()}/mcp`;
 
-  function foreseen(client: Client, found: Found, value: unknown) {
-    const workspace = clients.workspace(client.workspaceId)?.name ?? '';
-    const chosen = connections.choose(client.id, found.upstream.id, null);
-    const connection = chosen.kind === 'chosen' ? chosen.connection : null;
-    return foreseenFacts(workspace, client, found, connection, clock.now(), value);
-  }
-  function foresee(client: Client, found: Found) {
-    return decide(policies.get(client.workspaceId).policy, foreseen(client, found, {}));
-  }
-
-  /** Read once for a whole list: of thousands of tools, each look at the database would be felt by everybody. */
-  function neverAllowed(client: Client): (found: Found) => boolean {
-    const workspace = clients.workspace(client.workspaceId)?.name ?? '';
-    const { policy } = policies.get(client.workspaceId);
-    const now = clock.now();
-    return (found) => alwaysDenied(policy, foreseenFacts(workspace, client, found, null, now, undefined));
-  }
+  const { foresee, neverAllowed } = createForesight({ clients, policies, connections, clock });
   const exposure = createExposure({
     db,
     clock,
@@ -415,36 +362,21 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     stateless.listChanged(clientId);
   }
 
-  const startNotes = [
-    ...brokenNote(
-      'The settings database',
-      join(dataFolder, 'state.db'),
-      'Gatehouse started with empty settings; restore your copy or set it up again.',
-    ),
-    ...brokenNote('The audit log', join(dataFolder, 'audit.db'), 'A new log was started and names the old one.'),
-  ];
-  noteFound(seals.mended());
-  function noteFound(mended: readonly Mended[]): void {
-    if (mended.length === 0) return;
-    startNotes.push(foundNote(keepFound(dataFolder, clock.now(), mended), mended));
-    for (const { difference, how } of mended) {
-      const { table, id } = difference;
-      audit.writeSoon({ phase: 'event', kind: 'changed_on_disk', outcome: how, detail: { table, id } });
-    }
-    topics.tell('status');
-  }
-
-  // The whole log is checked in the background; what it finds shows as a banner.
-  let verified: VerifyReport | null = null;
-  void auditOpened.verified.then((report) => {
-    verified = report;
-    topics.tell('status');
+  const notes = createNotes({
+    dataFolder,
+    clock,
+    audit,
+    problem: auditOpened.problem,
+    changed: () => topics.tell('status'),
   });
-
+  notes.found(seals.mended());
+  // The whole log is checked in the background; what it finds shows as a banner.
+  void auditOpened.verified.then(notes.verified);
   vault.onChange((kind) => {
     if (kind === 'ready') audit.keychainOpened();
     topics.tell('status');
   });
+  const nameOfSecret = secretNames({ upstreams, connections, sinks });
   const health = createHealth({
     version: options.version,
     platform,
@@ -462,20 +394,11 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     endpoint,
     secretNames: () => vault.places().map(nameOfSecret),
     admission: () => gateway?.admission ?? null,
-    notes: () => [...startNotes, ...doubts(auditOpened.problem, verified)],
+    notes: notes.all,
   });
 
   const retention = createRetention({ db, clock, audit, log, running: options.listen });
   const widening = createWidening({ confirmations, audit, unattended: options.unattended, running: options.listen });
-  function nameOfSecret(place: string): string {
-    return secretName(place, (noun, id) => {
-      if (noun === 'upstream') return upstreams.get(id)?.name ?? null;
-      const account = noun === 'connection' ? connections.get(id) : null;
-      if (account !== null) return `"${account.label}" at ${account.upstream}`;
-      if (noun === 'sink') return sinks.known().find((sink) => sink.id === id)?.name ?? null;
-      return null;
-    });
-  }
   const handlers: Handlers = {
     ...appRequests({ status: health.status, endpoint, approvers, dashboard: () => dashboard, widening, clientSignIn }),
     ...clientRequests({ clients, audit, clock, widening, workspaceCreated: (id) => policies.set(id, starterPolicy) }),
@@ -540,7 +463,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
     upstreams,
     connections,
     signIns,
-    forgetSignIn: [registrations.forgetUpstream, redirectPorts.forget],
+    forgetSignIn: forgetUpstream,
     rounds,
     sinks,
     sessions,
@@ -562,11 +485,11 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
           ...clients,
           authenticate(header, workspaceSlug) {
             // Keys and clients are read from the file each time: first whatever another program did to it is taken back.
-            noteFound(seals.look());
+            notes.found(seals.look());
             return clients.authenticate(header, workspaceSlug);
           },
           authenticateKey(keyId, workspaceSlug) {
-            noteFound(seals.look());
+            notes.found(seals.look());
             return clients.authenticateKey(keyId, workspaceSlug);
           },
         },
@@ -590,7 +513,7 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       return {
         kind: 'fault',
         code: 'port_taken',
-        message: await portMessage(options.port, listening.kind === 'refused' ? listening.reason : null),
+        message: await whyNotListening(options.port, listening.kind === 'refused' ? listening.reason : null),
       };
     }
     gateway = listening.gateway;
@@ -676,26 +599,4 @@ async function build(platform: Platform, options: CoreOptions, opened: (() => un
       },
     },
   };
-}
-
-/** What the start found at the end of the log, until the whole of it is verified and says it better. */
-function doubts(atStart: string | null, report: VerifyReport | null): readonly string[] {
-  const problem = report === null || report.ok ? atStart : (report.problem ?? 'Something in it was changed.');
-  if (problem === null) return [];
-  return [`The audit log is not as Gatehouse left it. ${problem} "gatehouse audit verify" says more.`];
-}
-
-/** Said for as long as the file is there: the start that set it aside may have been a command nobody looked at. */
-function brokenNote(what: string, path: string, then: string): readonly string[] {
-  const kept = setAsideEarlier(path);
-  if (kept.length === 0) return [];
-  const it = kept.length === 1 ? 'that file' : 'those files';
-  return [`${what} was broken and is kept as ${kept.join(', ')}. ${then} This note stays until you move ${it} away.`];
-}
-
-async function portMessage(port: number, reason: string | null): Promise<string> {
-  if (reason !== null) return `Port ${port} cannot be used: ${reason}. Start with --port and another number.`;
-  const owner = portOwner(port);
-  const by = owner === null ? 'another program' : `${owner.name} (process ${owner.pid})`;
-  return `Port ${port} is taken by ${by}. End it, or start with --port ${await nextFreePort(port)}.`;
 }

@@ -78,3 +78,11 @@ function isFree(port: number): Promise<boolean> {
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
 }
+
+/** Why the listener did not open, and what to do, in a sentence. `reason`: of the system; null: the port is taken. */
+export async function whyNotListening(port: number, reason: string | null): Promise<string> {
+  if (reason !== null) return `Port ${port} cannot be used: ${reason}. Start with --port and another number.`;
+  const owner = portOwner(port);
+  const by = owner === null ? 'another program' : `${owner.name} (process ${owner.pid})`;
+  return `Port ${port} is taken by ${by}. End it, or start with --port ${await nextFreePort(port)}.`;
+}

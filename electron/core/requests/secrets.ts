@@ -1,7 +1,10 @@
 import type { Handlers } from '../api.ts';
 import type { Audit } from '../audit/audit.ts';
+import type { Connections } from '../connections/connections.ts';
 import type { Seals } from '../seals/seals.ts';
 import type { Vault } from '../secrets/vault.ts';
+import type { Sinks } from '../sinks/sinks.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Widening } from './widening.ts';
 
 /** Beginning anew after the key of the vault was lost: what it sealed is gone for good, so the person is asked first. */
@@ -49,8 +52,24 @@ export function secretRequests(parts: {
 
 const NOT_LOST = 'The key of the stored secrets is not lost, so nothing was changed.';
 
-/** A place in the vault, in the words of the screens. */
-export function secretName(place: string, names: (noun: string, id: string) => string | null): string {
+/** Places in the vault, in the words of the screens. */
+export function secretNames(parts: {
+  readonly upstreams: Pick<Upstreams, 'get'>;
+  readonly connections: Pick<Connections, 'get'>;
+  readonly sinks: Pick<Sinks, 'known'>;
+}): (place: string) => string {
+  const { upstreams, connections, sinks } = parts;
+  return (place) =>
+    secretName(place, (noun, id) => {
+      if (noun === 'upstream') return upstreams.get(id)?.name ?? null;
+      const account = noun === 'connection' ? connections.get(id) : null;
+      if (account !== null) return `"${account.label}" at ${account.upstream}`;
+      if (noun === 'sink') return sinks.known().find((sink) => sink.id === id)?.name ?? null;
+      return null;
+    });
+}
+
+function secretName(place: string, names: (noun: string, id: string) => string | null): string {
   const [noun = '', id = '', kind = '', ...rest] = place.split('/');
   const owner = names(noun, id);
   const of = owner === null ? '' : ` of ${owner}`;
