@@ -221,6 +221,8 @@ export function createConnections(parts: ConnectionsParts): Connections {
         if (named === undefined) return { kind: 'unknown', labels: all.map((row) => row.label) };
         return { kind: 'chosen', connection: viewOf(named) };
       }
+      // Nobody signs in there any more: accounts of before stay, for the day the way of before is set again.
+      if (parts.upstream(upstreamId)?.signIn.kind === 'none') return { kind: 'none' };
       const chosen = table.choice(clientId, upstreamId);
       const used = all.find((row) => row.id === chosen) ?? all.find((row) => row.isDefault);
       return used === undefined ? { kind: 'none' } : { kind: 'chosen', connection: viewOf(used) };

@@ -113,7 +113,8 @@ export function createCredentialsFor(parts: CredentialsParts): CredentialsFor {
   }
 
   return (upstreamId, connectionId) => {
-    const id = connectionId ?? table.defaultOf(upstreamId)?.id ?? null;
+    const hasAccounts = parts.upstream(upstreamId)?.signIn.kind !== 'none';
+    const id = connectionId ?? (hasAccounts ? (table.defaultOf(upstreamId)?.id ?? null) : null);
     return id === null ? nobody(upstreamId) : account(upstreamId, id);
   };
 }

@@ -156,6 +156,8 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
   const definitions = createDefinitions(parts.db, clock);
   const confirmed = parts.confirmed ?? unsealed;
   const processes = createProcesses(parts);
+  const presents: CredentialsFor =
+    parts.credentialsFor ?? ((id: string) => withoutAccount(members.get(id)?.definition().name ?? 'The upstream'));
   const shared = {
     clock,
     limits,
@@ -170,8 +172,7 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
     commandEnvironment: async () =>
       parts.loginPath === undefined ? environment : { ...environment, PATH: await parts.loginPath() },
     version: parts.version ?? '0.0.0',
-    credentialsFor:
-      parts.credentialsFor ?? ((id: string) => withoutAccount(members.get(id)?.definition().name ?? 'The upstream')),
+    credentialsFor: presents,
   };
   const listeners = new Set<(upstreamId: string) => void>();
   const noticeListeners = new Set<UpstreamNotice>();
@@ -374,10 +375,13 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         if (!('clientSecret' in signIn) || !signIn.clientSecret) vault.remove(place);
         definitions.update(id, { signIn });
       });
+      const before = presents(id, null).connectionId;
       member.redefine({ ...member.definition(), signIn });
       record(old, 'upstream_sign_in_set', { mode: signIn.kind, clientSecret: typeof clientSecret === 'string' });
       tell(id);
-      if (parts.idle !== true) void member.restart('if_wanted');
+      // Where nobody signs in any more calls go out as nobody, and as the account of before when that is set again.
+      if (presents(id, null).connectionId !== before) void member.accountReplaced(before, parts.idle !== true);
+      else if (parts.idle !== true) void member.restart('if_wanted');
       return done(id);
     },
 
