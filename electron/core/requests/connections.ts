@@ -85,10 +85,27 @@ export function connectionRequests(parts: {
 
     connectionRemove: ({ connection }) => connections.remove(connection),
 
-    connectionDefault({ connection, client }) {
-      if (client !== null && clients.get(client) === null)
-        return { kind: 'refused', message: `There is no client "${client}".` };
-      return connections.makeDefault(connection, client);
+    async connectionDefault({ connection, client }, caller) {
+      const whose = client === null ? null : clients.get(client);
+      if (client !== null && whose === null) return { kind: 'refused', message: `There is no client "${client}".` };
+      const account = connections.get(connection);
+      // Calls that name no account go out with another person's rights from then on.
+      const refusal =
+        account === null
+          ? null
+          : await fromCommand(
+              {
+                kind: 'upstream',
+                title: `Let calls at "${account.upstream}" go out as another account`,
+                lines: [
+                  { label: 'Upstream', value: account.upstream },
+                  { label: 'Account', value: account.label },
+                  { label: 'Calls of', value: whose?.name ?? 'every client without a choice of its own' },
+                ],
+              },
+              caller,
+            );
+      return refusal ?? connections.makeDefault(connection, client);
     },
 
     async signInStart({ upstream: wanted, label, connection, secret }, caller) {
@@ -105,24 +122,23 @@ export function connectionRequests(parts: {
         (label === undefined
           ? connections.list(upstream.id).length > 0
           : connections.byLabel(upstream.id, label) !== null);
-      if (!renews || secret !== undefined) {
-        const refusal = await fromCommand(
-          {
-            kind: 'upstream',
-            title: renews
-              ? `Give the account at "${upstream.name}" another key`
-              : `Connect an account at "${upstream.name}"`,
-            lines: [
-              { label: 'Upstream', value: upstream.name },
-              ...(label === undefined ? [] : [{ label: 'Account', value: label }]),
-              ...signInLines(upstream.signIn),
-              ...(secret === undefined ? [] : [{ label: 'Key', value: 'a new one, for the vault' }]),
-            ],
-          },
-          caller,
-        );
-        if (refusal !== null) return refusal;
-      }
+      // Again as well: whoever signs in decides whose account the label is from then on.
+      const refusal = await fromCommand(
+        {
+          kind: 'upstream',
+          title: renews
+            ? `${secret === undefined ? 'Sign in again' : 'Give an account another key'} at "${upstream.name}"`
+            : `Connect an account at "${upstream.name}"`,
+          lines: [
+            { label: 'Upstream', value: upstream.name },
+            ...(label === undefined ? [] : [{ label: 'Account', value: label }]),
+            ...signInLines(upstream.signIn),
+            ...(secret === undefined ? [] : [{ label: 'Key', value: 'a new one, for the vault' }]),
+          ],
+        },
+        caller,
+      );
+      if (refusal !== null) return refusal;
       return signIns.start({
         upstream,
         label: label ?? null,

@@ -49,14 +49,34 @@ describe('who may begin what', () => {
     expect(await gatehouse.ask('signInsList', {})).toEqual(before);
   });
 
-  test('a command renews an account that is there without a question, by its label in any case, by its id, or as the only one', async () => {
+  test('a command that signs in again is confirmed too: whoever signs in decides whose account the label is', async () => {
     const { gatehouse } = accounts;
     const { id } = await accounts.connection();
     for (const named of [{ label: 'WORK' }, { connection: id }, {}]) {
-      const started = await gatehouse.ask('signInStart', { upstream: UPSTREAM, ...named }, CLI);
-      expect(started).toMatchObject({ kind: 'done', signIn: { connectionId: id, label: 'work' } });
+      const asking = gatehouse.ask('signInStart', { upstream: UPSTREAM, ...named }, CLI);
+      const { id: confirmation, title } = await nextConfirmation(accounts);
+      expect(title).toBe(`Sign in again at "${UPSTREAM}"`);
+      await gatehouse.ask('confirmationAnswer', { confirmation, answer: 'confirm' });
+      expect(await asking).toMatchObject({ kind: 'done', signIn: { connectionId: id, label: 'work' } });
     }
-    expect(await gatehouse.ask('confirmationsList')).toEqual([]);
+  });
+
+  test('a command that changes which account calls go out as is confirmed; a click in the window is the yes', async () => {
+    const { gatehouse } = accounts;
+    const { id } = await accounts.connection();
+    const { clientId } = await gatehouse.key({ name: 'cursor' });
+    const asking = gatehouse.ask('connectionDefault', { connection: id, client: clientId }, CLI);
+    const { id: confirmation, lines } = await nextConfirmation(accounts);
+    expect(lines).toEqual([
+      { label: 'Upstream', value: UPSTREAM },
+      { label: 'Account', value: 'work' },
+      { label: 'Calls of', value: 'cursor' },
+    ]);
+    await gatehouse.ask('confirmationAnswer', { confirmation, answer: 'refuse' });
+    expect(await asking).toMatchObject({ kind: 'refused' });
+    expect((await accounts.connection()).defaultFor).toEqual([]);
+    const chosen = await gatehouse.ask('connectionDefault', { connection: id, client: clientId }, WINDOW);
+    expect(chosen).toMatchObject({ kind: 'done', connection: { defaultFor: [clientId] } });
   });
 
   test('a command that renames an account is confirmed: rules go by the name', async () => {
