@@ -53,6 +53,33 @@ describe('client ids', () => {
     }),
   );
 
+  test('a client secret goes to the server that it was given for: another one that the upstream names later gets nothing', () =>
+    vendorOf(
+      { registration: 'off', authorizationServers: 2, clients: [{ id: 'by-hand', secret: 's3cret' }] },
+      async (accounts) => {
+        const { issuers, seen } = accounts.vendor;
+        const given = { client: { clientId: 'by-hand', clientSecret: 's3cret' } };
+        const first = (servers: readonly string[]) => servers.find((one) => one === issuers[0]) ?? '';
+        const second = (servers: readonly string[]) => servers.find((one) => one === issuers[1]) ?? '';
+        await connect(accounts, { ...given, choose: first });
+        const before = seen.length;
+        const stopped = await accounts.signIn({ choose: second }, { label: 'elsewhere' });
+        expect(stopped).toMatchObject({ state: 'needs_client_id', next: { act: 'paste_client_id' } });
+        expect(stopped.message).toContain(`was given for ${issuers[0]}, and was not sent`);
+        expect(seen.slice(before).filter(({ path }) => /token|authorize/.test(path))).toEqual([]);
+        await gatehouse.ask('signInCancel', { signIn: stopped.id });
+        // At the first one it still works, and given anew it is the second one's.
+        expect(await accounts.signIn({ choose: first }, { label: 'again' })).toMatchObject({ state: 'connected' });
+        await gatehouse.ask('upstreamSignIn', {
+          upstream: accounts.upstreamId,
+          signIn: { kind: 'mcp_oauth', clientId: 'by-hand' },
+          clientSecret: 's3cret',
+        });
+        const moved = await accounts.signIn({ choose: second }, { label: 'elsewhere' });
+        expect(moved).toMatchObject({ state: 'connected' });
+      },
+    ));
+
   test('a vendor that knows none of its resources’ scopes registers when none is named', () =>
     vendorOf({ registration: 'without scopes' }, async (accounts) => {
       await connect(accounts);

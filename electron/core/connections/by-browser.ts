@@ -1,11 +1,12 @@
 import type { SignIn } from '../../../shared/connections.ts';
 import type { Vault } from '../secrets/vault.ts';
-import { clientSecretPlace } from '../upstreams/sign-in.ts';
+import { clientSecretIssuerPlace } from '../upstreams/sign-in.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Attempt, Ending, Procedure } from './attempt.ts';
 import type { ClientRegistration, SignInFault } from './authorization-server.ts';
 import { authorization, checkCallback } from './authorize.ts';
 import { type ClientWanted, obtainClient } from './client-id.ts';
+import { readClientSecret } from './client-secret.ts';
 import { type Connecting, connect } from './connected.ts';
 import { scopesToAsk } from './discovery.ts';
 import { createErrand, type Errand } from './errand.ts';
@@ -20,7 +21,7 @@ import { type Destination, destinationOf } from './server-choice.ts';
 import { exchangeCode, type TokenParty } from './token-endpoint.ts';
 
 export interface ByBrowser extends Connecting {
-  readonly vault: Pick<Vault, 'get' | 'state'>;
+  readonly vault: Pick<Vault, 'get' | 'put' | 'state'>;
   readonly registrations: Registrations;
   readonly ports: RedirectPorts;
   readonly upstreams: Pick<Upstreams, 'challengeOf' | 'get' | 'setSignIn'>;
@@ -182,23 +183,22 @@ async function clientOf(
   { signIn, destination, scopes, redirect }: Prepared,
 ): Promise<ClientRegistration | SignInFault> {
   const { upstream } = attempt;
-  const byHand = await clientByHand(parts, upstream.id, upstream.name, signIn);
-  if (byHand !== null && 'kind' in byHand) return byHand;
-  const wanted: ClientWanted = {
+  const byHand = await clientByHand(parts, attempt, signIn, destination.server.issuer);
+  const wanted = {
     upstreamId: upstream.id,
     server: destination.server,
     redirectUri: redirect.uri,
-    byHand,
     metadataUrl: parts.metadataUrl,
     scopes,
   };
-  const client = await obtainClient(errand, parts.registrations, wanted);
+  const isStopped = byHand !== null && 'kind' in byHand;
+  const client = isStopped ? byHand : await obtainClient(errand, parts.registrations, { ...wanted, byHand });
   if (!('kind' in client) || client.next.act !== 'paste_client_id') return client;
   const { message, next } = client;
   const given = await attempt.ask('needs_client_id', { message, next });
   if (given === null) return fault('cancelled', { upstream: upstream.name });
   const { clientId, clientSecret } = given;
-  const isKept = await keepClient(parts, upstream.id, given);
+  const isKept = await keepClient(parts, upstream.id, given, destination.server.issuer);
   if (isKept !== null) return fault('secret_unavailable', { upstream: upstream.name, detail: isKept });
   return obtainClient(errand, parts.registrations, {
     ...wanted,
@@ -208,27 +208,32 @@ async function clientOf(
 
 async function clientByHand(
   { vault }: Pick<ByBrowser, 'vault'>,
-  upstreamId: string,
-  upstream: string,
+  { upstream, trace }: Attempt,
   signIn: WithBrowser,
+  issuer: string,
 ): Promise<ClientWanted['byHand'] | SignInFault> {
   if (signIn.clientId === null) return null;
+  const secret = await readClientSecret(vault, upstream, issuer);
+  if (secret.kind === 'fault') {
+    trace.step({ name: 'client_id', outcome: 'failed', message: secret.message });
+    return secret;
+  }
   const tokenAuth = signIn.kind === 'oauth' ? signIn.tokenAuth : 'auto';
-  if (!signIn.clientSecret) return { clientId: signIn.clientId, clientSecret: null, tokenAuth };
-  const secret = await vault.get(clientSecretPlace(upstreamId));
-  if (secret.kind === 'found') return { clientId: signIn.clientId, clientSecret: secret.value, tokenAuth };
-  const detail = secret.kind === 'unavailable' ? secret.reason : 'The client secret is gone: enter it again.';
-  return fault('secret_unavailable', { upstream, detail });
+  return { clientId: signIn.clientId, clientSecret: secret.value, tokenAuth };
 }
 
 /** It is the upstream's own from then on, by what its sign-in is now. Null: kept. */
 async function keepClient(
-  { upstreams }: Pick<ByBrowser, 'upstreams'>,
+  { upstreams, vault }: Pick<ByBrowser, 'upstreams' | 'vault'>,
   upstreamId: string,
   { clientId, clientSecret }: { readonly clientId: string; readonly clientSecret: string | null },
+  issuer: string,
 ): Promise<string | null> {
   const now = upstreams.get(upstreamId)?.signIn;
   if (now?.kind !== 'mcp_oauth') return 'The sign-in of the upstream was changed meanwhile.';
   const kept = await upstreams.setSignIn(upstreamId, { ...now, clientId }, clientSecret);
-  return kept.kind === 'refused' ? kept.message : null;
+  if (kept.kind === 'refused') return kept.message;
+  if (clientSecret === null) return null;
+  const bound = await vault.put(clientSecretIssuerPlace(upstreamId), issuer);
+  return bound.kind === 'unavailable' ? bound.reason : null;
 }

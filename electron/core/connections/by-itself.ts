@@ -1,8 +1,8 @@
 import type { Vault } from '../secrets/vault.ts';
-import { clientSecretPlace } from '../upstreams/sign-in.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Procedure } from './attempt.ts';
 import { obtainClient } from './client-id.ts';
+import { readClientSecret } from './client-secret.ts';
 import { type Connecting, connect } from './connected.ts';
 import { scopesToAsk } from './discovery.ts';
 import { createErrand } from './errand.ts';
@@ -15,7 +15,7 @@ import { clientCredentials } from './token-endpoint.ts';
 /** Client credentials (RFC 6749, 4.4): no person and no browser, a token at once. */
 export function signInByItself(
   parts: Connecting & {
-    readonly vault: Pick<Vault, 'get'>;
+    readonly vault: Pick<Vault, 'get' | 'put'>;
     readonly registrations: Registrations;
     readonly upstreams: Pick<Upstreams, 'challengeOf'>;
   },
@@ -27,11 +27,6 @@ export function signInByItself(
       return fault('authorization_failed', { upstream: name, detail: 'OAuth is for an address.' });
     const bounds = { upstream: name, url: transport.url, allowPrivate: settings.allowPrivate, signal };
     const errand = createErrand(parts.outbound, bounds, trace);
-    const secret = signIn.clientSecret ? await parts.vault.get(clientSecretPlace(upstream.id)) : null;
-    if (secret !== null && secret.kind !== 'found') {
-      const detail = secret.kind === 'unavailable' ? secret.reason : 'The client secret is gone: enter it again.';
-      return fault('secret_unavailable', { upstream: name, detail });
-    }
     const destination = await destinationOf(
       errand,
       attempt,
@@ -41,6 +36,11 @@ export function signInByItself(
     );
     if (destination.kind === 'fault') return destination;
     const { server, resource } = destination;
+    const secret = await readClientSecret(parts.vault, upstream, server.issuer);
+    if (secret.kind === 'fault') {
+      trace.step({ name: 'client_id', outcome: 'failed', message: secret.message });
+      return secret;
+    }
     const set = signIn.scopes.length === 0 ? null : signIn.scopes;
     const scopes = scopesToAsk(resource, server, { set, had: null })?.filter((one) => one !== 'offline_access') ?? null;
     attempt.show({ scopes });
@@ -48,7 +48,7 @@ export function signInByItself(
       upstreamId: upstream.id,
       server,
       redirectUri: '',
-      byHand: { clientId: signIn.clientId, clientSecret: secret?.value ?? null, tokenAuth: signIn.tokenAuth },
+      byHand: { clientId: signIn.clientId, clientSecret: secret.value, tokenAuth: signIn.tokenAuth },
       metadataUrl: null,
       scopes,
     });

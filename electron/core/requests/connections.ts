@@ -83,7 +83,27 @@ export function connectionRequests(parts: {
         : { kind: 'done', connection: ended.connection, note: ended.note ?? null };
     },
 
-    connectionRemove: ({ connection }) => connections.remove(connection),
+    async connectionRemove({ connection }, caller) {
+      const account = connections.get(connection);
+      const others = account === null ? [] : connections.list(account.upstreamId).filter(({ id }) => id !== account.id);
+      // Without the default one, calls that name none go out as another.
+      const refusal =
+        account?.isDefault === true && others.length > 0
+          ? await fromCommand(
+              {
+                kind: 'upstream',
+                title: `Remove the default account at "${account.upstream}"`,
+                lines: [
+                  { label: 'Upstream', value: account.upstream },
+                  { label: 'Account', value: account.label },
+                  { label: 'Calls that name none', value: 'go out as another account of it' },
+                ],
+              },
+              caller,
+            )
+          : null;
+      return refusal ?? connections.remove(connection);
+    },
 
     async connectionDefault({ connection, client }, caller) {
       const whose = client === null ? null : clients.get(client);

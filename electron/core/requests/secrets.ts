@@ -76,6 +76,7 @@ function secretName(place: string, names: (noun: string, id: string) => string |
   switch (noun) {
     case 'upstream':
       if (kind === 'client_secret') return `the client secret${of}`;
+      if (kind === 'client_secret_issuer') return `which server the client secret${of} is for`;
       if (kind === 'registration') return `what the vendor${of} knows Gatehouse by`;
       return `${rest.join('/')}${of}`;
     case 'connection':

@@ -16,6 +16,11 @@ export function clientSecretPlace(upstreamId: string): string {
   return `upstream/${upstreamId}/client_secret`;
 }
 
+/** Which authorization server it is for: known from its first use on. */
+export function clientSecretIssuerPlace(upstreamId: string): string {
+  return `upstream/${upstreamId}/client_secret_issuer`;
+}
+
 /** Why accounts cannot sign in like this; null when they can. */
 export function refuseSignIn(signIn: SignIn, transport: UpstreamTransport): string | null {
   if (transport.kind === 'demo')

@@ -26,7 +26,7 @@ import { createMember, type Member } from './member.ts';
 import { createProcesses } from './processes.ts';
 import type { UpstreamOutcome, UpstreamRequest } from './request.ts';
 import { changedSettings, refuseSettings, type SettingsChange, usualSettings } from './settings.ts';
-import { clientSecretPlace, isUsual, refuseSignIn, usualSignIn } from './sign-in.ts';
+import { clientSecretIssuerPlace, clientSecretPlace, isUsual, refuseSignIn, usualSignIn } from './sign-in.ts';
 import { unsaved } from './unsaved.ts';
 
 export { upstreamSignInSchema, upstreamsSchema } from './definitions.ts';
@@ -372,7 +372,10 @@ export function createUpstreams(parts: UpstreamsParts): Upstreams {
         }
       }
       allOrNothing(() => {
-        if (!('clientSecret' in signIn) || !signIn.clientSecret) vault.remove(place);
+        const has = 'clientSecret' in signIn && signIn.clientSecret;
+        if (!has) vault.remove(place);
+        // One given anew is for the server at which it is used first.
+        if (!has || typeof clientSecret === 'string') vault.remove(clientSecretIssuerPlace(id));
         definitions.update(id, { signIn });
       });
       const before = presents(id, null).connectionId;

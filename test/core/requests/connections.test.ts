@@ -79,6 +79,20 @@ describe('who may begin what', () => {
     expect(chosen).toMatchObject({ kind: 'done', connection: { defaultFor: [clientId] } });
   });
 
+  test('a command that removes the default account is confirmed while there is another to take its place', async () => {
+    const { gatehouse } = accounts;
+    expect(await accounts.signIn({ account: 'grace' }, { label: 'other' })).toMatchObject({ state: 'connected' });
+    const { id } = await accounts.connection();
+    const asking = gatehouse.ask('connectionRemove', { connection: id }, CLI);
+    const { id: confirmation, title } = await nextConfirmation(accounts);
+    expect(title).toBe(`Remove the default account at "${UPSTREAM}"`);
+    await gatehouse.ask('confirmationAnswer', { confirmation, answer: 'refuse' });
+    expect(await asking).toMatchObject({ kind: 'refused' });
+    const { id: other } = await accounts.connection('other');
+    expect(await gatehouse.ask('connectionRemove', { connection: other }, CLI)).toMatchObject({ kind: 'done' });
+    expect(await accounts.connection()).toMatchObject({ id, isDefault: true });
+  });
+
   test('a command that renames an account is confirmed: rules go by the name', async () => {
     const { gatehouse } = accounts;
     const { id } = await accounts.connection();
