@@ -353,7 +353,8 @@ const NOT_ASKED = 'The sign-in does not ask that now. Look at it again.';
 /** What the first account of an upstream is called by who gives it no name. */
 const FIRST_LABEL = 'main';
 const LIMIT_MS = 600_000;
-const MAX_RUNNING = 20;
+/** More than anybody looks at; a script may begin dozens at once. */
+const MAX_RUNNING = 100;
 
 function ended(message: string): SignInFault {
   return { kind: 'fault', code: 'cancelled', message, next: AGAIN };

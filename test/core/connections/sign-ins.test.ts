@@ -137,7 +137,8 @@ test('a vendor that registers nobody: the pasted client id is used, and kept as 
   expect(done).toMatchObject({ state: 'connected', label: 'main', message: null, next: null });
   expect(connected[0]?.grant).toMatchObject({ clientId: 'by-hand', tokenAuth: 'basic' });
   expect(upstream().signIn).toMatchObject({ clientId: 'by-hand' });
-  expect([...secrets.values()]).toEqual(['its secret']);
+  // With the server that it is for.
+  expect([...secrets.values()]).toEqual(['its secret', vendor.issuer]);
   expect(JSON.stringify(done)).not.toContain('its secret');
 });
 
