@@ -77,7 +77,21 @@ export async function startDesktopApp(dataFolder: string, env: NodeJS.ProcessEnv
   const ipc: Crossed[] = [];
   const wire = openWire(child);
   const complaints: string[] = [];
-  const browser = await chromium.launch({
+  // Listened for before the browser is started: whichever of the two is quicker, nothing is missed.
+  const announced = Promise.race([
+    new Promise<Ready>((resolve) => {
+      let text = '';
+      child.stdout?.on('data', (chunk) => {
+        text += chunk;
+        const line = text.split('\n').find((candidate) => candidate.startsWith('{'));
+        if (line !== undefined && text.includes(`${line}\n`)) resolve(JSON.parse(line) as Ready);
+      });
+    }),
+    exit.then(({ stderr }) => {
+      throw new Error(`the app ended before it was ready: ${stderr}`);
+    }),
+  ]);
+  const launching = chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
   });
@@ -103,7 +117,7 @@ export async function startDesktopApp(dataFolder: string, env: NodeJS.ProcessEnv
   async function openPage(index: number): Promise<Page> {
     const windows = await wire.ask<{ preferences: { preload: string } }[]>('windows');
     const preload = windows[index]?.preferences.preload ?? '';
-    const context = await browser.newContext({ viewport: { width: 1000, height: 760 } });
+    const context = await (await launching).newContext({ viewport: { width: 1000, height: 760 } });
     await serveBundle(context, wire.ask);
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
@@ -143,19 +157,7 @@ export async function startDesktopApp(dataFolder: string, env: NodeJS.ProcessEnv
     return page;
   }
 
-  const ready = await Promise.race([
-    new Promise<Ready>((resolve) => {
-      let text = '';
-      child.stdout?.on('data', (chunk) => {
-        text += chunk;
-        const line = text.split('\n').find((candidate) => candidate.startsWith('{'));
-        if (line !== undefined && text.includes(`${line}\n`)) resolve(JSON.parse(line) as Ready);
-      });
-    }),
-    exit.then(({ stderr }) => {
-      throw new Error(`the app ended before it was ready: ${stderr}`);
-    }),
-  ]);
+  const [browser, ready] = await Promise.all([launching, announced]);
 
   const pageAt = async (index: number): Promise<Page> => {
     for (let tries = 0; tries < 200; tries++) {
